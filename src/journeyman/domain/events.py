@@ -1,0 +1,82 @@
+"""A session's log: its entries and their types. The log is append-only and the source of truth.
+
+The type names are those of the session events that GitHub's own editor reads, where that vocabulary has a word
+(reference: the public package @vscode/copilot-api); the others are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    SESSION_START = "session.start"
+    """{repository, baseRef, baseSha, headRef, model, sandbox}"""
+    SESSION_RESUME = "session.resume"
+    """{reason, run}: another worker, or the same after a wait, goes on."""
+    SESSION_STATE = "session.state_changed"
+    """{state, stateReason?, message?}"""
+    SESSION_INFO = "session.info"
+    """{message}"""
+    SESSION_ERROR = "session.error"
+    """{message, errorType}"""
+    USER_MESSAGE = "user.message"
+    """{content, source: prompt | steer | answer, userId}"""
+    INPUT_REQUESTED = "user_input.requested"
+    """{requestId, question, choices?, allowFreeform}"""
+    INPUT_COMPLETED = "user_input.completed"
+    """{requestId, answer}"""
+    TURN_START = "assistant.turn_start"
+    """{turnId}"""
+    MESSAGE = "assistant.message"
+    """{messageId, content, reasoningText?, toolRequests?: [{toolCallId, name, arguments}]}"""
+    USAGE = "assistant.usage"
+    """{model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, cost (nano credits or null), duration (ms)}"""
+    TOOL_START = "tool.execution_start"
+    """{toolCallId, toolName, arguments}"""
+    TOOL_COMPLETE = "tool.execution_complete"
+    """{toolCallId, toolName, success, result?: {content}, error?: {message}, duration (ms)}"""
+    MODEL_RETRY = "assistant.retry"
+    """{attempt, error, delay (ms)}"""
+    CHECKPOINT = "workspace.checkpoint"
+    """{sha, changedFiles}"""
+    ARTIFACT = "artifact.created"
+    """{type: branch | pull, data}"""
+    ABORT = "abort"
+    """{reason}"""
+
+    # Only on the live stream, never stored: what they say is repeated whole by a stored event.
+    MESSAGE_DELTA = "assistant.message_delta"
+    """{messageId, deltaContent}"""
+    REASONING_DELTA = "assistant.reasoning_delta"
+    """{messageId, deltaContent}"""
+    TOOL_PARTIAL = "tool.execution_partial_result"
+    """{toolCallId, partialOutput}"""
+
+
+EPHEMERAL = frozenset({EventType.MESSAGE_DELTA, EventType.REASONING_DELTA, EventType.TOOL_PARTIAL})
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An entry to be appended. *data* is shown to every reader of the task; *record* is what the agent's fold
+    needs beyond it (the model's own message) and is never served."""
+
+    type: EventType
+    data: dict[str, Any]
+    record: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Event:
+    session_id: str
+    session_number: int
+    seq: int
+    """From 1, without gaps, within its session."""
+    type: EventType
+    created_at: datetime
+    data: dict[str, Any]
+    record: dict[str, Any] | None = field(default=None, repr=False)

@@ -1,0 +1,120 @@
+"""A session, its states, and the one table of the ways between them. Knows nothing of queues or storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from journeyman.domain.errors import AppError, Code
+
+
+class State(StrEnum):
+    """GitHub's eight states of a task and of its sessions."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    WAITING_FOR_USER = "waiting_for_user"
+    IDLE = "idle"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a session is in its state, for machines: `state_reason`. Absent where the state says it all."""
+
+    NO_CHANGES = "no_changes"
+    COMMAND_FAILED = "command_failed"
+    NOTHING_TO_DO = "nothing_to_do"
+    BASE_REF_NOT_FOUND = "base_ref_not_found"
+    EMPTY_REPOSITORY = "empty_repository"
+    REPOSITORY_UNAVAILABLE = "repository_unavailable"
+    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    SANDBOX_LOST = "sandbox_lost"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    MODEL_REFUSED = "model_refused"
+    MODEL_NOT_CONFIGURED = "model_not_configured"
+    PUSH_REJECTED = "push_rejected"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    PAUSED = "paused"
+    WORKER_LOST = "worker_lost"
+    CANCELLED_BY_USER = "cancelled_by_user"
+    INTERNAL_ERROR = "internal_error"
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.IN_PROGRESS, State.IDLE, State.FAILED, State.CANCELLED}),
+    State.IN_PROGRESS: frozenset(
+        {
+            State.WAITING_FOR_USER,
+            State.IDLE,
+            State.COMPLETED,
+            State.FAILED,
+            State.TIMED_OUT,
+            State.CANCELLED,
+        }
+    ),
+    State.WAITING_FOR_USER: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
+    State.IDLE: frozenset({State.QUEUED, State.FAILED, State.CANCELLED}),
+    State.COMPLETED: frozenset(),
+    State.FAILED: frozenset(),
+    State.TIMED_OUT: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+
+FINAL = frozenset(state for state, ways in TRANSITIONS.items() if not ways)
+"""States that end a session. What comes after is a new session of the same task."""
+ACTIVE = frozenset(State) - FINAL
+
+
+def transition(current: State, new: State) -> State:
+    """*new*, when a session may go there from *current*; a CONFLICT otherwise."""
+    if new not in TRANSITIONS[current]:
+        ways = ", ".join(sorted(TRANSITIONS[current])) or "nothing: it has ended"
+        raise AppError(Code.CONFLICT, f"A session that is {current} cannot become {new}; from here it can become {ways}.")
+    return new
+
+
+@dataclass(frozen=True)
+class Session:
+    """One prompt carried to an end: one branch, one workspace, one conversation."""
+
+    id: str
+    task_id: str
+    repository_id: int
+    number: int
+    """From 1 within its task."""
+    user_id: int
+    state: State
+    state_reason: Reason | None
+    prompt: str
+    model: str | None
+    """As asked for; None is `auto`."""
+    custom_agent: str | None
+    create_pull_request: bool
+    base_ref: str
+    """Branch name without `refs/heads/`."""
+    base_sha: str | None
+    """The commit the work started from, once that is known."""
+    head_ref: str
+    """The branch that the work is pushed to."""
+    on_existing_branch: bool
+    """True when the caller named `head_ref`: commits go on top of it."""
+    error: str | None
+    usage_nano_credits: int | None
+    """Sum of the priced replies; 1 credit is 0.01 USD. None: nothing that has a price."""
+    run_number: int
+    """Number of the newest run, from 1."""
+    fence: int
+    """Grows each time a worker takes the session; an append by an older holder is refused."""
+    last_seq: int
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in FINAL

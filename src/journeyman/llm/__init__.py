@@ -1,0 +1,96 @@
+"""What answers: the contract of every model, in the message types of pydantic-ai's model layer.
+
+Knows nothing of sessions, sandboxes or the log. Implementations live beside this file and are named in `app` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.tools import ToolDefinition
+
+
+class ModelError(Exception):
+    """A reply could not be had. *permanent*: asking again will not help. *retry_after_seconds*: as the provider said."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ContextOverflow(ModelError):
+    """The conversation no longer fits into the model's window."""
+
+
+class ModelRefused(ModelError):
+    """The provider or the model declined this request."""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of a reply while it comes."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One whole reply; a stream that broke off is a ModelError, never half a reply."""
+
+    message: ModelResponse
+    model: str
+    """The name the provider answered with."""
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_nano_credits: int | None
+    """1 credit is 0.01 USD; None when the price is not known."""
+
+
+OnDelta = Callable[[Delta], None]
+
+
+class Model(Protocol):
+    id: str
+    """`provider:name`, or `script`."""
+
+    async def reply(
+        self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition], *, on_delta: OnDelta
+    ) -> Reply:
+        """One request, no retries of its own: the loop decides. Raises ModelError; safe to cancel."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the list of what may be named in `model`."""
+
+    id: str
+    name: str
+    provider: str
+    healthy: bool
+    detail: str = ""
+
+
+class Models(Protocol):
+    """All that is configured."""
+
+    def list(self) -> Sequence[ModelInfo]: ...
+
+    def resolve(self, name: str | None) -> Model:
+        """None or `auto`: the first healthy configured model, `script` when there is none.
+        Raises UnknownModel, which lists what there is."""
+        ...
+
+
+class UnknownModel(LookupError):
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        super().__init__(f"model {name!r} is not configured; there is: {', '.join(available)}")
+        self.name = name
+        self.available = tuple(available)

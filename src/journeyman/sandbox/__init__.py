@@ -1,0 +1,162 @@
+"""Where an agent's commands run: the contract every sandbox keeps.
+
+Knows nothing of git, models or tasks. Implementations live beside this file and are named in `app` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+WORKSPACE = "/workspace"
+"""Where the repository's working tree is, seen from inside."""
+MIRROR = "/mirror.git"
+"""Where the repository's bare mirror is bound read-only, seen from inside."""
+
+
+class SandboxUnavailable(Exception):
+    """This host cannot isolate; *hint* says how to mend it. A session is refused, never run bare."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SandboxLost(Exception):
+    """The sandbox ended while it was in use (killed, out of memory, closed)."""
+
+
+class FileRefused(Exception):
+    """A path inside is missing, not a regular file, or larger than the limit that was asked for."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may use; a limit that the host cannot enforce is said in `Sandbox.enforced`."""
+
+    memory_bytes: int = 4 << 30
+    cpus: float = 2.0
+    pids: int = 512
+    open_files: int = 4096
+    disk_bytes: int = 10 << 30
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """One session's sandbox: *directory* on the host holds `work`, `home` and `tmp`, made when missing."""
+
+    id: str
+    directory: Path
+    mirror: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment of every command, beside PATH, HOME, USER, LANG, TMPDIR and TERM."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Read-only files of the service's making, mode 0555, by absolute path below /etc or /run."""
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """The end of one command. *output* is stdout and stderr as they came, its middle left out past the limit."""
+
+    exit_code: int
+    """0-255; 128 + n when signal n ended it."""
+    output: bytes
+    truncated: bool
+    """True when *output* lacks its middle."""
+    timed_out: bool
+    """True when the timeout ended the command; its whole process tree is gone."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """One line of `doctor`: what this host does or does not give, and the command that mends it."""
+
+    name: str
+    holds: bool
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a backend found when it was really tried on this host."""
+
+    available: bool
+    mode: str
+    guarantees: tuple[Guarantee, ...] = ()
+    hint: str = ""
+
+
+OnOutput = Callable[[bytes], None]
+
+
+class Sandbox(Protocol):
+    """One running sandbox. Every method is safe to cancel; all but `close` raise SandboxLost when it is gone."""
+
+    id: str
+    enforced: Mapping[str, str]
+    """How each limit is enforced here, for example {"memory": "cgroup v1", "disk": "polled"}."""
+
+    async def exec(
+        self,
+        command: str | Sequence[str],
+        *,
+        cwd: str = WORKSPACE,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout_seconds: float | None = None,
+        limit_bytes: int = 1 << 20,
+        on_output: OnOutput | None = None,
+    ) -> ExecResult:
+        """Run to the end; a string goes to `/bin/bash -c`. Timeout or cancellation kills the whole tree.
+
+        Background processes survive their command until `kill_all` or `close`.
+        *limit_bytes* bounds `ExecResult.output`; *on_output* sees every chunk as it comes.
+        """
+        ...
+
+    async def export(self, command: str | Sequence[str], *, limit_bytes: int) -> bytes:
+        """The standard output of *command*, whole; FileRefused past the limit or when it fails."""
+        ...
+
+    async def read(self, path: str, *, limit_bytes: int = 1 << 20) -> bytes:
+        """A regular file, resolved inside; FileRefused when missing, special or larger than the limit."""
+        ...
+
+    async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Replace or create a regular file inside, with its parent directories."""
+        ...
+
+    async def kill_all(self) -> None:
+        """End every process but the sandbox's own process 1."""
+        ...
+
+    async def close(self) -> None:
+        """End everything and free what the host gave, except the session's directory. Idempotent, never raises."""
+        ...
+
+
+class SandboxBackend(Protocol):
+    """A way to isolate: bubblewrap, a container engine."""
+
+    name: str
+
+    async def probe(self) -> Probe:
+        """Find out by really running it what this host gives. Cached after the first call."""
+        ...
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        """A ready sandbox. Raises SandboxUnavailable, never falls back to none."""
+        ...
+
+    async def remove(self, directory: Path) -> None:
+        """Delete a session's directory, however deep and whoever owns its files."""
+        ...
+
+    async def sweep(self) -> None:
+        """Free what services that died have left on this host."""
+        ...
