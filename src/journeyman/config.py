@@ -1,0 +1,494 @@
+"""Every setting, where it came from, and the only place that reads the environment.
+
+Knows nothing of what the settings are used for: it hands a frozen Config or Client to a command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import msgspec
+
+from journeyman.domain.errors import AppError, Code, FieldError
+from journeyman.sandbox import Limits
+
+MASK = "********"
+OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_MODEL = "gpt-5.4"
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Size = Annotated[int, msgspec.Meta(ge=1 << 20, title="size")]
+"""Bytes; written as a number or with a unit: 512MiB, 4GiB."""
+Names = tuple[str, ...]
+"""In the environment: separated by commas."""
+
+
+@dataclass(frozen=True)
+class Server:
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    """What links and clone addresses start with, for a server behind a proxy."""
+
+
+@dataclass(frozen=True)
+class Database:
+    url: str = field(default="", repr=False)
+    """A PostgreSQL address when one machine is not enough; its password never shows."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    concurrency: AtLeastOne = 4
+    """Sessions at once in this process."""
+    drain_seconds: NotNegative = 30.0
+    """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    uid: AtLeastOne = 1001
+    """Whom commands run as when the service is root."""
+    memory: Size = Limits.memory_bytes
+    cpus: Annotated[float, msgspec.Meta(gt=0)] = Limits.cpus
+    pids: AtLeastOne = Limits.pids
+    open_files: AtLeastOne = Limits.open_files
+    disk: Size = Limits.disk_bytes
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.memory, self.cpus, self.pids, self.open_files, self.disk)
+
+
+@dataclass(frozen=True)
+class Models:
+    preference: Names = ()
+    """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
+
+
+@dataclass(frozen=True)
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: for people on a terminal, JSON otherwise."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    name: str
+    kind: Literal["openai-compatible"]
+    base_url: str
+    models: Names
+    api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of `config-check`; a secret's value is masked already."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Config:
+    data: Path
+    server: Server
+    database: Database
+    worker: Worker
+    sandbox: Sandbox
+    models: Models
+    log: Log
+    providers: tuple[Provider, ...]
+    origins: Mapping[str, str] = field(repr=False, compare=False)
+
+    @property
+    def public_url(self) -> str:
+        """Without a slash at the end."""
+        host = "127.0.0.1" if self.server.host in ("0.0.0.0", "::") else self.server.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return self.server.public_url.rstrip("/") or f"http://{host}:{self.server.port}"
+
+    def settings(self) -> list[Setting]:
+        """Everything, in the order of the documentation, for people to read."""
+        found = [Setting("data", str(self.data), self._origin("data"))]
+        for section in _SECTIONS:
+            part = getattr(self, section)
+            for item in fields(part):
+                key = f"{section}.{item.name}"
+                found.append(
+                    Setting(key, _shown(item.name, getattr(part, item.name)), self._origin(key))
+                )
+        for provider in self.providers:
+            for item in fields(provider)[1:]:
+                key = f"providers.{provider.name}.{item.name}"
+                found.append(
+                    Setting(key, _shown(item.name, getattr(provider, item.name)), self._origin(key))
+                )
+        return found
+
+    def _origin(self, key: str) -> str:
+        return self.origins.get(key, "default")
+
+
+@dataclass(frozen=True)
+class Client:
+    """What the commands that talk to a server need."""
+
+    url: str = "http://127.0.0.1:8080"
+    token: str | None = field(default=None, repr=False)
+
+
+_SECTIONS: dict[str, type] = {
+    "server": Server,
+    "database": Database,
+    "worker": Worker,
+    "sandbox": Sandbox,
+    "models": Models,
+    "log": Log,
+}
+_PROVIDER_KEYS = ("kind", "base_url", "models", "api_key", "api_key_file", "api_key_env")
+_CLIENT_KEYS = ("url", "token", "token_file")
+_SECRETS = ("database.url",)
+_PREFIX = "JOURNEYMAN_"
+
+
+class _Found(NamedTuple):
+    value: Any
+    origin: str
+    text: bool
+    """From the environment, where everything is a string."""
+
+
+_Layer = dict[str, _Found]
+
+
+def load(
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Defaults, then the file, the environment and *flags* (by dotted key; None is not given).
+
+    Raises AppError that names what is unknown or wrong, and where it was written.
+    """
+    environ = os.environ if environ is None else environ
+    given = {
+        key: _Found(value, "command line", text=False)
+        for key, value in (flags or {}).items()
+        if value is not None
+    }
+    from_env = _read_environment(environ)
+    explicit = file or _path(environ.get(f"{_PREFIX}CONFIG"))
+    from_file = _read_file(explicit) if explicit else {}
+    data = given.get("data") or from_env.get("data") or from_file.get("data")
+    data = data or _Found(_default_data(environ), "default", text=False)
+    directory = (
+        Path(_convert("data", data._replace(value=str(data.value)), str)).expanduser().absolute()
+    )
+    if not explicit and (directory / "journeyman.toml").is_file():
+        from_file = _read_file(directory / "journeyman.toml")
+        if "data" in from_file:
+            raise _wrong(
+                "data", f"{directory}/journeyman.toml is in the data directory; it cannot move it."
+            )
+    ambient = (
+        {} if any(key.startswith("providers.openai.") for key in from_file) else _openai(environ)
+    )
+    merged = ambient | from_file | from_env | given | {"data": data}
+    if "database.url" not in merged:
+        merged["database.url"] = _Found(
+            f"sqlite:///{directory}/journeyman.db", "default", text=False
+        )
+    return _assemble(directory, merged, environ)
+
+
+def load_client(
+    *, url: str | None = None, token: str | None = None, environ: Mapping[str, str] | None = None
+) -> Client:
+    """Arguments, then JOURNEYMAN_URL and JOURNEYMAN_TOKEN, then client.toml."""
+    environ = os.environ if environ is None else environ
+    _read_environment(environ)
+    base = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    file = base / "journeyman" / "client.toml"
+    kept = _toml(file) if file.is_file() else {}
+    for key in kept:
+        _known(key, _CLIENT_KEYS, str(file))
+    token = (
+        token
+        or environ.get(f"{_PREFIX}TOKEN")
+        or _secret_file(environ.get(f"{_PREFIX}TOKEN_FILE"))
+        or kept.get("token")
+        or _secret_file(kept.get("token_file"))
+    )
+    url = url or environ.get(f"{_PREFIX}URL") or kept.get("url") or Client.url
+    if not re.match(r"https?://[^/\s]+", url):
+        raise _wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
+    return Client(url=url.rstrip("/"), token=token or None)
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment without what configures a server or a client: for a throw-away one."""
+    return {
+        key: value for key, value in os.environ.items() if not key.startswith((_PREFIX, "OPENAI_"))
+    }
+
+
+# --- Reading -------------------------------------------------------------------------------------
+
+
+def _read_environment(environ: Mapping[str, str]) -> _Layer:
+    variables = {_variable(key): key for key in ("data", *_keys())}
+    others = {f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "TOKEN", "TOKEN_FILE")}
+    secret_files = {f"{_variable(key)}_FILE": key for key in _SECRETS}
+    layer: _Layer = {}
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX) or name in others:
+            continue
+        _known(name, (*variables, *secret_files, *others), "the environment")
+        if name in secret_files:
+            layer[secret_files[name]] = _Found(_secret_file(environ[name]), name, text=True)
+        elif environ[name]:
+            layer[variables[name]] = _Found(environ[name], name, text=True)
+    return layer
+
+
+def _read_file(path: Path) -> _Layer:
+    origin = str(path)
+    layer: _Layer = {}
+    for name, value in _toml(path).items():
+        _known(name, ("data", "providers", *_SECTIONS), origin)
+        if name == "data":
+            layer["data"] = _Found(value, origin, text=False)
+        elif name == "providers":
+            layer |= _read_providers(_table(value, name, origin), origin)
+        else:
+            for key, item in _table(value, name, origin).items():
+                _known(f"{name}.{key}", _keys(), origin)
+                layer[f"{name}.{key}"] = _Found(item, origin, text=False)
+    return layer
+
+
+def _read_providers(tables: Mapping[str, Any], origin: str) -> _Layer:
+    layer: _Layer = {}
+    for name, table in tables.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in ("auto", "script"):
+            reason = "use small letters, digits, - and _, and neither auto nor script."
+            raise _wrong(name, f"{name!r} in {origin} cannot name a provider: {reason}")
+        for key, value in _table(table, f"providers.{name}", origin).items():
+            _known(
+                f"providers.{name}.{key}",
+                [f"providers.{name}.{known}" for known in _PROVIDER_KEYS],
+                origin,
+            )
+            layer[f"providers.{name}.{key}"] = _Found(value, origin, text=False)
+    return layer
+
+
+def _openai(environ: Mapping[str, str]) -> _Layer:
+    """A provider without any file, from the variables that every OpenAI client reads."""
+    key = environ.get("OPENAI_API_KEY") or _secret_file(environ.get("OPENAI_API_KEY_FILE"))
+    if not key:
+        return {}
+    url, model = environ.get("OPENAI_BASE_URL"), environ.get("OPENAI_MODEL")
+    if url and not model:
+        raise _wrong(
+            "OPENAI_MODEL",
+            f"OPENAI_BASE_URL is {url!r}; say in OPENAI_MODEL which of its models to use.",
+        )
+    name = "providers.openai."
+    return {
+        f"{name}kind": _Found("openai-compatible", "OPENAI_API_KEY", text=False),
+        f"{name}base_url": _Found(
+            url or OPENAI_URL, "OPENAI_BASE_URL" if url else "default", text=False
+        ),
+        f"{name}models": _Found(
+            model or OPENAI_MODEL, "OPENAI_MODEL" if model else "default", text=True
+        ),
+        f"{name}api_key": _Found(key, "OPENAI_API_KEY", text=True),
+    }
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as exc:
+        raise _wrong("config", f"cannot read {path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise _wrong("config", f"{path} is not valid TOML: {exc}") from exc
+
+
+def _secret_file(path: str | None) -> str | None:
+    if not path:
+        return None
+    try:
+        return Path(path).expanduser().read_text().strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _wrong(
+            "secret", f"cannot read the secret in {path}: {getattr(exc, 'strerror', exc)}"
+        ) from exc
+
+
+# --- Putting together ----------------------------------------------------------------------------
+
+
+def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
+    origins = {key: found.origin for key, found in merged.items()}
+    parts: dict[str, Any] = {}
+    for section, kind in _SECTIONS.items():
+        types = get_type_hints(kind, include_extras=True)
+        values = {
+            item.name: _convert(key, merged[key], types[item.name])
+            for item in fields(kind)
+            if (key := f"{section}.{item.name}") in merged
+        }
+        parts[section] = kind(**values)
+    providers = _providers(merged, environ, origins)
+    _check_preference(parts["models"].preference, providers)
+    return Config(data=data, providers=providers, origins=origins, **parts)
+
+
+def _providers(
+    merged: _Layer, environ: Mapping[str, str], origins: dict[str, str]
+) -> tuple[Provider, ...]:
+    names = dict.fromkeys(key.split(".")[1] for key in merged if key.startswith("providers."))
+    return tuple(_provider(name, merged, environ, origins) for name in names)
+
+
+def _provider(
+    name: str, merged: _Layer, environ: Mapping[str, str], origins: dict[str, str]
+) -> Provider:
+    prefix = f"providers.{name}."
+    found = {
+        key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)
+    }
+    missing = [key for key in ("kind", "base_url", "models") if key not in found]
+    if missing:
+        raise _wrong(
+            f"{prefix}{missing[0]}",
+            f"{prefix}{missing[0]} is missing; a provider needs kind, base_url and models.",
+        )
+    types = get_type_hints(Provider, include_extras=True)
+    values = {
+        key: _convert(f"{prefix}{key}", found[key], types[key])
+        for key in ("kind", "base_url", "models")
+    }
+    if not values["models"]:
+        raise _wrong(f"{prefix}models", f"{prefix}models is empty; name at least one model.")
+    secret, origin = _api_key(prefix, found, environ)
+    origins[f"{prefix}api_key"] = origin
+    return Provider(name=name, api_key=secret, **values)
+
+
+def _api_key(prefix: str, found: _Layer, environ: Mapping[str, str]) -> tuple[str | None, str]:
+    given = [key for key in ("api_key", "api_key_file", "api_key_env") if key in found]
+    if len(given) > 1:
+        raise _wrong(f"{prefix}{given[1]}", f"{prefix}{given[0]} and {given[1]}: keep one of them.")
+    if not given:
+        return None, "default"
+    key = given[0]
+    value, origin = _convert(f"{prefix}{key}", found[key], str), found[key].origin
+    if key == "api_key_env":
+        if not environ.get(value):
+            raise _wrong(f"{prefix}{key}", f"{prefix}{key} names {value!r}, which is not set.")
+        return environ[value], f"{origin}, variable {value}"
+    if key == "api_key_file":
+        return _secret_file(value), f"{origin}, file {value}"
+    return value, origin
+
+
+def _check_preference(preference: Names, providers: Sequence[Provider]) -> None:
+    ids = [f"{provider.name}:{model}" for provider in providers for model in provider.models]
+    known = [*ids, *(model for provider in providers for model in provider.models), "script"]
+    for name in preference:
+        if name not in known:
+            raise _wrong(
+                "models.preference",
+                f"models.preference names {name!r}, which no provider has{_nearest(name, known)}",
+            )
+
+
+def _convert(key: str, found: _Found, kind: Any) -> Any:
+    value = found.value
+    if kind == Size and isinstance(value, str):
+        value = _bytes(value)
+    elif kind == Names and isinstance(value, str) and found.text:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, kind, strict=not found.text)
+    except msgspec.ValidationError as exc:
+        shown = MASK if _is_secret(key) else repr(found.value)
+        raise _wrong(key, f"{key} = {shown} (from {found.origin}) is wrong: {exc}") from None
+
+
+def _bytes(text: str) -> int | str:
+    """As it came when it is not a size: the conversion then says so."""
+    match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:iB|B)?", text.strip())
+    return int(match[1]) << (10 * " KMGT".index(match[2] or " ")) if match else text
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def _keys() -> list[str]:
+    return [
+        f"{section}.{item.name}" for section, kind in _SECTIONS.items() for item in fields(kind)
+    ]
+
+
+def _variable(key: str) -> str:
+    return _PREFIX + key.upper().replace(".", "_")
+
+
+def _default_data(environ: Mapping[str, str]) -> Path:
+    return (
+        Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/")) / ".local" / "share")
+        / "journeyman"
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _table(value: Any, name: str, origin: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(name, f"{name} in {origin} is a table: write [{name}] above its keys.")
+    return value
+
+
+def _known(name: str, known: Sequence[str], origin: str) -> None:
+    if name not in known:
+        raise _wrong(name, f"unknown setting {name!r} in {origin}{_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(sorted(known))}."
+
+
+def _wrong(key: str, message: str) -> AppError:
+    return AppError(Code.INVALID, message, (FieldError(key, "invalid", message),))
+
+
+def _is_secret(key: str) -> bool:
+    return key.rsplit(".", 1)[-1] in ("api_key", "token") or key in _SECRETS
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name == "api_key":
+        return MASK if value else None
+    if name == "url" and isinstance(value, str):
+        return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)
+    return list(value) if isinstance(value, tuple) else value
