@@ -22,8 +22,8 @@ test: lint ## lint, then run every test
 	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 lint: bootstrap ## check format, style, types and layers; changes nothing
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 
