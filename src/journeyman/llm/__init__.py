@@ -1,6 +1,7 @@
 """What answers: the contract of every model, in the message types of pydantic-ai's model layer.
 
-Knows nothing of sessions, sandboxes or the log. Implementations live beside this file and are named in `app` only.
+Knows nothing of sandboxes or the log. Implementations live beside this file and are named in `app`
+only.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from typing import Protocol
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.tools import ToolDefinition
 
+from journeyman.domain.sessions import Reason
+
 
 class ModelError(Exception):
-    """A reply could not be had. *permanent*: asking again will not help. *retry_after_seconds*: as the provider said."""
+    """A reply could not be had. *permanent*: asking again will not help.
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after_seconds: float | None = None) -> None:
+    *retry_after_seconds*: as the provider said.
+    """
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after_seconds = retry_after_seconds
@@ -39,6 +47,14 @@ class Delta:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A model's own word that its work ended in failure; a language model never says it."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
 class Reply:
     """One whole reply; a stream that broke off is a ModelError, never half a reply."""
 
@@ -51,6 +67,8 @@ class Reply:
     cache_write_tokens: int
     cost_nano_credits: int | None
     """1 credit is 0.01 USD; None when the price is not known."""
+    failure: Failure | None = None
+    """Set on a last reply, one without tool calls, that ends the session as failed."""
 
 
 OnDelta = Callable[[Delta], None]
@@ -61,9 +79,16 @@ class Model(Protocol):
     """`provider:name`, or `script`."""
 
     async def reply(
-        self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition], *, on_delta: OnDelta
+        self,
+        messages: Sequence[ModelMessage],
+        tools: Sequence[ToolDefinition],
+        *,
+        on_delta: OnDelta,
     ) -> Reply:
-        """One request, no retries of its own: the loop decides. Raises ModelError; safe to cancel."""
+        """One request, no retries of its own: the loop decides.
+
+        Raises ModelError; safe to cancel.
+        """
         ...
 
 

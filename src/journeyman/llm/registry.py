@@ -1,0 +1,171 @@
+"""All that is configured: names to models, and which of them answer at the moment.
+
+Knows nothing of wire formats; each provider is one file beside this one.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.tools import ToolDefinition
+
+from journeyman.llm import (
+    ContextOverflow,
+    Model,
+    ModelError,
+    ModelInfo,
+    ModelRefused,
+    OnDelta,
+    Reply,
+    UnknownModel,
+)
+from journeyman.llm.script import Script
+
+TRANSIENT_SECONDS = 60.0
+PERMANENT_SECONDS = 600.0
+"""How long a model is passed over by `auto` after an error that asking again would not mend."""
+
+_SCRIPT = Script.id
+
+
+class Provider(Protocol):
+    """One configured place that serves models."""
+
+    name: str
+    models: Sequence[str]
+
+    def model(self, name: str) -> Model: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass
+class _Entry:
+    provider: Provider
+    name: str
+    down_until: float = 0.0
+    detail: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider.name}:{self.name}"
+
+
+class _Watched:
+    """A model whose failures are told to the registry."""
+
+    def __init__(self, inner: Model, failed: Callable[[str, ModelError], None]) -> None:
+        self.id = inner.id
+        self._inner = inner
+        self._failed = failed
+
+    async def reply(
+        self,
+        messages: Sequence[ModelMessage],
+        tools: Sequence[ToolDefinition],
+        *,
+        on_delta: OnDelta,
+    ) -> Reply:
+        try:
+            return await self._inner.reply(messages, tools, on_delta=on_delta)
+        except ModelError as error:
+            self._failed(self.id, error)
+            raise
+
+
+class Registry:
+    """Models in the order they were configured; the built-in script model is always the last."""
+
+    def __init__(
+        self, providers: Sequence[Provider] = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._providers = tuple(providers)
+        self._clock = clock
+        self._script = Script()
+        self._entries = [_Entry(p, name) for p in self._providers for name in p.models]
+
+    def list(self) -> Sequence[ModelInfo]:
+        now = self._clock()
+        script = ModelInfo(
+            _SCRIPT, _SCRIPT, "built-in", True, "runs the ```sh blocks of the prompt"
+        )
+        return [
+            *(
+                ModelInfo(
+                    e.id, e.name, e.provider.name, up := e.down_until <= now, "" if up else e.detail
+                )
+                for e in self._entries
+            ),
+            script,
+        ]
+
+    def resolve(self, name: str | None) -> Model:
+        if name is None or name.strip().lower() in {"", "auto"}:
+            return self._best(self._entries)
+        if name.strip().lower() == _SCRIPT:
+            return self._script
+        if found := self._named(name.strip()):
+            return self._best(found)
+        raise UnknownModel(name, [info.id for info in self.list()])
+
+    def report_failure(self, model_id: str, error: ModelError) -> None:
+        """Pass *model_id* over for a while, for as long as the provider said where it did."""
+        if isinstance(error, ContextOverflow | ModelRefused):
+            return  # about this one request, not about the model
+        pause = (
+            PERMANENT_SECONDS if error.permanent else error.retry_after_seconds or TRANSIENT_SECONDS
+        )
+        for entry in self._entries:
+            if entry.id == model_id:
+                entry.down_until, entry.detail = self._clock() + pause, str(error)
+
+    async def aclose(self) -> None:
+        for provider in self._providers:
+            await provider.aclose()
+
+    def _best(self, entries: builtins.list[_Entry]) -> Model:
+        """The first that answers; when none does, the one that is expected back first."""
+        if not entries:
+            return self._script
+        now = self._clock()
+        entry = min(entries, key=lambda e: max(e.down_until, now))
+        return _Watched(entry.provider.model(entry.name), self.report_failure)
+
+    def _named(self, name: str) -> builtins.list[_Entry]:
+        """The entries *name* may mean: by id, else by exact name, else by canonical spelling."""
+        for matches in self._readings(name):
+            if found := [entry for entry in self._entries if matches(entry)]:
+                return found
+        return []
+
+    def _readings(self, name: str) -> Iterator[Callable[[_Entry], bool]]:
+        yield lambda entry: entry.id == name
+        prefix, colon, rest = name.partition(":")
+        if colon and any(prefix == provider.name for provider in self._providers):
+            spelling = canonical(rest)
+            yield lambda entry: entry.provider.name == prefix and canonical(entry.name) == spelling
+            return
+        yield lambda entry: entry.name == name
+        yield lambda entry: canonical(entry.name) == canonical(name)
+
+
+def canonical(name: str) -> str:
+    """One spelling for one model: `claude-sonnet-4-6`, `anthropic/claude-sonnet-4.6` and
+    `us.anthropic.claude-sonnet-4-6-20260217-v1:0` are all `claude-sonnet-4.6`."""
+    spelling = name.strip().lower().rsplit("/", 1)[-1]
+    spelling = re.sub(
+        r"^((us|eu|apac|jp|au|global|regional)\.)?(anthropic|openai|meta|amazon|google)\.",
+        "",
+        spelling,
+    )
+    spelling = re.sub(r"-v\d+(:\d+)?$", "", spelling)
+    spelling = re.sub(
+        r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|preview|preview-\d\d-\d{2,4})$", "", spelling
+    )
+    return re.sub(r"(?<=\d)[.-](?=\d)", ".", spelling)

@@ -1,0 +1,313 @@
+"""A scripted model over real HTTP: OpenAI's chat-completions format, streamed or not, and faults.
+
+Stateless: which turn it is follows from the history in the request, so that one server serves any
+number of conversations, retries and resumed ones included. Standard library only; serves loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+Json = dict[str, Any]
+Call = tuple[str, Mapping[str, Any] | str]
+"""A tool's name and its arguments; a string is sent as it is, valid JSON or not."""
+
+
+@dataclass(frozen=True)
+class Say:
+    """One reply of the model."""
+
+    text: str = ""
+    calls: Sequence[Call] = ()
+    reasoning: str = ""
+    finish: str | None = None
+    """None: `tool_calls` with calls, else `stop`."""
+    input_tokens: int = 1000
+    output_tokens: int = 100
+    cached_tokens: int = 500
+    call_ids: Sequence[str] = ()
+    """None given: ids that are unique in this server's life."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Answer with an error status instead."""
+
+    code: int
+    message: str = "scripted fault"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Drop the connection after so many events of the stream."""
+
+    after_events: int = 0
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Fall silent after so many events."""
+
+    after_events: int = 0
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """End the stream in good order, but early."""
+
+    after_events: int = 3
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Answer 200 with this body."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+Fault = Status | Reset | Stall | Cut | Raw
+Turns = Sequence[Say] | Callable[[int, Json], Say]
+"""By turn, the last one repeated; or a function of the turn's number (from 0) and the request."""
+
+
+class ModelServer:
+    """`async with ModelServer([Say("done")]) as server:` listens on `server.base_url`."""
+
+    def __init__(
+        self,
+        turns: Turns = (Say("All done."),),
+        *,
+        port: int = 0,
+        latency_seconds: float = 0.0,
+        pieces: int = 8,
+        gap_seconds: float = 0.0,
+    ) -> None:
+        """*pieces*: into how many deltas a text is cut; *gap_seconds*: the pause between two."""
+        self.turns = turns
+        self.models: dict[str, Turns] = {}
+        """Turns for one model name; others get `turns`."""
+        self.faults: deque[Fault] = deque()
+        """Each is used up by one request, before any turn is played."""
+        self.requests: list[Json] = []
+        """The bodies, as they came."""
+        self.keys: list[str] = []
+        """The Authorization headers, as they came."""
+        self._port = port
+        self._latency_seconds = latency_seconds
+        self._pieces = pieces
+        self._gap_seconds = gap_seconds
+        self._ids = itertools.count(1)
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def base_url(self) -> str:
+        assert self._server is not None, "the server has not been started"
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}/v1"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self._port, limit=1 << 26
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while await self._exchange(reader, writer):
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer; False when the connection is to be dropped."""
+        path, headers, raw = await _read(reader)
+        if path.endswith("/models"):
+            names = list(self.models) or ["scripted"]
+            _send(
+                writer,
+                200,
+                {"object": "list", "data": [{"id": n, "object": "model"} for n in names]},
+            )
+            return True
+        if not path.endswith("/chat/completions"):
+            _send(writer, 404, {"error": {"message": f"no route {path}"}})
+            return True
+        request: Json = json.loads(raw)
+        self.requests.append(request)
+        self.keys.append(headers.get("authorization", ""))
+        if self._latency_seconds:
+            await asyncio.sleep(self._latency_seconds)
+        fault = self.faults.popleft() if self.faults else None
+        return await self._answer(writer, request, fault)
+
+    async def _answer(
+        self, writer: asyncio.StreamWriter, request: Json, fault: Fault | None
+    ) -> bool:
+        match fault:
+            case Status(code, message, headers, error_code):
+                error = {"message": message, "type": "fault", "code": error_code}
+                _send(writer, code, {"error": error}, headers)
+                return True
+            case Raw(body, content_type):
+                _send(writer, 200, body, {"content-type": content_type})
+                return True
+        say = self._say(request)
+        if not request.get("stream"):
+            if isinstance(fault, Stall):
+                await asyncio.sleep(fault.seconds)
+            if fault is None:
+                _send(writer, 200, self._whole(request, say))
+            return fault is None
+        return await self._stream(writer, self._chunks(request, say), fault)
+
+    async def _stream(
+        self, writer: asyncio.StreamWriter, chunks: Iterator[Json | str], fault: Fault | None
+    ) -> bool:
+        if isinstance(fault, Reset | Stall | Cut):
+            chunks = itertools.islice(chunks, fault.after_events)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
+        )
+        for chunk in chunks:
+            data = chunk if isinstance(chunk, str) else json.dumps(chunk)
+            line = f"data: {data}\n\n".encode()
+            writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            if self._gap_seconds:
+                await writer.drain()
+                await asyncio.sleep(self._gap_seconds)
+        if isinstance(fault, Reset | Stall):
+            await writer.drain()
+            await asyncio.sleep(fault.seconds if isinstance(fault, Stall) else 0)
+            return False
+        writer.write(b"0\r\n\r\n")
+        return True
+
+    def _say(self, request: Json) -> Say:
+        turns = self.models.get(request["model"], self.turns)
+        number = sum(message["role"] == "assistant" for message in request["messages"])
+        return turns(number, request) if callable(turns) else turns[min(number, len(turns) - 1)]
+
+    def _whole(self, request: Json, say: Say) -> Json:
+        message: Json = {"role": "assistant", "content": say.text}
+        if say.reasoning:
+            message["reasoning_content"] = say.reasoning
+        if calls := self._calls(say):
+            message["tool_calls"] = [
+                {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+                for id_, name, arguments in calls
+            ]
+        choice = {"index": 0, "message": message, "finish_reason": _finish(say)}
+        return {
+            **self._head(request, "chat.completion"),
+            "choices": [choice],
+            "usage": _usage(say),
+        }
+
+    def _chunks(self, request: Json, say: Say) -> Iterator[Json | str]:
+        head = self._head(request, "chat.completion.chunk")
+
+        def chunk(delta: Json, finish: str | None = None) -> Json:
+            return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+        yield chunk({"role": "assistant", "content": ""})
+        for piece in _cut(say.reasoning, self._pieces):
+            yield chunk({"reasoning_content": piece})
+        for piece in _cut(say.text, self._pieces):
+            yield chunk({"content": piece})
+        for index, (id_, name, arguments) in enumerate(self._calls(say)):
+            start = {"name": name, "arguments": ""}
+            yield chunk(
+                {"tool_calls": [{"index": index, "id": id_, "type": "function", "function": start}]}
+            )
+            for piece in _cut(arguments, self._pieces):
+                yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+        yield chunk({}, _finish(say))
+        yield {**head, "choices": [], "usage": _usage(say)}
+        yield "[DONE]"
+
+    def _head(self, request: Json, kind: str) -> Json:
+        id_ = f"chatcmpl-{next(self._ids)}"
+        return {"id": id_, "object": kind, "created": 1_700_000_000, "model": request["model"]}
+
+    def _calls(self, say: Say) -> list[tuple[str, str, str]]:
+        ids = list(say.call_ids) or [f"call_{next(self._ids)}" for _ in say.calls]
+        return [
+            (id_, name, arguments if isinstance(arguments, str) else json.dumps(arguments))
+            for id_, (name, arguments) in zip(ids, say.calls, strict=True)
+        ]
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    path = head[0].split(" ")[1].split("?")[0]
+    headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
+    if headers.get("transfer-encoding") != "chunked":
+        return path, headers, await reader.readexactly(int(headers.get("content-length", "0")))
+    body = b""
+    while size := int((await reader.readline()).strip(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return path, headers, body
+
+
+def _send(
+    writer: asyncio.StreamWriter,
+    status: int,
+    body: Json | bytes,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    fields = {"content-type": "application/json", **(headers or {}), "content-length": len(data)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"HTTP/1.1 {status} Scripted\r\n{lines}\r\n".encode() + data)
+
+
+def _usage(say: Say) -> Json:
+    return {
+        "prompt_tokens": say.input_tokens,
+        "completion_tokens": say.output_tokens,
+        "total_tokens": say.input_tokens + say.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": say.cached_tokens},
+    }
+
+
+def _finish(say: Say) -> str:
+    return say.finish or ("tool_calls" if say.calls else "stop")
+
+
+def _cut(text: str, pieces: int) -> Iterator[str]:
+    step = max(1, -(-len(text) // pieces))
+    return (text[start : start + step] for start in range(0, len(text), step))
