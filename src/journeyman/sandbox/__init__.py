@@ -1,6 +1,7 @@
 """Where an agent's commands run: the contract every sandbox keeps.
 
-Knows nothing of git, models or tasks. Implementations live beside this file and are named in `app` only.
+Knows nothing of git, models or tasks. Implementations live beside this file and are named in `app`
+only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MIRROR = "/mirror.git"
 
 
 class SandboxUnavailable(Exception):
-    """This host cannot isolate; *hint* says how to mend it. A session is refused, never run bare."""
+    """This host cannot isolate; *hint* says how to mend it. No session then runs bare."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -34,7 +35,7 @@ class FileRefused(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one session may use; a limit that the host cannot enforce is said in `Sandbox.enforced`."""
+    """What one session may use; `Sandbox.enforced` says what the host cannot enforce."""
 
     memory_bytes: int = 4 << 30
     cpus: float = 2.0
@@ -45,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """One session's sandbox: *directory* on the host holds `work`, `home` and `tmp`, made when missing."""
+    """One session's sandbox. *directory* on the host holds `work`, `home`, `tmp`, made if missing."""
 
     id: str
     directory: Path
@@ -59,7 +60,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True)
 class ExecResult:
-    """The end of one command. *output* is stdout and stderr as they came, its middle left out past the limit."""
+    """The end of one command. *output*: stdout and stderr as they came, less its middle if long."""
 
     exit_code: int
     """0-255; 128 + n when signal n ended it."""
@@ -95,7 +96,7 @@ OnOutput = Callable[[bytes], None]
 
 
 class Sandbox(Protocol):
-    """One running sandbox. Every method is safe to cancel; all but `close` raise SandboxLost when it is gone."""
+    """One running sandbox. Every method may be cancelled; all but `close` may raise SandboxLost."""
 
     id: str
     enforced: Mapping[str, str]
@@ -112,10 +113,11 @@ class Sandbox(Protocol):
         limit_bytes: int = 1 << 20,
         on_output: OnOutput | None = None,
     ) -> ExecResult:
-        """Run to the end; a string goes to `/bin/bash -c`. Timeout or cancellation kills the whole tree.
+        """Run to the end; a string goes to `/bin/bash -c`. Timeout or cancel kills the whole tree.
 
         Background processes survive their command until `kill_all` or `close`.
         *limit_bytes* bounds `ExecResult.output`; *on_output* sees every chunk as it comes.
+        What cannot be started ends with 127 (not there) or 126 and says why in its output.
         """
         ...
 
@@ -124,11 +126,14 @@ class Sandbox(Protocol):
         ...
 
     async def read(self, path: str, *, limit_bytes: int = 1 << 20) -> bytes:
-        """A regular file, resolved inside; FileRefused when missing, special or larger than the limit."""
+        """A regular file, resolved inside; FileRefused when missing, special or over the limit."""
         ...
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
-        """Replace or create a regular file inside, with its parent directories."""
+        """Replace or create a regular file inside, with its parent directories.
+
+        *mode* is for a new file; one that exists keeps its own. FileRefused when it cannot be.
+        """
         ...
 
     async def kill_all(self) -> None:
@@ -136,7 +141,7 @@ class Sandbox(Protocol):
         ...
 
     async def close(self) -> None:
-        """End everything and free what the host gave, except the session's directory. Idempotent, never raises."""
+        """End everything, free all but the session's directory. Idempotent, never raises."""
         ...
 
 

@@ -1,0 +1,241 @@
+"""One running sandbox on bubblewrap: commands and files, by way of its process 1.
+
+Knows nothing of how it was started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import posixpath
+import stat
+import time
+from collections.abc import Mapping, Sequence
+
+from journeyman.sandbox import (
+    WORKSPACE,
+    ExecResult,
+    FileRefused,
+    OnOutput,
+    SandboxLost,
+    SandboxSpec,
+)
+from journeyman.sandbox.arguments import ENVIRONMENT
+from journeyman.sandbox.descriptors import sealed
+from journeyman.sandbox.launch import Account, Launched
+from journeyman.sandbox.output import Pipe
+from journeyman.sandbox.wire import Reply, Value
+
+GRACE_SECONDS = 0.2
+"""How long output is awaited after a command's end while background processes keep its pipe."""
+KILL_SECONDS = 0.9
+"""How long the end of a killed tree is awaited before everything is killed."""
+NOT_FOUND, NOT_EXECUTABLE, KILLED = 127, 126, 137
+ERROR_BYTES = 4096
+
+
+class Bubble:
+    """A Sandbox: one bubblewrap with a process 1 of our own in it."""
+
+    def __init__(self, spec: SandboxSpec, launched: Launched, account: Account | None) -> None:
+        self.id = spec.id
+        self.enforced: Mapping[str, str] = _enforced(launched.cgroup.enforced)
+        self._environment = {**ENVIRONMENT, **spec.env}
+        self._launched = launched
+        self._channel = launched.channel
+        self._account = account
+        self._closing: asyncio.Task[None] | None = None
+        self._killing: set[asyncio.Task[None]] = set()
+
+    async def exec(
+        self,
+        command: str | Sequence[str],
+        *,
+        cwd: str = WORKSPACE,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout_seconds: float | None = None,
+        limit_bytes: int = 1 << 20,
+        on_output: OnOutput | None = None,
+    ) -> ExecResult:
+        """See Sandbox.exec."""
+        began = time.monotonic()
+        output = self._pipe(limit_bytes, on_output)
+        try:
+            code, timed_out = await self._run(
+                _argv(command),
+                [output],
+                cwd=cwd,
+                env=env,
+                stdin=stdin,
+                timeout_seconds=timeout_seconds,
+            )
+            await output.settle(GRACE_SECONDS)
+        finally:
+            self._release(output)
+        return ExecResult(
+            exit_code=code,
+            output=output.kept.content(),
+            truncated=output.kept.truncated,
+            timed_out=timed_out,
+            seconds=time.monotonic() - began,
+        )
+
+    async def export(self, command: str | Sequence[str], *, limit_bytes: int) -> bytes:
+        """See Sandbox.export."""
+        errors = self._pipe(ERROR_BYTES)
+        output = self._pipe(2 * limit_bytes)
+        try:
+            code = await self._export(_argv(command), output, errors, limit_bytes)
+        finally:
+            self._release(output)
+            self._release(errors)
+        if code != 0:
+            text = errors.kept.content().decode(errors="replace").strip()
+            raise FileRefused(f"the command failed with {code}: {text}")
+        return output.kept.content()
+
+    async def read(self, path: str, *, limit_bytes: int = 1 << 20) -> bytes:
+        """See Sandbox.read."""
+        reply = await self._ask("open", path=_absolute(path))
+        if len(reply.descriptors) != 1:
+            reply.close()
+            raise SandboxLost("process 1 answered without a file")
+        return await asyncio.to_thread(_content, reply.descriptors[0], path, limit_bytes)
+
+    async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """See Sandbox.write."""
+        await self._ask("write", [sealed(data)], path=_absolute(path), mode=mode)
+
+    async def kill_all(self) -> None:
+        """See Sandbox.kill_all."""
+        await self._ask("kill_all")
+
+    async def close(self) -> None:
+        """See Sandbox.close."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._launched.end())
+        await asyncio.shield(self._closing)
+
+    async def _run(
+        self,
+        argv: list[str],
+        pipes: list[Pipe],
+        *,
+        cwd: str,
+        env: Mapping[str, str] | None,
+        stdin: bytes | None,
+        timeout_seconds: float | None,
+    ) -> tuple[int, bool]:
+        """Exit code, and whether time ran out. *pipes*: output, and errors when apart."""
+        number, ended = self._channel.submit(
+            "exec",
+            [*([] if stdin is None else [sealed(stdin)]), *(pipe.writer for pipe in pipes)],
+            arg=argv,
+            cwd=posixpath.join(WORKSPACE, cwd),
+            env={**self._environment, **(env or {})},
+            stdin="none" if stdin is None else "given",
+        )
+        try:
+            finished, _ = await asyncio.wait([ended], timeout=timeout_seconds)
+        except asyncio.CancelledError:
+            await self._kill(number, ended)
+            raise
+        if not finished:
+            await self._kill(number, ended)
+        return _exit_code(await ended, pipes[-1]), not finished
+
+    async def _export(self, argv: list[str], output: Pipe, errors: Pipe, limit_bytes: int) -> int:
+        running = asyncio.create_task(
+            self._run(
+                argv, [output, errors], cwd=WORKSPACE, env=None, stdin=None, timeout_seconds=None
+            )
+        )
+        try:
+            while not running.done() and output.kept.total_bytes <= limit_bytes:
+                await asyncio.wait([running], timeout=0.02)
+            if running.done():
+                await output.settle(GRACE_SECONDS)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+        if output.kept.total_bytes > limit_bytes:
+            raise FileRefused(f"more than {limit_bytes} bytes")
+        return running.result()[0]
+
+    async def _kill(self, number: int, ended: asyncio.Future[Reply]) -> None:
+        """End the tree of command *number*; goes on when the caller is cancelled meanwhile."""
+        task = asyncio.create_task(self._kill_tree(number, ended))
+        self._killing.add(task)
+        task.add_done_callback(self._killing.discard)
+        await asyncio.shield(task)
+
+    async def _kill_tree(self, number: int, ended: asyncio.Future[Reply]) -> None:
+        _, killed = self._channel.submit("kill", exec=number)
+        _, late = await asyncio.wait([killed, ended], timeout=KILL_SECONDS)
+        if late:
+            _, everything = self._channel.submit("kill_all")
+            _, late = await asyncio.wait([everything, ended], timeout=KILL_SECONDS)
+        if late:
+            await self.close()
+
+    async def _ask(self, operation: str, descriptors: Sequence[int] = (), **fields: Value) -> Reply:
+        reply = await self._channel.request(operation, descriptors, **fields)
+        if "error" in reply.fields:
+            reply.close()
+            raise FileRefused(f"{fields.get('path', operation)!r}: {reply.fields['error']}")
+        return reply
+
+    def _pipe(self, limit_bytes: int, on_output: OnOutput | None = None) -> Pipe:
+        pipe = Pipe(limit_bytes, on_output)
+        if self._account is not None:
+            os.fchown(pipe.writer, self._account.uid, self._account.gid)
+        return pipe
+
+    def _release(self, pipe: Pipe) -> None:
+        left = pipe.release()
+        if left is not None:
+            self._channel.hand_over(left)
+
+
+def _argv(command: str | Sequence[str]) -> list[str]:
+    return ["/bin/bash", "-c", command] if isinstance(command, str) else list(command)
+
+
+def _absolute(path: str) -> str:
+    return posixpath.join(WORKSPACE, path)
+
+
+def _exit_code(reply: Reply, errors: Pipe) -> int:
+    if "exit" in reply.fields:
+        return int(reply.fields["exit"])
+    place = reply.fields.get("path")
+    text = f"cannot run: {reply.fields['error']}" + (f": {place}" if place else "")
+    errors.kept.add(text.encode(errors="replace") + b"\n")
+    return NOT_FOUND if int(reply.fields["errno"]) == errno.ENOENT else NOT_EXECUTABLE
+
+
+def _content(descriptor: int, path: str, limit_bytes: int) -> bytes:
+    """Read a descriptor that came from inside, and is not believed to be what was asked for."""
+    with open(descriptor, "rb", buffering=0) as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise FileRefused(f"{path!r} is not a regular file")
+        if facts.st_size > limit_bytes:
+            raise FileRefused(f"{path!r} has {facts.st_size} bytes, more than {limit_bytes}")
+        content = bytearray()
+        while data := file.read(limit_bytes + 1 - len(content)):
+            content += data
+    if len(content) > limit_bytes:
+        raise FileRefused(f"{path!r} has more than {limit_bytes} bytes")
+    return bytes(content)
+
+
+def _enforced(groups: Mapping[str, str]) -> dict[str, str]:
+    alone = {"memory": "rlimit, each process", "pids": "rlimit", "cpu": "nothing"}
+    return {
+        **{limit: groups.get(limit, otherwise) for limit, otherwise in alone.items()},
+        "open_files": "rlimit, each process",
+        "disk": "nothing",
+    }

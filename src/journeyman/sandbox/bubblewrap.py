@@ -1,0 +1,107 @@
+"""The default way to isolate: one bubblewrap per session, no daemon, no image.
+
+Knows nothing of what runs inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.sandbox import (
+    Sandbox,
+    SandboxSpec,
+    SandboxUnavailable,
+    arguments,
+    cgroup,
+    hints,
+)
+from journeyman.sandbox.bubble import Bubble
+from journeyman.sandbox.launch import Account, Host, launch
+
+UNPRIVILEGED = 65532
+"""Below nobody (65534), above every range that distributions hand out."""
+NESTED_USERS_OFF_SINCE = (0, 8)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an operator may set about bubblewrap."""
+
+    bwrap: str = "bwrap"
+    """The program, by name or path."""
+    uid: int = UNPRIVILEGED
+    """Host account of the sandboxes' processes when the service is root; never 0."""
+    gid: int = UNPRIVILEGED
+    """Its group."""
+
+
+class Bubblewrap:
+    """A SandboxBackend on this host's bwrap."""
+
+    name = "bubblewrap"
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
+        self._found: Host | None = None
+        self._finding = asyncio.Lock()
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        """See SandboxBackend.start."""
+        host = await self._host()
+        return Bubble(spec, await launch(spec, host), host.account)
+
+    async def remove(self, directory: Path) -> None:
+        """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
+        if await _run("rm", "-rf", "--one-file-system", "--", str(directory)) == 0:
+            return
+        await _run("chmod", "-R", "u+rwx", "--", str(directory))
+        if await _run("rm", "-rf", "--one-file-system", "--", str(directory)) != 0:
+            raise OSError(f"could not delete {str(directory)!r}")
+
+    async def sweep(self) -> None:
+        """See SandboxBackend.sweep."""
+        await (await self._host()).cgroups.sweep()
+
+    async def _host(self) -> Host:
+        async with self._finding:
+            if self._found is None:
+                self._found = await self._find()
+            return self._found
+
+    async def _find(self) -> Host:
+        path = shutil.which(self._options.bwrap)
+        if path is None:
+            raise SandboxUnavailable(
+                f"{self._options.bwrap!r} is not installed", hint=hints.INSTALL
+            )
+        if not os.access(arguments.PYTHON, os.X_OK):
+            raise SandboxUnavailable(
+                f"{arguments.PYTHON} is not installed", hint=hints.INSTALL_PYTHON
+            )
+        root = os.geteuid() == 0
+        return Host(
+            bwrap=path,
+            account=Account(self._options.uid, self._options.gid) if root else None,
+            nested_users_off=await _version(path) >= NESTED_USERS_OFF_SINCE,
+            cgroups=cgroup.find(),
+        )
+
+
+async def _version(bwrap: str) -> tuple[int, ...]:
+    process = await asyncio.create_subprocess_exec(
+        bwrap, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    return tuple(int(number) for number in re.findall(r"\d+", output.decode(errors="replace")))
+
+
+async def _run(*argv: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()

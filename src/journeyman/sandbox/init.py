@@ -1,0 +1,379 @@
+"""Process 1 inside a sandbox: starts and ends commands, reaps, opens and writes files.
+
+Runs from its source text under the host's python3 (3.9 or newer) and imports only what starts
+quickly. Every request with an id gets exactly one reply; an `exec` when its command has ended.
+A message is `name=value` fields behind a four-byte length; no field holds a NUL, which divides
+them. Descriptors travel beside it. Knows nothing of sessions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Fields = list[tuple[str, str]]
+
+PR_SET_DUMPABLE = 4
+MARK = "SANDBOX_EXEC"
+"""Names a command's number in the environment of everything it starts."""
+DIES_FIRST, DIES_LAST = b"1000", b"0"
+"""Values of oom_score_adj: memory runs out for a command before it does for process 1."""
+SWEEPS = 50
+"""How often a command's process tree is searched before everything is killed instead."""
+
+
+class Message:
+    """One request."""
+
+    def __init__(self, text: bytes) -> None:
+        self.fields: Fields = []
+        for part in text.split(b"\0"):
+            name, _, value = part.partition(b"=")
+            self.fields.append((name.decode(), os.fsdecode(value)))
+
+    def one(self, name: str) -> str:
+        """The value of the only field *name*."""
+        return next(value for key, value in self.fields if key == name)
+
+    def many(self, name: str) -> list[str]:
+        """The values of every field *name*, in order."""
+        return [value for key, value in self.fields if key == name]
+
+
+class Refused(Exception):
+    """A request that cannot be done, with the reason for its reader."""
+
+
+class Init:
+    """The loop of process 1, and the commands it has started."""
+
+    def __init__(self, control: int) -> None:
+        self.control = socket.socket(fileno=control)
+        self.unread = b""
+        self.received: list[int] = []
+        self.commands: dict[int, int] = {}
+        """Process number to the number of the request that started it."""
+        self.drained: set[int] = set()
+        self.poll = select.poll()
+        self.oom_score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        self.proc_device = os.stat("/proc").st_dev
+        self.verbs: dict[str, Callable[[Message, list[int]], Reply | None]] = {
+            "limit": self.limit,
+            "exec": self.start,
+            "kill": self.kill,
+            "kill_all": self.kill_all,
+            "open": self.open,
+            "write": self.write,
+            "drain": self.drain,
+        }
+
+    def run(self) -> None:
+        """Serve until the service closes its end; the kernel then kills what is left."""
+        os.set_inheritable(self.control.fileno(), False)
+        children = watch_children()
+        self.poll.register(self.control, select.POLLIN)
+        self.poll.register(children, select.POLLIN)
+        while True:
+            for ready, _ in self.poll.poll():
+                if ready == children:
+                    os.read(children, 4096)
+                    self.reap()
+                elif ready == self.control.fileno():
+                    self.receive()
+                elif ready in self.drained:
+                    self.discard(ready)
+
+    def receive(self) -> None:
+        """Take in what has arrived, and do every request that is whole."""
+        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 16, flags)
+        if not data:
+            os._exit(0)
+        self.received += descriptors
+        self.unread += data
+        while len(self.unread) >= 4:
+            size = 4 + struct.unpack(">I", self.unread[:4])[0]
+            if len(self.unread) < size:
+                return
+            message = Message(self.unread[4:size])
+            self.unread = self.unread[size:]
+            count = int(message.one("descriptors"))
+            mine, self.received = self.received[:count], self.received[count:]
+            self.handle(message, mine)
+
+    def handle(self, message: Message, descriptors: list[int]) -> None:
+        """Do one request; what was received with it is closed unless it is being drained."""
+        reply: Reply | None
+        try:
+            reply = self.verbs[message.one("op")](message, descriptors)
+        except OSError as error:
+            reply = Reply(told(error))
+        except Refused as error:
+            reply = Reply([("errno", "0"), ("error", str(error))])
+        finally:
+            for descriptor in descriptors:
+                if descriptor not in self.drained:
+                    os.close(descriptor)
+        if reply is not None:
+            self.send(message.one("id"), reply)
+
+    def send(self, number: str, reply: Reply) -> None:
+        """Answer request *number*, and close what is handed over."""
+        fields = [("id", number), ("descriptors", str(len(reply.descriptors))), *reply.fields]
+        text = b"\0".join(os.fsencode(f"{name}={value}") for name, value in fields)
+        data = struct.pack(">I", len(text)) + text
+        sent = socket.send_fds(self.control, [data], reply.descriptors)
+        if sent < len(data):
+            self.control.sendall(data[sent:])
+        for descriptor in reply.descriptors:
+            os.close(descriptor)
+
+    def limit(self, message: Message, _descriptors: list[int]) -> Reply:
+        """Set limits of each process, for process 1 and so for everything it starts."""
+        for text in message.many("limit"):
+            name, _, wanted = text.partition("=")
+            kind = getattr(resource, name)
+            _, hard = resource.getrlimit(kind)
+            value = int(wanted) if hard == resource.RLIM_INFINITY else min(int(wanted), hard)
+            resource.setrlimit(kind, (value, value))
+        return Reply()
+
+    def start(self, message: Message, descriptors: list[int]) -> None:
+        """Start a command; its reply comes when it is reaped."""
+        streams = list(descriptors)
+        stdin = streams.pop(0) if message.one("stdin") == "given" else None
+        environment = dict(pair.split("=", 1) for pair in message.many("env"))
+        environment[MARK] = message.one("id")
+        os.pwrite(self.oom_score, DIES_FIRST, 0)
+        try:
+            pid = spawn(
+                message.many("arg"),
+                message.one("cwd"),
+                environment,
+                (stdin, streams[0], streams[-1]),
+            )
+        finally:
+            os.pwrite(self.oom_score, DIES_LAST, 0)
+        self.commands[pid] = int(message.one("id"))
+
+    def reap(self) -> None:
+        """Take leave of every process that has ended, and report those that were commands."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self.commands:
+                code = os.waitstatus_to_exitcode(status)
+                exit_code = code if code >= 0 else 128 - code
+                self.send(str(self.commands.pop(pid)), Reply([("exit", str(exit_code))]))
+
+    def kill(self, message: Message, _descriptors: list[int]) -> Reply:
+        """End a command's whole tree; everything, when it grows faster than it can be ended."""
+        number = int(message.one("exec"))
+        for _ in range(SWEEPS):
+            tree = self.tree(number)
+            if not tree:
+                return Reply()
+            for pid in tree:
+                send_kill(pid)
+            self.reap()
+        return self.kill_all(message, [])
+
+    def kill_all(self, _message: Message, _descriptors: list[int]) -> Reply:
+        """End everything but process 1, and wait until it is gone."""
+        send_kill(-1)
+        deadline = time.monotonic() + 2
+        while living() and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.001)
+        self.reap()
+        return Reply()
+
+    def tree(self, number: int) -> set[int]:
+        """Every living process of command *number*: by mark, by session and by descent."""
+        processes = living()
+        roots = {pid for pid, owner in self.commands.items() if owner == number}
+        mark = f"{MARK}={number}\0".encode()
+        found = {pid for pid in processes if pid in roots or mark in environment_of(pid)}
+        while True:
+            more = {
+                pid
+                for pid, (parent, session) in processes.items()
+                if parent in found or session in found or session in roots
+            } - found
+            if not more:
+                return found
+            found |= more
+
+    def open(self, message: Message, _descriptors: list[int]) -> Reply:
+        """Hand over a file to read."""
+        return Reply(descriptors=[self.regular_file(message.one("path"), os.O_RDONLY)])
+
+    def write(self, message: Message, descriptors: list[int]) -> Reply:
+        """Fill a file from the descriptor that came with the request."""
+        path = message.one("path")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        mode = int(message.one("mode"))
+        target = self.regular_file(path, os.O_WRONLY | os.O_CREAT, mode)
+        try:
+            os.ftruncate(target, 0)
+            while data := os.read(descriptors[0], 1 << 20):
+                write_all(target, data)
+        finally:
+            os.close(target)
+        return Reply()
+
+    def regular_file(self, path: str, flags: int, mode: int = 0) -> int:
+        """A descriptor of *path*; never a pipe, a device or a file of /proc, which tells of us."""
+        quiet = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        descriptor = os.open(path, flags | quiet, mode)
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_dev == self.proc_device:
+            os.close(descriptor)
+            raise Refused("not a regular file")
+        return descriptor
+
+    def drain(self, _message: Message, descriptors: list[int]) -> None:
+        """Read what background processes still write: a closed pipe would kill them by SIGPIPE."""
+        for descriptor in descriptors:
+            os.set_blocking(descriptor, False)
+            self.drained.add(descriptor)
+            self.poll.register(descriptor, select.POLLIN)
+
+    def discard(self, descriptor: int) -> None:
+        """Forget what a background process has written; stop at the end."""
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return
+        if not data:
+            self.poll.unregister(descriptor)
+            self.drained.remove(descriptor)
+            os.close(descriptor)
+
+
+class Reply:
+    """What goes back: fields, and descriptors that are closed here once they are sent."""
+
+    def __init__(self, fields: Fields | None = None, descriptors: Sequence[int] = ()) -> None:
+        self.fields = fields or []
+        self.descriptors = list(descriptors)
+
+
+def told(error: OSError) -> Fields:
+    """*error* as fields."""
+    place = [("path", str(error.filename))] if error.filename else []
+    return [("errno", str(error.errno)), ("error", str(error.strerror)), *place]
+
+
+def watch_children() -> int:
+    """A descriptor that becomes readable when a child has ended."""
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return reading
+
+
+def spawn(
+    argv: list[str], cwd: str, environment: dict[str, str], streams: tuple[int | None, int, int]
+) -> int:
+    """Start a program in a session of its own; its process number. Raises OSError."""
+    stdin, stdout, stderr = streams
+    actions: list[tuple[object, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
+        if stdin is None
+        else (os.POSIX_SPAWN_DUP2, stdin, 0),
+        (os.POSIX_SPAWN_DUP2, stdout, 1),
+        (os.POSIX_SPAWN_DUP2, stderr, 2),
+    ]
+    os.chdir(cwd)
+    try:
+        return os.posix_spawn(
+            located(argv[0], environment["PATH"]),
+            argv,
+            environment,
+            file_actions=actions,
+            setsid=True,
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+    finally:
+        os.chdir("/")
+
+
+def located(program: str, path: str) -> str:
+    """Where *program* is along *path*; itself when it names its place. Raises FileNotFoundError."""
+    if "/" in program:
+        return program
+    places = [f"{folder}/{program}" for folder in path.split(":")]
+    for place in places:
+        if os.access(place, os.X_OK):
+            return place
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+
+
+def living() -> dict[int, tuple[int, int]]:
+    """Parent and session of every process but process 1 and the dead that await their parent."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or name == "1":
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                state, parent, _, session, *_ = file.read().rpartition(b")")[2].split()
+        except (OSError, ValueError):
+            continue
+        if state not in (b"Z", b"X"):
+            found[int(name)] = (int(parent), int(session))
+    return found
+
+
+def environment_of(pid: int) -> bytes:
+    """The environment *pid* was started with; empty when it may not be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read() + b"\0"
+    except OSError:
+        return b""
+
+
+def send_kill(pid: int) -> None:
+    """SIGKILL to *pid*, or with -1 to everything but the caller; what is gone already is fine."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write *data* whole."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def main() -> None:
+    """Close process 1 to the sandbox's own user, then serve."""
+    init = Init(int(sys.argv[1]))
+    os.umask(0o022)
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
+    init.run()
+
+
+if __name__ == "__main__":
+    main()

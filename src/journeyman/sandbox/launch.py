@@ -1,0 +1,278 @@
+"""Starting one bubblewrap: its files, its process, its control groups, its process 1's first word.
+
+Knows nothing of commands. As root the launch goes through a private mount namespace, in which the
+session's folders are bound where an unprivileged account can reach them; it vanishes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.sandbox import Limits, SandboxLost, SandboxSpec, SandboxUnavailable, arguments
+from journeyman.sandbox.arguments import View
+from journeyman.sandbox.cgroup import Cgroup, Cgroups
+from journeyman.sandbox.descriptors import Descriptors
+from journeyman.sandbox.hints import hint_for
+from journeyman.sandbox.wire import Channel
+
+START_SECONDS = 30.0
+END_SECONDS = 10.0
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
+"""Folders of the host over which a launch as root puts its own, in its own mount namespace only."""
+BIND_AND_RUN = """set -e
+stage=$1 session=$2 mirror=$3; shift 3
+mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
+mkdir "$stage/session" "$stage/mirror"
+mount -n --bind -- "$session" "$stage/session"
+if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
+exec "$@"
+"""
+FOLDERS = {"work": 0o755, "home": 0o700, "tmp": 0o1777}
+
+
+@dataclass(frozen=True)
+class Account:
+    """The host account that a sandbox's processes have when the service itself is root."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """What was found out about this host, once."""
+
+    bwrap: str
+    account: Account | None
+    """None when the service is not root: its own account is used."""
+    nested_users_off: bool
+    cgroups: Cgroups
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A sandbox whose process 1 answers."""
+
+    process: subprocess.Popen[bytes]
+    child: int
+    """Process 1, by its host's number."""
+    child_handle: int
+    channel: Channel
+    cgroup: Cgroup
+    errors: int
+
+    async def end(self) -> None:
+        """Kill everything, wait until it is gone, free what was held. Once only."""
+        self.channel.close()
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.child_handle, signal.SIGKILL)
+        os.close(self.child_handle)
+        await _gone(self.process)
+        await self.cgroup.remove()
+        os.close(self.errors)
+
+
+async def launch(spec: SandboxSpec, host: Host) -> Launched:
+    """A running sandbox for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
+    try:
+        make_folders(spec.directory, host.account)
+    except OSError as error:
+        raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
+    cgroup = host.cgroups.create(spec.id, spec.limits)
+    errors = os.memfd_create("errors", os.MFD_CLOEXEC)
+    process: subprocess.Popen[bytes] | None = None
+    launched: Launched | None = None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            process, doors = _spawn(spec, host, errors)
+            launched = await _admit(process, doors, cgroup, errors)
+            await launched.channel.request("limit", limit=_rlimits(spec.limits, cgroup))
+        return launched
+    except (OSError, SandboxLost, ValueError) as error:
+        text = os.pread(errors, 4096, 0).decode(errors="replace").strip() or str(error)
+        await _abandon(process, launched, cgroup, errors)
+        raise SandboxUnavailable(f"bubblewrap failed: {text}", hint=hint_for(text)) from error
+    except BaseException:
+        await asyncio.shield(_abandon(process, launched, cgroup, errors))
+        raise
+
+
+def make_folders(directory: Path, account: Account | None) -> None:
+    """Create what is missing of a session's folders, owned by the sandbox's account."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if account is not None:
+        directory.chmod(0o711)
+    for name, mode in FOLDERS.items():
+        folder = directory / name
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(mode)
+            if account is not None:
+                os.chown(folder, account.uid, account.gid)
+
+
+@dataclass(frozen=True)
+class _Doors:
+    """Our ends of what connects us to a bubblewrap that still waits."""
+
+    control: socket.socket
+    info: int
+    block: int
+
+    def close(self) -> None:
+        self.control.close()
+        os.close(self.info)
+        os.close(self.block)
+
+
+def _spawn(spec: SandboxSpec, host: Host, errors: int) -> tuple[subprocess.Popen[bytes], _Doors]:
+    """Start the process; the sandbox dies with the calling thread."""
+    with Descriptors() as given, contextlib.ExitStack() as undo:
+        doors, control, block, report = _doors(given)
+        undo.callback(doors.close)
+        prefix, view = _view(spec, host)
+        options = arguments.options(view, given, block=block, info=report)
+        listed = given.hold(b"\0".join(os.fsencode(option) for option in options) + b"\0")
+        process = subprocess.Popen(
+            [*prefix, host.bwrap, "--args", str(listed), "--", *arguments.command(control)],
+            env={"PATH": PATH},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            pass_fds=given.numbers,
+        )
+        undo.pop_all()
+    return process, doors
+
+
+def _doors(given: Descriptors) -> tuple[_Doors, int, int, int]:
+    """Our ends; and bubblewrap's of the control socket, of what it waits for, of what it reports."""
+    ours, theirs = socket.socketpair()
+    block, release = os.pipe2(os.O_CLOEXEC)
+    info, report = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(info, False)
+    control = given.keep(theirs.detach())
+    return _Doors(ours, info, release), control, given.keep(block), given.keep(report)
+
+
+def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
+    session, mirror, prefix = spec.directory, spec.mirror, list[str]()
+    if host.account is not None:
+        stage = _stage([session, *([mirror] if mirror else [])])
+        prefix = _as_account(host.account, stage, session, mirror)
+        session, mirror = stage / "session", (stage / "mirror" if mirror else None)
+    return prefix, View(
+        work=session / "work",
+        home=session / "home",
+        tmp=session / "tmp",
+        mirror=mirror,
+        files=spec.files,
+        nested_users_off=host.nested_users_off,
+    )
+
+
+def _as_account(account: Account, stage: Path, session: Path, mirror: Path | None) -> list[str]:
+    return [
+        *("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", BIND_AND_RUN),
+        *("sh", str(stage), str(session), str(mirror or "")),
+        *("setpriv", "--reuid", str(account.uid), "--regid", str(account.gid)),
+        *("--clear-groups", "--inh-caps=-all", "--"),
+    ]
+
+
+def _stage(sources: list[Path]) -> Path:
+    resolved = [source.resolve() for source in sources]
+    for stage in map(Path, STAGES):
+        hides = any(source.is_relative_to(stage) for source in resolved)
+        if stage.is_dir() and not stage.is_symlink() and not hides:
+            return stage
+    raise OSError(f"none of {', '.join(STAGES)} can be used to bind a session's folders")
+
+
+async def _admit(
+    process: subprocess.Popen[bytes], doors: _Doors, cgroup: Cgroup, errors: int
+) -> Launched:
+    """Put the waiting sandbox under its limits, then let it go."""
+    with contextlib.ExitStack() as undo:
+        undo.callback(doors.close)
+        child = await _child(doors.info)
+        for pid in (process.pid, child):
+            cgroup.add(pid)
+        handle = os.pidfd_open(child)
+        undo.callback(os.close, handle)
+        os.write(doors.block, b"x")
+        undo.pop_all()
+    os.close(doors.info)
+    os.close(doors.block)
+    return Launched(process, child, handle, Channel(doors.control), cgroup, errors)
+
+
+async def _child(info: int) -> int:
+    text = b""
+    while not text.rstrip().endswith(b"}"):
+        await _readable(info)
+        data = os.read(info, 4096)
+        if not data:
+            raise OSError("bubblewrap ended before it was ready")
+        text += data
+    return int(json.loads(text)["child-pid"])
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def _gone(process: subprocess.Popen[bytes]) -> None:
+    """Wait for bubblewrap, which outlives everything inside; kill it when it is late."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await _readable(handle)
+    except TimeoutError:
+        process.kill()
+        await _readable(handle)
+    finally:
+        os.close(handle)
+    process.wait()
+
+
+async def _abandon(
+    process: subprocess.Popen[bytes] | None,
+    launched: Launched | None,
+    cgroup: Cgroup,
+    errors: int,
+) -> None:
+    if launched is not None:
+        await launched.end()
+        return
+    if process is not None:
+        process.kill()
+        await _gone(process)
+    await cgroup.remove()
+    os.close(errors)
+
+
+def _rlimits(limits: Limits, cgroup: Cgroup) -> dict[str, str]:
+    """Limits of each process, and those that stand in for a missing group's."""
+    wanted = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files}
+    if "memory" not in cgroup.enforced:
+        wanted["RLIMIT_DATA"] = limits.memory_bytes
+    if "pids" not in cgroup.enforced:
+        wanted["RLIMIT_NPROC"] = limits.pids
+    return {name: str(value) for name, value in wanted.items()}

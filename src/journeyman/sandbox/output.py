@@ -1,0 +1,111 @@
+"""A command's output as it comes out of its pipe: head and tail are kept, the middle is left out.
+
+Knows nothing of commands or of sandboxes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from journeyman.sandbox import OnOutput
+
+READ_BYTES = 1 << 18
+BURST_BYTES = 4 << 20
+"""How much one command may write before the loop turns to others for a moment."""
+PAUSE_SECONDS = 0.005
+
+
+class Bounded:
+    """The first and the last bytes of a stream, *limit_bytes* together."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._room = limit_bytes - limit_bytes // 2
+        self._tail_bytes = limit_bytes // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self.total_bytes = 0
+
+    @property
+    def truncated(self) -> bool:
+        """True when something was left out."""
+        return self.total_bytes > len(self._head) + self._tail_bytes
+
+    def add(self, data: bytes) -> None:
+        """Take the next *data* of the stream."""
+        self.total_bytes += len(data)
+        room = self._room - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        if len(self._tail) > 2 * self._tail_bytes + READ_BYTES:
+            self._forget_middle()
+
+    def content(self) -> bytes:
+        """What was kept."""
+        self._forget_middle()
+        return bytes(self._head + self._tail)
+
+    def _forget_middle(self) -> None:
+        del self._tail[: max(0, len(self._tail) - self._tail_bytes)]
+
+
+class Pipe:
+    """A pipe whose reading end the running loop empties until every writer is gone."""
+
+    def __init__(self, limit_bytes: int, on_output: OnOutput | None = None) -> None:
+        self.kept = Bounded(limit_bytes)
+        self.writer: int
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._reader, False)
+        self._on_output = on_output
+        self._loop = asyncio.get_running_loop()
+        self._burst = 0
+        self._paused: asyncio.TimerHandle | None = None
+        self._ended = asyncio.Event()
+        self._open = True
+        self._loop.add_reader(self._reader, self._readable)
+
+    async def settle(self, grace_seconds: float) -> None:
+        """Wait until the pipe ends, at most *grace_seconds* while somebody keeps it open."""
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            return
+
+    def release(self) -> int | None:
+        """Stop reading. The reading end while somebody may still write; otherwise it is closed."""
+        if not self._open:
+            return None
+        self._open = False
+        self._stop()
+        if self._ended.is_set():
+            os.close(self._reader)
+            return None
+        return self._reader
+
+    def _stop(self) -> None:
+        self._loop.remove_reader(self._reader)
+        if self._paused is not None:
+            self._paused.cancel()
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._reader, READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._stop()
+            self._ended.set()
+            return
+        self.kept.add(data)
+        if self._on_output is not None:
+            self._on_output(data)
+        self._burst += len(data)
+        if self._burst > BURST_BYTES:
+            self._loop.remove_reader(self._reader)
+            self._paused = self._loop.call_later(PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        self._burst = 0
+        self._loop.add_reader(self._reader, self._readable)
