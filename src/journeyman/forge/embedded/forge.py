@@ -1,0 +1,142 @@
+"""The Forge contract on bare repositories of this machine. Knows nothing of HTTP, SQL or tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from journeyman import git
+from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Actor, Principal, Token, TokenKind, kind_of
+from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
+from journeyman.forge.embedded import imports, tokens
+from journeyman.forge.embedded.records import Records
+from journeyman.git import GitError
+
+SCOPED = frozenset({TokenKind.CLASSIC, TokenKind.OAUTH})
+"""The kinds of token that carry scopes."""
+
+_NO_BRANCH = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^$"
+)
+"""What git allows in no branch's name (git-check-ref-format)."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class EmbeddedForge:
+    """Bare repositories at `root/<repository id>.git`; the rest is in *records*."""
+
+    name = "embedded"
+
+    def __init__(
+        self, records: Records, root: Path, *, clock: Callable[[], datetime] = _now
+    ) -> None:
+        self._records = records
+        self._root = root.absolute()
+        self._clock = clock
+
+    def path(self, repository_id: int) -> Path:
+        """Where the repository's git data is."""
+        return self._root / f"{repository_id}.git"
+
+    async def identify(self, token: str) -> Principal:
+        if kind_of(token) is TokenKind.INSTALLATION:
+            raise AppError(Code.FORBIDDEN, "Resource not accessible by integration")
+        found = None
+        if kind_of(token) and tokens.wellformed(token):
+            found = await self._records.find_token(tokens.digest(token))
+        if found is None or not self._valid(found):
+            raise AppError(Code.UNAUTHENTICATED, "Bad credentials")
+        await self._records.touch_token(found.id)
+        return Principal(
+            account=found.account,
+            kind=found.kind,
+            scopes=found.scopes if found.kind in SCOPED else None,
+            token_id=found.id,
+            expires_at=found.expires_at,
+        )
+
+    def _valid(self, token: Token) -> bool:
+        expired = token.expires_at is not None and token.expires_at <= self._clock()
+        return token.revoked_at is None and not expired
+
+    async def find_access(self, principal: Principal, owner: str, name: str) -> Access | None:
+        repository = await self._records.find_repository(owner, name)
+        if repository is None:
+            return None
+        permission = await self._records.permission(principal.account.id, repository.id)
+        return Access(repository, permission) if permission >= Permission.READ else None
+
+    async def find_public(self, owner: str, name: str) -> Repository | None:
+        """A repository that needs no token to be read."""
+        repository = await self._records.find_repository(owner, name)
+        return repository if repository and not repository.private else None
+
+    async def find_tip(self, actor: Actor, repository: Repository, branch: str) -> str | None:
+        if _NO_BRANCH.search(branch):
+            return None
+        directory = self._existing(repository)
+        try:
+            tip = await git.run(
+                "show-ref", "--verify", "--hash", f"refs/heads/{branch}", git_dir=directory
+            )
+        except GitError as error:
+            if "not a valid ref" in error.message:
+                return None
+            raise ForgeError(f"{repository.full_name} cannot be read: {error.message}") from error
+        return tip.decode().strip()
+
+    async def remote(self, actor: Actor, repository: Repository) -> Remote:
+        """NOT_FOUND when *actor* may not see it; a Remote that is not writable when they may only
+        read.
+        """
+        permission = await self._records.permission(actor.account.id, repository.id)
+        if permission < Permission.READ:
+            raise AppError(
+                Code.NOT_FOUND, f"{repository.full_name} is not visible to {actor.account.login}."
+            )
+        writable = permission >= Permission.WRITE and not repository.archived
+        return Remote(str(self._existing(repository)), writable=writable)
+
+    async def find_pull(
+        self, actor: Actor, repository: Repository, head_ref: str, base_ref: str
+    ) -> Pull | None:
+        return await self._records.find_open_pull(repository.id, head_ref, base_ref)
+
+    async def open_pull(self, actor: Actor, repository: Repository, new: NewPull) -> Pull:
+        for ref in (new.head_ref, new.base_ref):
+            if await self.find_tip(actor, repository, ref) is None:
+                raise ForgeError(
+                    f"{repository.full_name} has no branch {ref!r}; push it first.", permanent=True
+                )
+        return await self._records.add_pull(repository.id, actor.account.id, new)
+
+    async def update_pull(
+        self, actor: Actor, repository: Repository, number: int, change: PullChange
+    ) -> Pull:
+        return await self._records.update_pull(repository.id, number, change)
+
+    async def import_repository(self, repository_id: int, source: str) -> str:
+        """Fill the repository from a path or an address; gives back its default branch.
+
+        A source without any commit is taken, and has no tips. AppError INVALID or UNAVAILABLE says
+        what is wrong with *source*, CONFLICT that the repository is there already; then nothing is
+        left behind.
+        """
+        return await imports.fill(self.path(repository_id), source)
+
+    def _existing(self, repository: Repository) -> Path:
+        directory = self.path(repository.id)
+        if not (directory / "HEAD").is_file():
+            raise ForgeError(
+                f"The git data of {repository.full_name} is missing at {directory}; "
+                "restore it from a backup or add the repository again.",
+                permanent=True,
+            )
+        return directory

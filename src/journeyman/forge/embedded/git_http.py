@@ -1,0 +1,194 @@
+"""Git's smart HTTP protocol as a pure ASGI application: who may, and which git serves it.
+
+Knows nothing of the service's API. Git runs as `upload-pack` and `receive-pack`; `packs` moves the
+bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Principal
+from journeyman.domain.repositories import Permission, Repository
+from journeyman.forge import ForgeError
+from journeyman.forge.embedded import packs
+from journeyman.forge.embedded.forge import EmbeddedForge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SERVICES = frozenset({"git-upload-pack", "git-receive-pack"})
+_PATH = re.compile(
+    r"/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?"
+    r"/(?P<what>info/refs|git-upload-pack|git-receive-pack)",
+    re.ASCII,
+)
+_PROTOCOL = re.compile(r"[a-z0-9=:.-]{1,100}")
+_CHALLENGE = (b"www-authenticate", b'Basic realm="Journeyman"')
+_STATUS = {Code.UNAUTHENTICATED: 401, Code.FORBIDDEN: 403, Code.NOT_FOUND: 404}
+_NO_CACHE = (
+    (b"expires", b"Fri, 01 Jan 1980 00:00:00 GMT"),
+    (b"pragma", b"no-cache"),
+    (b"cache-control", b"no-cache, max-age=0, must-revalidate"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    max_packs: int = max(4, 2 * (os.cpu_count() or 1))
+    """How many packs are made or taken in at once; more wait."""
+    max_push_bytes: int = 2 << 30
+    stall_seconds: float = 120
+    """A client that neither sends nor takes a byte for so long is dropped."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: the advertisement of *service*'s refs, or the service itself."""
+
+    repository: Repository
+    service: str
+    advertise: bool
+    protocol: str
+    gzipped: bool
+
+
+class GitHttp:
+    """`/{owner}/{name}.git/…`, with and without `.git`. Any user name, a token as the password."""
+
+    def __init__(self, forge: EmbeddedForge, options: Options | None = None) -> None:
+        self._forge = forge
+        self._options = options or Options()
+        self._slots = asyncio.Semaphore(self._options.max_packs)
+
+    def matches(self, path: str) -> bool:
+        return _PATH.fullmatch(path) is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        try:
+            request = await self._admit(scope)
+        except AppError as error:
+            await _refuse(send, error)
+        except ForgeError as error:
+            await respond(send, 503, str(error))
+        else:
+            await self._serve(request, receive, send)
+
+    async def _admit(self, scope: Scope) -> Request:
+        headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
+        match = _PATH.fullmatch(scope["path"])
+        if match is None:
+            raise AppError(Code.NOT_FOUND, "Not Found")
+        service, advertise = _service(scope, match["what"], headers)
+        principal = await self._identify(headers.get(b"authorization", ""))
+        write = service == "git-receive-pack"
+        repository = await self._authorise(principal, match["owner"], match["name"], write)
+        protocol = headers.get(b"git-protocol", "")
+        return Request(
+            repository=repository,
+            service=service,
+            advertise=advertise,
+            protocol=protocol if _PROTOCOL.fullmatch(protocol) else "",
+            gzipped=headers.get(b"content-encoding", "") in ("gzip", "x-gzip"),
+        )
+
+    async def _identify(self, authorization: str) -> Principal | None:
+        token = _token_in(authorization)
+        return None if token is None else await self._forge.identify(token)
+
+    async def _authorise(
+        self, principal: Principal | None, owner: str, name: str, write: bool
+    ) -> Repository:
+        if principal is None:
+            public = await self._forge.find_public(owner, name)
+            if public is None or write:
+                raise AppError(Code.UNAUTHENTICATED, "Requires authentication")
+            return public
+        access = await self._forge.find_access(principal, owner, name)
+        if access is None:
+            raise AppError(Code.NOT_FOUND, "Repository not found.")
+        full_name = access.repository.full_name
+        if write and access.permission < Permission.WRITE:
+            login = principal.account.login
+            raise AppError(Code.FORBIDDEN, f"Permission to {full_name} denied to {login}.")
+        if write and access.repository.archived:
+            raise AppError(Code.FORBIDDEN, f"{full_name} is archived, so it is read-only.")
+        return access.repository
+
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
+        kind = "advertisement" if request.advertise else "result"
+        content_type = f"application/x-{request.service}-{kind}".encode()
+        pack = packs.Pack(
+            directory=self._forge.path(request.repository.id),
+            verb=request.service.removeprefix("git-"),
+            advertise=request.advertise,
+            protocol=request.protocol,
+            gzipped=request.gzipped,
+            max_bytes=self._options.max_push_bytes,
+            stall_seconds=self._options.stall_seconds,
+        )
+        async with self._slots:
+            headers = [(b"content-type", content_type), *_NO_CACHE]
+            if not await packs.serve(pack, headers, receive, send):
+                await respond(send, 500, "The repository cannot be read; see the server's log.")
+
+
+def _service(scope: Scope, what: str, headers: dict[bytes, str]) -> tuple[str, bool]:
+    """The git service that is asked for, and whether only its refs are."""
+    if what != "info/refs":
+        if scope["method"] != "POST":
+            raise AppError(Code.BAD_REQUEST, f"{what} wants POST.")
+        if headers.get(b"content-type") != f"application/x-{what}-request":
+            raise AppError(Code.BAD_REQUEST, f"{what} wants application/x-{what}-request.")
+        return what, False
+    service = parse_qs(scope["query_string"].decode("latin-1")).get("service", [""])[0]
+    if service not in SERVICES:
+        raise AppError(Code.BAD_REQUEST, "Please upgrade your git client: smart HTTP only.")
+    return service, True
+
+
+def _token_in(authorization: str) -> str | None:
+    """The token of a Basic, Bearer or token header; None without any."""
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower():
+        case "":
+            return None
+        case "bearer" | "token":
+            return value.strip()
+        case "basic":
+            try:
+                user, _, password = base64.b64decode(value).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+            return user if password in ("", "x-oauth-basic") else password
+        case _:
+            return ""
+
+
+async def _refuse(send: Send, error: AppError) -> None:
+    status = _STATUS.get(error.code, 400)
+    await respond(send, status, error.message, (_CHALLENGE,) if status == 401 else ())
+
+
+async def respond(
+    send: Send, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """A plain text answer, which git shows to its user."""
+    body = f"{message}\n".encode()
+    length = (b"content-length", str(len(body)).encode())
+    plain = (b"content-type", b"text/plain; charset=utf-8")
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [plain, length, *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
