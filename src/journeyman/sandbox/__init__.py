@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """One session's sandbox. *directory* on the host holds `work`, `home`, `tmp`, made if missing."""
+    """One session's sandbox. *directory* on the host gets `work`, `home` and `tmp` if missing."""
 
     id: str
     directory: Path

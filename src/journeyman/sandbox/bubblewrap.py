@@ -9,15 +9,20 @@ import asyncio
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from journeyman.sandbox import (
+    Guarantee,
+    Probe,
     Sandbox,
+    SandboxLost,
     SandboxSpec,
     SandboxUnavailable,
     arguments,
     cgroup,
+    guarantees,
     hints,
 )
 from journeyman.sandbox.bubble import Bubble
@@ -49,6 +54,15 @@ class Bubblewrap:
         self._options = options or Options()
         self._found: Host | None = None
         self._finding = asyncio.Lock()
+        self._probed: Probe | None = None
+        self._probing = asyncio.Lock()
+
+    async def probe(self) -> Probe:
+        """See SandboxBackend.probe."""
+        async with self._probing:
+            if self._probed is None:
+                self._probed = await self._try()
+            return self._probed
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """See SandboxBackend.start."""
@@ -67,6 +81,26 @@ class Bubblewrap:
         """See SandboxBackend.sweep."""
         await (await self._host()).cgroups.sweep()
 
+    async def _try(self) -> Probe:
+        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="journeyman-probe-"))
+        try:
+            host = await self._host()
+            sandbox = await self.start(SandboxSpec("probe", directory))
+            try:
+                found = await guarantees.examine(sandbox, host, host.version)
+            finally:
+                await sandbox.close()
+        except (SandboxUnavailable, SandboxLost) as error:
+            hint = error.hint if isinstance(error, SandboxUnavailable) else ""
+            failed = Guarantee(self.name, False, str(error), hint)
+            return Probe(
+                available=False, mode="none", guarantees=(failed,), hint=hint or str(error)
+            )
+        finally:
+            await self.remove(directory)
+        mode = "as root" if host.account else "as an ordinary user"
+        return Probe(available=True, mode=mode, guarantees=found)
+
     async def _host(self) -> Host:
         async with self._finding:
             if self._found is None:
@@ -84,20 +118,26 @@ class Bubblewrap:
                 f"{arguments.PYTHON} is not installed", hint=hints.INSTALL_PYTHON
             )
         root = os.geteuid() == 0
+        version = await _version(path)
         return Host(
             bwrap=path,
+            version=version,
             account=Account(self._options.uid, self._options.gid) if root else None,
-            nested_users_off=await _version(path) >= NESTED_USERS_OFF_SINCE,
+            nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
         )
 
 
-async def _version(bwrap: str) -> tuple[int, ...]:
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+async def _version(bwrap: str) -> str:
     process = await asyncio.create_subprocess_exec(
         bwrap, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
-    return tuple(int(number) for number in re.findall(r"\d+", output.decode(errors="replace")))
+    return output.decode(errors="replace").strip()
 
 
 async def _run(*argv: str) -> int:

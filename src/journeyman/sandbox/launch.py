@@ -52,6 +52,8 @@ class Host:
     """What was found out about this host, once."""
 
     bwrap: str
+    version: str
+    """As bwrap tells it."""
     account: Account | None
     """None when the service is not root: its own account is used."""
     nested_users_off: bool
@@ -156,7 +158,7 @@ def _spawn(spec: SandboxSpec, host: Host, errors: int) -> tuple[subprocess.Popen
 
 
 def _doors(given: Descriptors) -> tuple[_Doors, int, int, int]:
-    """Our ends; and bubblewrap's of the control socket, of what it waits for, of what it reports."""
+    """Our ends; bubblewrap's of the control socket, of what it awaits, of what it reports."""
     ours, theirs = socket.socketpair()
     block, release = os.pipe2(os.O_CLOEXEC)
     info, report = os.pipe2(os.O_CLOEXEC)

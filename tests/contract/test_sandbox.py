@@ -1,0 +1,428 @@
+"""What every sandbox does alike, whatever isolates it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from journeyman.sandbox import (
+    WORKSPACE,
+    FileRefused,
+    Sandbox,
+    SandboxBackend,
+    SandboxLost,
+    SandboxSpec,
+)
+from journeyman.sandbox.bubblewrap import Bubblewrap
+from tests.integration.sandbox.requirement import require
+
+pytestmark = pytest.mark.sandbox
+
+BACKENDS: dict[str, Callable[[], SandboxBackend]] = {"bubblewrap": Bubblewrap}
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for detach in (False, True):
+    if os.fork() == 0:
+        if detach:
+            os.setsid()
+        if os.fork() == 0:
+            break
+        os._exit(0)
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture(params=BACKENDS)
+async def backend(request: pytest.FixtureRequest) -> SandboxBackend:
+    return await require(BACKENDS[request.param]())
+
+
+@pytest.fixture
+async def box(backend: SandboxBackend, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    spec = SandboxSpec("contract", tmp_path / "session", env={"GREETING": "hello"})
+    sandbox = await backend.start(spec)
+    yield sandbox
+    await sandbox.close()
+    await backend.remove(spec.directory)
+    assert not spec.directory.exists()
+
+
+async def others(box: Sandbox) -> int:
+    """How many processes live beside process 1 and the question itself."""
+    result = await box.exec(["/bin/sh", "-c", "set -- /proc/[0-9]*; echo $(($# - 2))"])
+    return int(result.output)
+
+
+class TestExec:
+    async def test_output_and_exit_code_come_back(self, box: Sandbox) -> None:
+        result = await box.exec("echo out; echo err >&2; exit 3")
+        assert (result.exit_code, result.output) == (3, b"out\nerr\n")
+        assert not result.truncated
+        assert not result.timed_out
+        assert 0 < result.seconds < 5
+
+    @pytest.mark.parametrize(("signal", "code"), [("KILL", 137), ("TERM", 143), ("SEGV", 139)])
+    async def test_death_by_a_signal_is_128_and_its_number(
+        self, box: Sandbox, signal: str, code: int
+    ) -> None:
+        result = await box.exec(f"kill -{signal} $$")
+        assert result.exit_code == code
+
+    async def test_a_list_runs_without_a_shell(self, box: Sandbox) -> None:
+        result = await box.exec(["printf", "%s", "$HOME; *"])
+        assert result.output == b"$HOME; *"
+
+    async def test_a_missing_program_is_127(self, box: Sandbox) -> None:
+        result = await box.exec(["no-such-program"])
+        assert result.exit_code == 127
+        assert b"no-such-program" in result.output
+
+    async def test_a_file_that_is_no_program_is_126(self, box: Sandbox) -> None:
+        result = await box.exec(["/etc/passwd"])
+        assert result.exit_code == 126
+
+    async def test_a_missing_folder_to_run_in_is_said(self, box: Sandbox) -> None:
+        result = await box.exec("true", cwd="/nowhere")
+        assert result.exit_code == 127
+        assert b"/nowhere" in result.output
+
+    async def test_commands_start_in_the_workspace(self, box: Sandbox) -> None:
+        assert (await box.exec("pwd")).output == f"{WORKSPACE}\n".encode()
+        await box.exec("mkdir deep")
+        assert (await box.exec("pwd", cwd="deep")).output == f"{WORKSPACE}/deep\n".encode()
+
+    async def test_no_state_of_a_shell_survives(self, box: Sandbox) -> None:
+        await box.exec("cd /tmp; export LEFT=1")
+        assert (await box.exec("pwd; echo [$LEFT]")).output == f"{WORKSPACE}\n[]\n".encode()
+
+    async def test_the_environment_is_made_from_nothing(self, box: Sandbox) -> None:
+        result = await box.exec(["env"], env={"EXTRA": "a=b\nc"})
+        names = {line.split(b"=")[0] for line in result.output.splitlines()}
+        assert names - {b"c"} == {
+            *(b"PATH", b"HOME", b"USER", b"LANG", b"TMPDIR", b"TERM"),
+            *(b"SANDBOX_EXEC", b"GREETING", b"EXTRA"),
+        }
+        assert b"EXTRA=a=b\nc\n" in result.output
+        assert b"GREETING=hello\n" in result.output
+
+    async def test_home_and_tmp_are_the_sessions_own_and_writable(self, box: Sandbox) -> None:
+        result = await box.exec('touch "$HOME/x" "$TMPDIR/y" && echo ok')
+        assert result.output == b"ok\n"
+
+    async def test_standard_input_is_bytes_and_ends(self, box: Sandbox) -> None:
+        data = bytes(range(256)) * 5000
+        result = await box.exec(["cat"], stdin=data, limit_bytes=1 << 21)
+        assert result.output == data
+
+    async def test_without_standard_input_it_is_empty(self, box: Sandbox) -> None:
+        assert (await box.exec(["cat"], timeout_seconds=5)).output == b""
+
+    async def test_nul_bytes_in_a_command_are_refused(self, box: Sandbox) -> None:
+        with pytest.raises(ValueError, match="NUL"):
+            await box.exec(["echo", "a\0b"])
+        assert (await box.exec("echo still")).output == b"still\n"
+
+    async def test_too_long_a_command_is_126(self, box: Sandbox) -> None:
+        assert (await box.exec("true " + "x" * (1 << 20))).exit_code == 126
+
+    async def test_output_streams_as_it_comes(self, box: Sandbox) -> None:
+        chunks: list[tuple[float, bytes]] = []
+        began = time.monotonic()
+        await box.exec(
+            "echo one; sleep 0.5; echo two",
+            on_output=lambda data: chunks.append((time.monotonic() - began, data)),
+        )
+        assert [data for _, data in chunks] == [b"one\n", b"two\n"]
+        assert chunks[0][0] < 0.45 < chunks[1][0]
+
+    async def test_the_middle_of_long_output_is_left_out(self, box: Sandbox) -> None:
+        result = await box.exec("echo first; seq 200000; echo last", limit_bytes=10_000)
+        assert result.truncated
+        assert len(result.output) == 10_000
+        assert result.output.startswith(b"first\n1\n")
+        assert result.output.endswith(b"200000\nlast\n")
+
+    async def test_output_of_exactly_the_limit_is_whole(self, box: Sandbox) -> None:
+        result = await box.exec("printf 12345", limit_bytes=5)
+        assert (result.output, result.truncated) == (b"12345", False)
+
+    async def test_output_can_be_reopened_by_name(self, box: Sandbox) -> None:
+        result = await box.exec("echo a >/dev/stdout; echo b >/dev/stderr; echo c >/proc/self/fd/1")
+        assert result.output == b"a\nb\nc\n"
+
+    async def test_many_at_once(self, box: Sandbox) -> None:
+        results = await asyncio.gather(*(box.exec(f"echo {n}") for n in range(100)))
+        assert [int(result.output) for result in results] == list(range(100))
+
+
+class TestEndOfCommands:
+    async def test_a_timeout_ends_the_whole_tree(self, box: Sandbox) -> None:
+        began = time.monotonic()
+        result = await box.exec(
+            f"trap '' TERM; setsid sleep 100 & (sleep 100 &) & python3 -c '{STUBBORN}'",
+            timeout_seconds=0.5,
+        )
+        assert result.timed_out
+        assert result.exit_code == 137
+        assert time.monotonic() - began < 2
+        assert await others(box) == 0
+
+    async def test_a_timeout_ends_a_stopped_process(self, box: Sandbox) -> None:
+        result = await box.exec("kill -STOP $$", timeout_seconds=0.3)
+        assert result.timed_out
+        assert await others(box) == 0
+
+    async def test_what_was_said_before_a_timeout_is_kept(self, box: Sandbox) -> None:
+        result = await box.exec("echo said; sleep 100", timeout_seconds=0.3)
+        assert result.output == b"said\n"
+
+    async def test_cancelling_ends_the_whole_tree_within_a_second(self, box: Sandbox) -> None:
+        running = asyncio.create_task(box.exec("trap '' TERM; setsid sleep 100 & sleep 100"))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert time.monotonic() - began < 1
+        assert await others(box) == 0
+
+    async def test_a_timeout_spares_other_commands(self, box: Sandbox) -> None:
+        other = asyncio.create_task(box.exec("sleep 1; echo fine"))
+        await box.exec("sleep 100", timeout_seconds=0.2)
+        assert (await other).output == b"fine\n"
+
+    async def test_a_background_process_survives_its_command(self, box: Sandbox) -> None:
+        began = time.monotonic()
+        await box.exec("(while sleep 0.05; do echo noise; echo x >> ticks; done) &")
+        assert time.monotonic() - began < 2
+        before = len(await box.read("ticks"))
+        await asyncio.sleep(0.5)
+        assert len(await box.read("ticks")) > before
+
+    async def test_later_output_never_blocks_a_background_process(self, box: Sandbox) -> None:
+        await box.exec("(sleep 0.5; seq 300000; echo done > finished) &")
+        for _ in range(100):
+            if b"finished" in (await box.exec("ls")).output:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail("the background process is stuck or dead")
+
+    async def test_a_server_in_the_background_answers_later_commands(self, box: Sandbox) -> None:
+        await box.exec("python3 -m http.server --bind 127.0.0.1 8000 &")
+        fetch = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/').status)"
+        result = await box.exec(
+            f'for i in $(seq 50); do python3 -c "{fetch}" 2>/dev/null && exit; sleep 0.1; done'
+        )
+        assert result.output == b"200\n"
+
+    async def test_kill_all_ends_background_processes(self, box: Sandbox) -> None:
+        running = asyncio.create_task(box.exec("sleep 100"))
+        await box.exec("setsid sleep 100 & env -i setsid -f sleep 100")
+        await box.kill_all()
+        assert (await running).exit_code == 137
+        assert await others(box) == 0
+
+    async def test_nothing_dead_is_left_unburied(self, box: Sandbox) -> None:
+        await box.exec("for i in $(seq 20); do (setsid sh -c 'sleep 0.05' &) ; done")
+        await asyncio.sleep(0.5)
+        result = await box.exec("cat /proc/[0-9]*/stat | grep -c ' Z ' || true")
+        assert result.output == b"0\n"
+
+
+class TestFiles:
+    async def test_what_is_written_is_read_and_seen(self, box: Sandbox) -> None:
+        data = bytes(range(256)) * 8000
+        await box.write("new/deep/file", data)
+        assert await box.read("new/deep/file", limit_bytes=1 << 22) == data
+        assert (await box.exec(["stat", "-c", "%a %U", "new/deep/file"])).output == b"644 agent\n"
+
+    async def test_a_new_file_gets_the_mode(self, box: Sandbox) -> None:
+        await box.write("script", b"#!/bin/sh\necho ran\n", mode=0o755)
+        assert (await box.exec("./script")).output == b"ran\n"
+        await box.write("script", b"#!/bin/sh\necho again\n")
+        assert (await box.exec("./script")).output == b"again\n"
+
+    async def test_writing_replaces_longer_content(self, box: Sandbox) -> None:
+        await box.write("file", b"long content")
+        await box.write("file", b"short")
+        assert await box.read("file") == b"short"
+
+    @pytest.mark.parametrize("name", ["a\nb", "café", "with space", "-rf", "b\udcff"])
+    async def test_odd_names(self, box: Sandbox, name: str) -> None:
+        await box.write(name, b"x")
+        assert await box.read(name) == b"x"
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            "true",
+            "mkdir it",
+            "mkfifo it",
+            "ln -s it it",
+            "ln -s /dev/zero it",
+            "touch it; chmod 0 it",
+        ],
+    )
+    async def test_what_is_no_readable_file_is_refused(self, box: Sandbox, make: str) -> None:
+        await box.exec(make.replace("it", "thing"))
+        with pytest.raises(FileRefused, match="thing"):
+            async with asyncio.timeout(2):
+                await box.read("thing")
+
+    @pytest.mark.parametrize("make", ["mkdir it", "mkfifo it", "ln -s /etc/passwd it"])
+    async def test_what_cannot_be_written_is_refused(self, box: Sandbox, make: str) -> None:
+        await box.exec(make.replace("it", "thing"))
+        with pytest.raises(FileRefused, match="thing"):
+            async with asyncio.timeout(2):
+                await box.write("thing", b"data")
+
+    async def test_a_file_over_the_limit_is_refused_unread(self, box: Sandbox) -> None:
+        await box.exec("truncate -s 1T sparse; printf 12345 > five; printf 123456 > six")
+        with pytest.raises(FileRefused, match="sparse"):
+            await box.read("sparse")
+        with pytest.raises(FileRefused, match="six"):
+            await box.read("six", limit_bytes=5)
+        assert await box.read("five", limit_bytes=5) == b"12345"
+
+    async def test_links_are_followed_inside_only(self, box: Sandbox, tmp_path: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.write_text("host")
+        await box.exec(["ln", "-s", str(secret), "absolute"])
+        await box.exec(["ln", "-s", "../" * 20 + str(secret), "climbing"])
+        await box.exec(["ln", "-s", "/etc/passwd", "inside"])
+        for name in ("absolute", "climbing"):
+            with pytest.raises(FileRefused):
+                await box.read(name)
+        assert b"agent" in await box.read("inside")
+
+    @pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/1/mem", "/proc/self/status"])
+    async def test_process_1_tells_nothing_of_itself(self, box: Sandbox, path: str) -> None:
+        with pytest.raises(FileRefused):
+            await box.read(path)
+        with pytest.raises(FileRefused):
+            await box.write(path, b"x")
+
+
+class TestExport:
+    async def test_standard_output_comes_whole_and_alone(self, box: Sandbox) -> None:
+        data = await box.export("seq 100000; echo noise >&2", limit_bytes=1 << 20)
+        assert data == b"".join(b"%d\n" % n for n in range(1, 100_001))
+
+    async def test_exactly_the_limit_is_allowed(self, box: Sandbox) -> None:
+        assert await box.export("printf 12345", limit_bytes=5) == b"12345"
+
+    async def test_more_than_the_limit_is_refused_and_ended(self, box: Sandbox) -> None:
+        with pytest.raises(FileRefused, match="more than 1000 bytes"):
+            await box.export("seq 1000; sleep 100", limit_bytes=1000)
+        assert await others(box) == 0
+
+    async def test_an_endless_flood_is_refused(self, box: Sandbox) -> None:
+        with pytest.raises(FileRefused):
+            await box.export("cat /dev/zero", limit_bytes=1 << 20)
+        assert await others(box) == 0
+
+    async def test_failure_says_why(self, box: Sandbox) -> None:
+        with pytest.raises(FileRefused, match="no way"):
+            await box.export("echo half; echo no way >&2; exit 1", limit_bytes=1000)
+
+
+class TestLife:
+    async def test_generated_files_are_there_and_read_only(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        files = {"/etc/gitconfig": b"[user]\n\tname = A\n", "/run/journeyman/notes/a": b"note"}
+        sandbox = await backend.start(SandboxSpec("files", tmp_path / "s", files=files))
+        try:
+            assert await sandbox.read("/run/journeyman/notes/a") == b"note"
+            assert (await sandbox.exec("git config user.name")).output == b"A\n"
+            assert (await sandbox.exec("echo x > /run/journeyman/notes/a")).exit_code != 0
+        finally:
+            await sandbox.close()
+
+    async def test_the_mirror_is_readable_and_not_writable(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        mirror = tmp_path / "mirror.git"
+        mirror.mkdir()
+        (mirror / "HEAD").write_text("ref")
+        sandbox = await backend.start(SandboxSpec("mirror", tmp_path / "s", mirror=mirror))
+        try:
+            assert await sandbox.read("/mirror.git/HEAD") == b"ref"
+            assert (await sandbox.exec("touch /mirror.git/HEAD")).exit_code != 0
+        finally:
+            await sandbox.close()
+
+    async def test_the_working_tree_outlives_the_sandbox(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("again", tmp_path / "s")
+        for expected in (b"", b"kept"):
+            sandbox = await backend.start(spec)
+            assert (
+                await sandbox.exec("cat file 2>/dev/null; printf kept > file")
+            ).output == expected
+            await sandbox.close()
+
+    async def test_closing_twice_and_at_once_is_fine(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        sandbox = await backend.start(SandboxSpec("close", tmp_path / "s"))
+        await asyncio.gather(sandbox.close(), sandbox.close())
+        await sandbox.close()
+        with pytest.raises(SandboxLost):
+            await sandbox.exec("true")
+        with pytest.raises(SandboxLost):
+            await sandbox.read("x")
+        with pytest.raises(SandboxLost):
+            await sandbox.write("x", b"")
+
+    async def test_closing_ends_what_is_running(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        sandbox = await backend.start(SandboxSpec("close", tmp_path / "s"))
+        running = asyncio.create_task(sandbox.exec("sleep 100"))
+        await asyncio.sleep(0.1)
+        await sandbox.close()
+        with pytest.raises(SandboxLost):
+            await running
+
+    async def test_sandboxes_do_not_see_each_other(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        one = await backend.start(SandboxSpec("one", tmp_path / "one"))
+        two = await backend.start(SandboxSpec("two", tmp_path / "two"))
+        try:
+            await one.exec("echo private > /tmp/x; echo private > ~/x; sleep 100 &")
+            result = await two.exec("ls /tmp ~ /workspace | grep x; pgrep sleep")
+            assert result.output == b""
+        finally:
+            await one.close()
+            await two.close()
+
+    async def test_thirty_start_at_once(self, backend: SandboxBackend, tmp_path: Path) -> None:
+        specs = [SandboxSpec(f"many{n}", tmp_path / f"s{n}") for n in range(30)]
+        before = set(os.listdir("/proc/self/fd"))
+        boxes = await asyncio.gather(*(backend.start(spec) for spec in specs))
+        results = await asyncio.gather(*(box.exec("echo up") for box in boxes))
+        await asyncio.gather(*(box.close() for box in boxes))
+        assert {result.output for result in results} == {b"up\n"}
+        assert set(os.listdir("/proc/self/fd")) == before
+
+    async def test_removing_copes_with_a_hostile_tree(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("hostile", tmp_path / "s")
+        sandbox = await backend.start(spec)
+        deep = "import os\nfor _ in range(5000): os.mkdir('d'); os.chdir('d')"
+        await sandbox.exec(f'python3 -c "{deep}"; mkdir -p shut/inner; ln -s / root; chmod 0 shut')
+        await sandbox.close()
+        await backend.remove(spec.directory)
+        assert not spec.directory.exists()
+        await backend.remove(spec.directory)
