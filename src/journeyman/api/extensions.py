@@ -1,0 +1,76 @@
+"""What Journeyman adds to GitHub's operations, in the shape its editor knows where there is one.
+
+Knows nothing of tokens, limits or storage.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from journeyman.api import body, responses, wire
+from journeyman.api.errors import invalid_request
+from journeyman.api.exchange import addresses_of
+from journeyman.domain.errors import invalid
+from journeyman.domain.principals import Principal
+from journeyman.domain.tasks import Task
+from journeyman.service import Services
+
+PATCH = "application/vnd.github.patch"
+MESSAGES = ("user_message", "ask_user_response")
+ABORT = "abort"
+
+
+class Steer(msgspec.Struct):
+    content: str | None = None
+    problem_statement: str | None = None
+    type: str | None = None
+
+
+class Extensions:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def patch(self, request: Request, principal: Principal) -> Response:
+        """Empty while nothing has changed."""
+        patch = await self._services.patches.patch(principal, request.path_params["task_id"])
+        as_patch = PATCH in request.headers.get("accept", "")
+        kind = f"{PATCH}; charset=utf-8" if as_patch else "text/plain; charset=utf-8"
+        headers = {"X-GitHub-Media-Type": "github.v3; param=patch"}
+        return Response(patch, headers={**headers, "Content-Type": kind})
+
+    async def cancel(self, request: Request, principal: Principal) -> Response:
+        task = await self._services.sessions.cancel(principal, request.path_params["task_id"])
+        return _answer(request, task)
+
+    async def steer(self, request: Request, principal: Principal) -> Response:
+        asked = await body.read(request, Steer)
+        if asked.type == ABORT:
+            return await self.cancel(request, principal)
+        if asked.type is not None and asked.type not in MESSAGES:
+            message = f"type {asked.type[:100]!r} is not one of {', '.join((*MESSAGES, ABORT))}."
+            raise invalid("type", message, "invalid")
+        content = asked.content if asked.content is not None else asked.problem_statement
+        if content is None:
+            raise invalid_request('"content" wasn\'t supplied.', "content", "missing_field")
+        task = await self._services.sessions.steer(
+            principal, request.path_params["task_id"], body.text(content, "content") or ""
+        )
+        return _answer(request, task)
+
+    async def archive(self, request: Request, principal: Principal) -> Response:
+        task_id = request.path_params["task_id"]
+        return _answer(request, await self._services.tasks.archive(principal, task_id, True))
+
+    async def unarchive(self, request: Request, principal: Principal) -> Response:
+        task_id = request.path_params["task_id"]
+        return _answer(request, await self._services.tasks.archive(principal, task_id, False))
+
+    async def models(self, _request: Request, _principal: Principal) -> Response:
+        return responses.as_json(wire.models(self._services.models.list()))
+
+
+def _answer(request: Request, task: Task) -> Response:
+    """Always 200: clients take a 202 for an answer that is still to come."""
+    return responses.as_json(wire.task(task, addresses_of(request.scope)))
