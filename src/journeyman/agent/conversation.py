@@ -1,0 +1,231 @@
+"""A session's conversation, folded from its log: the same whether lived through or read back.
+
+Knows nothing of models or tools; the model layer's own messages lie opaque in `Event.record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    SystemPromptPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from journeyman.agent import verdict
+from journeyman.agent.text import clean
+from journeyman.agent.verdict import Verdict
+from journeyman.domain.events import Event, EventType
+from journeyman.domain.sessions import Reason
+
+UNDONE = (
+    "[The worker was lost after this ran, and the files are back at the state before it: "
+    "what this changed is gone. Its output was:]\n"
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the agent wants to know, and which call asks for it."""
+
+    call_id: str
+    text: str
+    choices: tuple[str, ...] = ()
+    allow_freeform: bool = True
+
+
+class Conversation:
+    """What the next request to the model is made of, and what is still to be done before it.
+
+    A model's reply sees the user messages that were in the log at its turn's start, no later ones.
+    """
+
+    def __init__(self, instructions: str = "") -> None:
+        """*instructions*: the system prompt; it is not part of the log."""
+        self.messages: list[ModelMessage] = []
+        if instructions:
+            self.messages.append(ModelRequest(parts=[SystemPromptPart(instructions)]))
+        self.pending: dict[str, ToolCallPart] = {}
+        """Calls of the newest reply without a result, by id, in the order they were asked for."""
+        self.started: set[str] = set()
+        """Those of `pending` that were begun."""
+        self.question: Question | None = None
+        """Asked and not answered."""
+        self.calls: Sequence[ToolCallPart] = ()
+        """All calls of the newest reply."""
+        self.call_ids: set[str] = set()
+        """Every id ever used here."""
+        self.touched = False
+        """True when files may have changed since the turn began or the last checkpoint."""
+        self.turns = 0
+        self.context_tokens = 0
+        """What the newest request and its reply took of the model's window."""
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self._results: dict[str, ToolReturnPart] = {}
+        self._changing: set[str] = set()
+        self._unsent: list[UserPromptPart] = []
+        self._answer: str | None = None
+        self._final: Verdict | None = None
+
+    @classmethod
+    def fold(cls, events: Iterable[Event], *, instructions: str = "") -> Self:
+        conversation = cls(instructions)
+        for event in events:
+            conversation.apply(event)
+        return conversation
+
+    @property
+    def end(self) -> Verdict | None:
+        """How the agent ended; None while it works, or has something from the user to answer."""
+        return None if self._unsent else self._final
+
+    @property
+    def summary(self) -> str:
+        """The last words of the agent, whole; empty before there are any."""
+        last = self.messages[-1] if self.messages else None
+        return (last.text or "") if isinstance(last, ModelResponse) else ""
+
+    @property
+    def lost(self) -> bool:
+        """True when the effects of a call of the newest reply are gone or uncertain."""
+        return any(part.outcome == "interrupted" for part in self._results.values())
+
+    def apply(self, event: Event) -> None:
+        data = event.data
+        match event.type:
+            case EventType.USER_MESSAGE:
+                self._hear(clean(data["content"]), data.get("source"))
+            case EventType.TURN_START:
+                self._send()
+            case EventType.MESSAGE:
+                self._reply(event.record or {})
+            case EventType.USAGE:
+                self._count(data)
+            case EventType.TOOL_START:
+                self._start(data["toolCallId"], event.record or {})
+            case EventType.TOOL_COMPLETE:
+                self._finish(_part(event))
+            case EventType.INPUT_REQUESTED | EventType.INPUT_COMPLETED:
+                self._ask(data)
+            case EventType.CHECKPOINT:
+                self._saved()
+            case EventType.SESSION_RESUME:
+                self._restored()
+
+    def _hear(self, text: str, source: str | None) -> None:
+        """While a question is open whatever the user says answers it."""
+        if self.question is not None:
+            self._close_question(text, self.question.call_id)
+        elif source != "answer" or text != self._answer:
+            self._unsent.append(UserPromptPart(text))
+
+    def _ask(self, data: Mapping[str, Any]) -> None:
+        if "answer" in data:
+            self._close_question(clean(data["answer"]), data["requestId"])
+        else:
+            self.question = _question(data)
+
+    def _close_question(self, answer: str, call_id: str) -> None:
+        if self.question is not None and self.question.call_id == call_id:
+            self.question, self._answer = None, answer
+            self._finish(ToolReturnPart(self.pending[call_id].tool_name, answer, call_id))
+
+    def _send(self) -> None:
+        """Results in call order, then what the user said, become one request."""
+        results = [
+            self._results[c.tool_call_id] for c in self.calls if c.tool_call_id in self._results
+        ]
+        parts: list[ModelRequestPart] = [*results, *self._unsent]
+        if parts and not self.pending:
+            if self.messages and isinstance(self.messages[-1], ModelRequest):
+                parts = [*self.messages.pop().parts, *parts]
+            self.messages.append(ModelRequest(parts=parts))
+            self.calls, self._final = (), None
+            self._results.clear()
+            self._unsent.clear()
+        self._saved()
+
+    def _reply(self, record: Mapping[str, Any]) -> None:
+        (message,) = ModelMessagesTypeAdapter.validate_python([record["message"]])
+        assert isinstance(message, ModelResponse), "the log holds a request where a reply belongs"
+        self.messages.append(message)
+        self.turns += 1
+        self.calls = message.tool_calls
+        self.pending = {call.tool_call_id: call for call in self.calls}
+        self.call_ids.update(self.pending)
+        self.started.clear()
+        if not self.calls:
+            failure = record.get("failure")
+            self._final = (
+                verdict.failed(Reason(failure["reason"]), failure["message"])
+                if failure
+                else verdict.done(message.text or "")
+            )
+
+    def _count(self, data: Mapping[str, Any]) -> None:
+        self.context_tokens = data["inputTokens"] + data["outputTokens"]
+        self.input_tokens += data["inputTokens"]
+        self.output_tokens += data["outputTokens"]
+
+    def _start(self, call_id: str, record: Mapping[str, Any]) -> None:
+        self.started.add(call_id)
+        if record.get("changes"):
+            self._changing.add(call_id)
+            self.touched = True
+
+    def _finish(self, part: ToolReturnPart) -> None:
+        if self.pending.pop(part.tool_call_id, None) is not None:
+            self._results[part.tool_call_id] = part
+
+    def _saved(self) -> None:
+        self.touched = False
+        self._changing.clear()
+
+    def _restored(self) -> None:
+        """The workspace is back at its last checkpoint: what came after it did not happen."""
+        for call_id in self._changing & self._results.keys():
+            part = self._results[call_id]
+            text = UNDONE + part.model_response_str(wrap_if_error=False)
+            self._results[call_id] = replace(part, content=text, outcome="interrupted")
+        self._saved()
+
+
+def record_of_message(message: ModelResponse) -> dict[str, Any]:
+    """What `Event.record` of an `assistant.message` holds."""
+    (dumped,) = ModelMessagesTypeAdapter.dump_python([message], mode="json", exclude_none=True)
+    return {"message": dumped}
+
+
+def record_of_part(part: ToolReturnPart) -> dict[str, Any]:
+    """What `Event.record` of a `tool.execution_complete` holds."""
+    request = ModelRequest(parts=[part])
+    (dumped,) = ModelMessagesTypeAdapter.dump_python([request], mode="json", exclude_none=True)
+    return {"part": dumped["parts"][0]}
+
+
+def _part(event: Event) -> ToolReturnPart:
+    record = event.record or {}
+    stored = [{"kind": "request", "parts": [record["part"]]}]
+    (request,) = ModelMessagesTypeAdapter.validate_python(stored)
+    part = request.parts[0]
+    assert isinstance(part, ToolReturnPart), f"event {event.seq} holds no tool result"
+    return part
+
+
+def _question(data: Mapping[str, Any]) -> Question:
+    return Question(
+        data["requestId"],
+        data["question"],
+        tuple(data.get("choices") or ()),
+        data.get("allowFreeform", True),
+    )

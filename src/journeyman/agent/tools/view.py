@@ -1,0 +1,88 @@
+"""The tool view: a file with line numbers, or a directory two levels deep."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from journeyman.agent.text import CLIP_CHARS, LINE_CHARS
+from journeyman.agent.tools import files
+from journeyman.agent.tools.toolbox import Arguments, OnPartial, Result, Tool, ToolError, make_tool
+from journeyman.sandbox import Sandbox
+
+LISTING_LINES = 500
+SNIFF_BYTES = 8192
+SIGNATURES = {
+    b"\x89PNG": "PNG image",
+    b"\xff\xd8\xff": "JPEG image",
+    b"GIF8": "GIF image",
+    b"%PDF": "PDF document",
+    b"PK\x03\x04": "ZIP archive",
+    b"\x1f\x8b": "gzip archive",
+    b"\x7fELF": "ELF executable",
+    b"SQLite format 3": "SQLite database",
+}
+
+
+class Look(Arguments):
+    """Show a file with line numbers, or list a directory two levels deep."""
+
+    path: str = Field(min_length=1, description="From the root of the repository, or absolute.")
+    start: int = Field(default=1, ge=1, description="The first line to show.")
+    lines: int = Field(default=500, ge=1, le=2000, description="How many lines to show.")
+
+
+def tool(box: Sandbox) -> Tool:
+    async def run(arguments: Look, on_partial: OnPartial) -> Result:
+        found = await files.find(box, arguments.path)
+        if found is not None and found.type == "d":
+            return Result(await _listing(box, arguments.path))
+        data = await files.read(box, arguments.path)
+        if (kind := _binary(data)) is not None:
+            return Result(f"{arguments.path}: {kind}, {len(data)} bytes")
+        return Result(_excerpt(data.decode(errors="replace"), arguments))
+
+    return make_tool("view", Look, run, read_only=True)
+
+
+async def _listing(box: Sandbox, path: str) -> str:
+    where = files.absolute(path)
+    depth = ["-mindepth", "1", "-maxdepth", "2"]
+    skipped = ["-name", ".git", "-prune", "-o"]
+    ended = await box.exec(
+        ["find", where, *depth, *skipped, "-printf", "%P%y\\0"], timeout_seconds=files.PROBE_SECONDS
+    )
+    entries = sorted(e for e in ended.output.decode(errors="replace").split("\0") if e)
+    names = [entry[:-1] + ("/" if entry[-1] == "d" else "") for entry in entries]
+    if not names:
+        return f"{path} is empty."
+    shown = names[:LISTING_LINES]
+    if len(names) > len(shown):
+        shown.append(f"[… {len(names) - len(shown)} more: view a directory further down]")
+    return "\n".join(shown)
+
+
+def _binary(data: bytes) -> str | None:
+    """What kind of binary file this is; None for a text."""
+    if b"\0" not in data[:SNIFF_BYTES] and not data.startswith(b"%PDF"):
+        return None
+    known = (kind for mark, kind in SIGNATURES.items() if data.startswith(mark))
+    return next(known, "binary file")
+
+
+def _excerpt(text: str, arguments: Look) -> str:
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if not lines:
+        return f"{arguments.path} is empty."
+    if arguments.start > len(lines):
+        raise ToolError(f"{arguments.path} has only {len(lines)} lines.")
+    shown, chars = list[str](), 0
+    for line in lines[arguments.start - 1 :][: arguments.lines]:
+        shown.append(line.rstrip("\r")[:LINE_CHARS])
+        chars += len(shown[-1]) + 8
+        if chars > CLIP_CHARS - LINE_CHARS:
+            break
+    last = arguments.start + len(shown) - 1
+    more = f"\n[lines {arguments.start}-{last} of {len(lines)}; go on with start={last + 1}]"
+    return files.numbered(shown, arguments.start) + (more if last < len(lines) else "")
