@@ -1,6 +1,7 @@
 """The one error that a user may cause or must be told of. Knows nothing of HTTP, terminals or SQL.
 
-Each surface (api, cli, web) maps the codes once; anything that is not an AppError is a bug and shown as an internal error.
+Each surface (api, cli, web) maps the codes once; anything that is not an AppError is a bug and
+shown as an internal error.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Code(Enum):
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field. *code* is one of GitHub's: missing, missing_field, invalid, already_exists,
+    """What is wrong with one field. *code* is one of GitHub's: missing, missing_field, invalid,
+    already_exists,
     unprocessable, custom; *message* names the value and the way out."""
 
     field: str

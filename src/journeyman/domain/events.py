@@ -1,6 +1,7 @@
 """A session's log: its entries and their types. The log is append-only and the source of truth.
 
-The type names are those of the session events that GitHub's own editor reads, where that vocabulary has a word
+The type names are those of the session events that GitHub's own editor reads, where that
+vocabulary has a word
 (reference: the public package @vscode/copilot-api); the others are ours.
 """
 
@@ -34,7 +35,8 @@ class EventType(StrEnum):
     MESSAGE = "assistant.message"
     """{messageId, content, reasoningText?, toolRequests?: [{toolCallId, name, arguments}]}"""
     USAGE = "assistant.usage"
-    """{model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, cost (nano credits or null), duration (ms)}"""
+    """{model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, cost (nano credits
+    or null), duration (ms)}"""
     TOOL_START = "tool.execution_start"
     """{toolCallId, toolName, arguments}"""
     TOOL_COMPLETE = "tool.execution_complete"
@@ -62,7 +64,8 @@ EPHEMERAL = frozenset({EventType.MESSAGE_DELTA, EventType.REASONING_DELTA, Event
 
 @dataclass(frozen=True)
 class NewEvent:
-    """An entry to be appended. *data* is shown to every reader of the task; *record* is what the agent's fold
+    """An entry to be appended. *data* is shown to every reader of the task; *record* is what the
+    agent's fold
     needs beyond it (the model's own message) and is never served."""
 
     type: EventType

@@ -51,7 +51,8 @@ class TaskDetail:
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """A place in a task's log: after this event. Written `<session number>-<seq>`; it never expires."""
+    """A place in a task's log: after this event. Written `<session number>-<seq>`; it never
+    expires."""
 
     session_number: int = 0
     seq: int = 0

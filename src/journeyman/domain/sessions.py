@@ -1,4 +1,5 @@
-"""A session, its states, and the one table of the ways between them. Knows nothing of queues or storage."""
+"""A session, its states, and the one table of the ways between them. Knows nothing of queues or
+storage."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a session is in its state, for machines: `state_reason`. Absent where the state says it all."""
+    """Why a session is in its state, for machines: `state_reason`. Absent where the state says
+    it all."""
 
     NO_CHANGES = "no_changes"
     COMMAND_FAILED = "command_failed"
@@ -74,8 +76,15 @@ def transition(current: State, new: State) -> State:
     """*new*, when a session may go there from *current*; a CONFLICT otherwise."""
     if new not in TRANSITIONS[current]:
         ways = ", ".join(sorted(TRANSITIONS[current])) or "nothing: it has ended"
-        raise AppError(Code.CONFLICT, f"A session that is {current} cannot become {new}; from here it can become {ways}.")
+        raise AppError(
+            Code.CONFLICT,
+            f"A session that is {current} cannot become {new}; from here it can become {ways}.",
+        )
     return new
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the session; whoever sees this must stop without a word."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,12 @@ class Session:
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+
+    @property
+    def branch_base(self) -> str:
+        """What the work is cut from: the existing branch when commits go on top of it, the base
+        otherwise."""
+        return self.head_ref if self.on_existing_branch else self.base_ref
 
     @property
     def ended(self) -> bool:

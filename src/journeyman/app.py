@@ -1,0 +1,275 @@
+"""The composition root: from a Config to a running process.
+
+The only file that names every implementation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from journeyman.api import routes
+from journeyman.config import Config
+from journeyman.domain.errors import AppError, Code
+from journeyman.engine import executor, queue
+from journeyman.forge.embedded import tokens
+from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.git_http import GitHttp
+from journeyman.llm import openai
+from journeyman.llm.registry import Registry
+from journeyman.runner.run import Equipment
+from journeyman.sandbox import Guarantee, bubblewrap
+from journeyman.service import Services
+from journeyman.service.administration import Administration
+from journeyman.service.events import Events
+from journeyman.service.identity import Identity
+from journeyman.service.ledger import Ledger
+from journeyman.service.live import Live
+from journeyman.service.patches import Patches
+from journeyman.service.records import StoredRecords
+from journeyman.service.sessions import Sessions
+from journeyman.service.tasks import Tasks
+from journeyman.store import migrate as schema
+from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.worker.loop import Worker
+from journeyman.worker.recovery import Janitor
+from journeyman.workspace.mirror import Mirrors
+from journeyman.workspace.publish import Publisher
+
+log = structlog.get_logger()
+
+EXIT_AT_ONCE = 130
+CLOSE_SECONDS = 3
+"""How long open connections (live streams) may hold up a stop."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One process's share of everything, wired."""
+
+    config: Config
+    database: Database
+    queue: queue.Queue
+    forge: EmbeddedForge
+    models: Registry
+    live: Live
+    services: Services
+    mirrors: Mirrors
+    publisher: Publisher
+
+
+@asynccontextmanager
+async def parts(config: Config) -> AsyncIterator[Parts]:
+    """Everything but the worker and the socket. The database is brought up to date first."""
+    ensure_data_directory(config.data)
+    await asyncio.to_thread(migrate, config)
+    database = Database(config.database.url)
+    sending = queue.Queue(database.engine)
+    forge = EmbeddedForge(StoredRecords(database), config.data / "repositories")
+    models = Registry([openai.OpenAICompatible(options) for options in _providers(config)])
+    live = Live()
+    mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
+    tasks = Tasks(database, sending, forge, models)
+    services = Services(
+        identity=Identity(forge),
+        tasks=tasks,
+        sessions=Sessions(database, sending, tasks, live),
+        events=Events(database, tasks, live),
+        patches=Patches(database, tasks, forge, mirrors, publisher),
+        models=models,
+    )
+    try:
+        yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)
+    finally:
+        await models.aclose()
+        sending.close()
+        database.close()
+
+
+@asynccontextmanager
+async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
+    """Take runs from the queue for as long as the context lasts."""
+    config = parts.config
+    ledger = Ledger(parts.database, parts.live)
+    equipment = Equipment(
+        ledger=ledger,
+        forge=parts.forge,
+        mirrors=parts.mirrors,
+        publisher=parts.publisher,
+        sandboxes=_sandboxes(config),
+        limits=config.sandbox.limits,
+        models=parts.models,
+        workspaces=config.data / "workspaces",
+        public_url=public_url,
+    )
+    await equipment.sandboxes.sweep()
+    worker = Worker(ledger, equipment)
+    options = executor.Options(
+        concurrency=config.worker.concurrency, per_user=config.worker.concurrency
+    )
+    engine = executor.Executor(
+        config.database.url, make_engine(config.database.url, pool_size=10), worker.steps(), options
+    )
+    janitor = asyncio.create_task(Janitor(ledger, parts.queue, equipment).run())
+    worker.start()
+    await engine.start()
+    try:
+        yield
+    finally:
+        janitor.cancel()
+        with suppress(asyncio.CancelledError):
+            await janitor
+        await engine.stop(int(config.worker.drain_seconds))
+        await worker.stop()
+
+
+def migrate(config: Config) -> None:
+    """Bring the database to this version's schema; does nothing when it is there."""
+    ensure_data_directory(config.data)
+    engine = make_engine(config.database.url)
+    try:
+        schema.upgrade(engine)
+        queue.migrate(config.database.url)
+    finally:
+        engine.dispose()
+
+
+def serve(config: Config, *, with_worker: bool = True) -> None:
+    """Serve the API, git and, with a worker, carry out tasks, until SIGTERM or SIGINT."""
+    listening = _bind(config)
+    asyncio.run(_serve(config, listening, with_worker=with_worker))
+
+
+def work(config: Config) -> None:
+    """Carry out tasks without serving anything, until SIGTERM or SIGINT."""
+    asyncio.run(_work(config))
+
+
+@asynccontextmanager
+async def administration(config: Config) -> AsyncIterator[Administration]:
+    """The operator's verbs, on a data directory that a server may be using at the same time."""
+    async with parts(config) as made:
+        yield Administration(made.database, made.forge, tokens)
+
+
+async def doctor(config: Config) -> tuple[Guarantee, ...]:
+    """What this host can and cannot guarantee."""
+    probe = await _sandboxes(config).probe()
+    return probe.guarantees
+
+
+async def _serve(config: Config, listening: socket.socket, *, with_worker: bool) -> None:
+    host, port = listening.getsockname()[:2]
+    public_url = config.server.public_url.rstrip("/") or f"http://{_shown(host)}:{port}"
+    stopping = _stop_on_signal()
+    async with parts(config) as made:
+        server = _Server(
+            uvicorn.Config(
+                _asgi_app(made, stopping),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            async with working(made, public_url) if with_worker else nullcontext():
+                log.info("server.listening", url=public_url, worker=with_worker)
+                await _first_of(serving, stopping)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def _work(config: Config) -> None:
+    stopping = _stop_on_signal()
+    async with parts(config) as made, working(made, config.public_url):
+        log.info("worker.ready", data=str(config.data))
+        await stopping.wait()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process, which has more to stop than its sockets."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _stop_on_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(EXIT_AT_ONCE)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return stopping
+
+
+async def _first_of(serving: asyncio.Task[None], stopping: asyncio.Event) -> None:
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
+    """Git where the path is a repository's, the API everywhere else."""
+    options = routes.Options(public_url=made.config.server.public_url.rstrip("/"))
+    github = routes.build_app(made.services, options, stopping=stopping)
+    git = GitHttp(made.forge)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = git if scope["type"] == "http" and git.matches(scope["path"]) else github
+        await chosen(scope, receive, send)
+
+    return app
+
+
+def _bind(config: Config) -> socket.socket:
+    """A listening socket; UNAVAILABLE when the port is taken or the address is foreign."""
+    host, port = config.server.host, config.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise AppError(
+            Code.UNAVAILABLE,
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port, "
+            "or 0 for any that is free.",
+        ) from error
+
+
+def _shown(host: str) -> str:
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+def _sandboxes(config: Config) -> bubblewrap.Bubblewrap:
+    return bubblewrap.Bubblewrap(bubblewrap.Options(uid=config.sandbox.uid, gid=config.sandbox.uid))
+
+
+def _providers(config: Config) -> list[openai.Options]:
+    return [
+        openai.Options(
+            name=provider.name,
+            base_url=provider.base_url,
+            api_key=provider.api_key,
+            models=provider.models,
+        )
+        for provider in config.providers
+    ]

@@ -1,0 +1,143 @@
+"""Executes runs: claims them from the queue, journals their steps, recovers those of dead workers.
+
+DBOS is one per process, hence so is an Executor. Three of its traps are gone round here: the
+application version is constant (an upgrade must not orphan runs), the serialiser is strict, and
+nothing is cleaned up in the workflow (a stale owner would clean up under its successor).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig
+
+from journeyman.engine.liveness import Heartbeats, Ticker
+from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW
+from journeyman.engine.serializer import StrictJson
+
+log = structlog.get_logger()
+
+APPLICATION_VERSION = "1"
+"""Constant: with a computed one, every upgrade would leave the runs in flight without anybody to
+take them."""
+MAX_ATTEMPTS = 20
+"""How often a run is taken up again before it is given up; deploys count too."""
+
+Verdict = dict[str, Any]
+"""What a step says: {"next": "turn" | "deliver" | "end", …}, plain JSON, handed on to the next
+step."""
+Step = Callable[[str, int, Verdict], Awaitable[Verdict]]
+"""(session id, run number, verdict of the step before) → verdict. Must be idempotent and must
+not raise."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    prepare: Step
+    turn: Step
+    deliver: Step
+
+
+@dataclass(frozen=True)
+class Options:
+    concurrency: int = 4
+    """Runs at once in this process."""
+    per_user: int = 4
+    """Runs at once of one user, over all processes."""
+    polling_seconds: float = 0.1
+    heartbeat_seconds: float = 2.0
+    lease_seconds: float = 10.0
+    """A worker that was not heard of for so long is taken for dead."""
+
+
+class Executor:
+    """Runs what is queued until it is stopped."""
+
+    def __init__(self, url: str, database: sa.Engine, steps: Steps, options: Options) -> None:
+        self.id = f"worker-{uuid.uuid4()}"
+        self._url = url
+        self._database = database
+        self._options = options
+        self._heartbeats = Heartbeats(database, options.lease_seconds)
+        self._tickers: list[Ticker] = []
+        self._steps = steps
+
+    async def start(self) -> None:
+        """Begin to take runs. The first heartbeat comes before the first claim."""
+        await asyncio.to_thread(self._heartbeats.beat, self.id)
+        DBOS(config=self._config())
+        _register(self._steps)
+        DBOS.listen_queues([QUEUE])
+        DBOS.launch()
+        await DBOS.register_queue_async(
+            QUEUE,
+            worker_concurrency=self._options.concurrency,
+            partition_concurrency=self._options.per_user,
+            polling_interval_sec=self._options.polling_seconds,
+            on_conflict="always_update",
+        )
+        every = self._options.heartbeat_seconds
+        self._tickers = [
+            Ticker("heartbeat", lambda: self._heartbeats.beat(self.id), every),
+            Ticker("sweep", self._sweep, every),
+        ]
+        for ticker in self._tickers:
+            ticker.start()
+
+    async def stop(self, drain_seconds: int = 0) -> None:
+        """Take no more; wait for the running ones up to *drain_seconds*, then leave them to
+        others."""
+        for ticker in self._tickers:
+            if ticker.name == "sweep":
+                await asyncio.to_thread(ticker.stop)
+        await asyncio.to_thread(
+            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=drain_seconds
+        )
+        for ticker in self._tickers:
+            await asyncio.to_thread(ticker.stop)
+        await asyncio.to_thread(self._heartbeats.leave, self.id)
+
+    def _sweep(self) -> None:
+        """Level-triggered: every claimed run whose worker is not alive goes back to the queue."""
+        claimed = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        owners = {run.executor_id for run in claimed if run.executor_id}
+        dead = sorted(owners - self._heartbeats.live())
+        if dead:
+            recovered = DBOS._recover_pending_workflows(dead)
+            log.warning("engine.recovered", runs=len(recovered), workers=dead)
+        self._heartbeats.forget_dead()
+
+    def _config(self) -> DBOSConfig:
+        return DBOSConfig(
+            name=APPLICATION,
+            system_database_url=self._url,
+            system_database_engine=self._database,
+            dbos_system_schema=SCHEMA,
+            application_version=APPLICATION_VERSION,
+            executor_id=self.id,
+            serializer=StrictJson(),
+            log_level="ERROR",
+            notification_listener_polling_interval_sec=1.0,
+            notification_coalesce_sec=0.2,
+            scheduler_polling_interval_sec=60.0,
+        )
+
+
+def _register(steps: Steps) -> None:
+    prepare = DBOS.step(name="prepare", preemptible=True)(steps.prepare)
+    turn = DBOS.step(name="turn", preemptible=True)(steps.turn)
+    deliver = DBOS.step(name="deliver", preemptible=True)(steps.deliver)
+
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)
+    async def run(session_id: str, run_number: int) -> None:
+        verdict = await prepare(session_id, run_number, {})
+        while verdict["next"] == "turn":
+            verdict = await turn(session_id, run_number, verdict)
+        if verdict["next"] == "deliver":
+            await deliver(session_id, run_number, verdict)

@@ -1,0 +1,88 @@
+"""Which workers are alive: a heartbeat each, and the sweep that frees the runs of those that are
+not.
+
+Without it a run whose worker was killed would stay claimed for ever: DBOS itself recovers only the
+runs of a
+process that starts again under the same name.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import sqlalchemy as sa
+import structlog
+
+log = structlog.get_logger()
+
+_worker = sa.table("worker", sa.column("executor_id"), sa.column("heartbeat_ms"))
+
+
+class Heartbeats:
+    """The table of workers. Times are the database's own, so that machines need not agree on
+    theirs."""
+
+    def __init__(self, database: sa.Engine, lease_seconds: float) -> None:
+        self._database = database
+        self._lease_ms = int(lease_seconds * 1000)
+        sqlite = database.dialect.name == "sqlite"
+        self._now = sa.literal_column(
+            "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+            if sqlite
+            else "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+            sa.BigInteger,
+        )
+
+    def beat(self, executor_id: str) -> None:
+        with self._database.begin() as tx:
+            mine = _worker.c.executor_id == executor_id
+            if (
+                tx.execute(_worker.update().where(mine).values(heartbeat_ms=self._now)).rowcount
+                == 0
+            ):
+                tx.execute(_worker.insert().values(executor_id=executor_id, heartbeat_ms=self._now))
+
+    def live(self) -> set[str]:
+        """Those that were heard of within the lease."""
+        fresh = sa.select(_worker.c.executor_id).where(
+            _worker.c.heartbeat_ms > self._now - self._lease_ms
+        )
+        with self._database.connect() as connection:
+            return set(connection.execute(fresh).scalars())
+
+    def leave(self, executor_id: str) -> None:
+        with self._database.begin() as tx:
+            tx.execute(_worker.delete().where(_worker.c.executor_id == executor_id))
+
+    def forget_dead(self) -> None:
+        """Rows of workers that ended long ago say nothing any more."""
+        with self._database.begin() as tx:
+            tx.execute(
+                _worker.delete().where(_worker.c.heartbeat_ms < self._now - 60 * self._lease_ms)
+            )
+
+
+class Ticker(threading.Thread):
+    """Calls *work* every *seconds* from a thread of its own, so that a busy event loop cannot
+    delay it.
+    A failure is logged and tried again at the next tick: what it does is level-triggered."""
+
+    def __init__(self, name: str, work: Callable[[], None], seconds: float) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self._seconds = seconds
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._seconds * random.uniform(0.8, 1.0)):  # noqa: S311 - spreads load
+            try:
+                self._work()
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("engine.tick_failed", ticker=self.name, error=str(error))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self.is_alive():
+            self.join()

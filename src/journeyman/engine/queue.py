@@ -1,0 +1,70 @@
+"""Putting runs into the queue, in the caller's own transaction. Used by processes that run
+nothing, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions
+
+from journeyman.engine.serializer import StrictJson
+
+APPLICATION = "journeyman"
+QUEUE = "runs"
+SCHEMA = "dbos"
+WORKFLOW = "run"
+WAITING = ("ENQUEUED", "DELAYED", "PENDING")
+"""The engine's states of a run that is still to be carried to its end."""
+PRIORITY = 100
+"""Lower goes first, within one user's runs."""
+
+
+def run_id(session_id: str, run_number: int) -> str:
+    return f"{session_id}.{run_number}"
+
+
+def migrate(url: str) -> None:
+    """Make or update the engine's own tables, so that a process that runs nothing can queue."""
+    DBOS.migrate(url, schema=SCHEMA)
+
+
+class Queue:
+    """The sending side of the queue."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._client = DBOSClient(
+            system_database_engine=database,
+            dbos_system_schema=SCHEMA,
+            serializer=StrictJson(),
+            application_name=APPLICATION,
+        )
+
+    def enqueue(
+        self, tx: sa.Connection, session_id: str, run_number: int, *, owner_id: int
+    ) -> None:
+        """Queue one run; it exists when *tx* is committed. *owner_id* is whose turn it is to be
+        fair to."""
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": QUEUE,
+            "workflow_id": run_id(session_id, run_number),
+            "workflow_id_reuse_policy": "reject",
+            "queue_partition_key": str(owner_id),
+            "priority": PRIORITY,
+        }
+        self._client.enqueue_in_transaction(tx, options, session_id, run_number)
+
+    def gone(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of *run_ids* that will never be worked on again, because they have ended or were
+        given up."""
+        if not run_ids:
+            return set()
+        found = self._client.list_workflows(
+            workflow_ids=list(run_ids), load_input=False, load_output=False
+        )
+        waiting = {run.workflow_id for run in found if run.status in WAITING}
+        return set(run_ids) - waiting
+
+    def close(self) -> None:
+        self._client.destroy()

@@ -1,0 +1,79 @@
+"""How a run can end, and what each failure of an adapter means for its session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from journeyman.domain.errors import AppError
+from journeyman.domain.sessions import Reason, State
+from journeyman.forge import ForgeError, PushRejected
+from journeyman.sandbox import FileRefused, SandboxLost, SandboxUnavailable
+
+EXPECTED = (AppError, ForgeError, SandboxUnavailable, SandboxLost, FileRefused)
+"""Failures with a meaning; any other exception is a bug."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The state that a session goes to, and what is said about it. Plain JSON on its way through
+    the engine."""
+
+    state: State
+    reason: Reason | None = None
+    message: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "state": self.state.value,
+            "reason": self.reason and self.reason.value,
+            "message": self.message,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Outcome:
+        reason = data["reason"]
+        return cls(
+            State(data["state"]), None if reason is None else Reason(reason), data["message"]
+        )
+
+
+COMPLETED = Outcome(State.COMPLETED)
+CANCELLED = Outcome(State.CANCELLED, Reason.CANCELLED_BY_USER)
+
+
+class Stop(Exception):
+    """The run cannot go on; carries the outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+
+
+def failed(reason: Reason, message: str) -> Outcome:
+    return Outcome(State.FAILED, reason, message)
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What *error* means for the session; an unexpected one is an internal error without its
+    text."""
+    match error:
+        case Stop(outcome=outcome):
+            return outcome
+        case SandboxUnavailable(hint=hint):
+            return failed(Reason.SANDBOX_UNAVAILABLE, f"{error} {hint}".strip())
+        case SandboxLost():
+            return failed(
+                Reason.SANDBOX_LOST, f"The sandbox ended: {error}. What was saved is in the patch."
+            )
+        case PushRejected():
+            return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
+        case ForgeError() | FileRefused():
+            return failed(Reason.REPOSITORY_UNAVAILABLE, str(error))
+        case AppError(message=message):
+            return failed(Reason.REPOSITORY_UNAVAILABLE, message)
+        case _:
+            return failed(
+                Reason.INTERNAL_ERROR,
+                "Internal error; the server's log has the details under this session's id.",
+            )

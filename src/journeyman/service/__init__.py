@@ -1,0 +1,27 @@
+"""What the service does for its users and for its workers: verbs, each one transaction.
+
+The only package that commits. Knows nothing of HTTP, of models or of sandboxes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from journeyman.llm import Models
+from journeyman.service.events import Events
+from journeyman.service.identity import Identity
+from journeyman.service.patches import Patches
+from journeyman.service.sessions import Sessions
+from journeyman.service.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Services:
+    """All that a surface may call."""
+
+    identity: Identity
+    tasks: Tasks
+    sessions: Sessions
+    events: Events
+    patches: Patches
+    models: Models

@@ -1,0 +1,38 @@
+"""Who asks, and what they may do with a repository."""
+
+from __future__ import annotations
+
+from journeyman.domain.errors import AppError, Code, not_found
+from journeyman.domain.principals import Principal
+from journeyman.domain.repositories import Permission
+from journeyman.forge import Access, Forge
+
+
+class Identity:
+    def __init__(self, forge: Forge) -> None:
+        self._forge = forge
+
+    async def authenticate(self, token: str) -> Principal:
+        """Raises UNAUTHENTICATED for a bad token, FORBIDDEN for one of a kind that is not taken."""
+        return await self._forge.identify(token)
+
+    async def access(self, principal: Principal, owner: str, name: str) -> Access:
+        """The repository as *principal* sees it; NOT_FOUND when it may not be seen, as if it
+        were not there."""
+        found = await self._forge.find_access(principal, owner, name)
+        if found is None or found.permission < Permission.READ:
+            raise not_found("Not Found")
+        return found
+
+
+def require_write(access: Access) -> None:
+    """Starting and steering work needs what pushing needs."""
+    if access.permission < Permission.WRITE:
+        raise AppError(
+            Code.FORBIDDEN,
+            f"You need write access to {access.repository.full_name} to work on it with an agent.",
+        )
+    if access.repository.archived:
+        raise AppError(
+            Code.FORBIDDEN, f"{access.repository.full_name} is archived and can only be read."
+        )

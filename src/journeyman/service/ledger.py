@@ -1,0 +1,230 @@
+"""What a worker writes down about the session it holds. Every write is fenced: once another worker
+has taken the
+session, nothing of the former one arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
+from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.held import Held
+from journeyman.domain.principals import Actor
+from journeyman.domain.sessions import LeaseLost, Reason, Session, State
+from journeyman.service.changes import append, change_state
+from journeyman.service.clock import Clock, utc_now
+from journeyman.service.live import Live
+from journeyman.store import accounts, events, sessions, tasks
+from journeyman.store.database import Database
+
+
+class Ledger:
+    def __init__(self, database: Database, live: Live, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._live = live
+        self._clock = clock
+
+    async def take(self, session_id: str) -> Held:
+        """Take the session over from whoever held it."""
+
+        def take(tx: Connection) -> Held:
+            session = sessions.take(tx, session_id)
+            task = tasks.find_task(tx, session.task_id)
+            assert task is not None
+            return Held(
+                session=session,
+                repository=task.repository,
+                actor=Actor(accounts.get_account(tx, session.user_id)),
+                task_name=task.name,
+                log=events.session_log(tx, session_id),
+                checkpoint=events.find_checkpoint(tx, session_id),
+                artifacts=task.artifacts,
+            )
+
+        return await self._database.write(take)
+
+    async def list_working(self) -> list[Session]:
+        """All sessions that a run should be known for."""
+        return await self._database.read(
+            lambda tx: sessions.list_in(tx, (State.QUEUED, State.IN_PROGRESS))
+        )
+
+    async def has_ended(self, session_id: str) -> bool:
+        """True also for a session that nobody knows."""
+        found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
+        return found is None or found.ended
+
+    async def append(self, held: Session, new: Sequence[NewEvent]) -> list[Event]:
+        """Append all of *new* in one transaction; LeaseLost when the session is another worker's
+        by now."""
+        if not new:
+            return []
+        now = self._clock()
+        spent = sum(entry.data.get("cost") or 0 for entry in new if entry.type is EventType.USAGE)
+
+        def write(tx: Connection) -> list[Event]:
+            made = append(tx, held, new, now, fence=held.fence)
+            if spent:
+                sessions.add_usage(tx, held.id, spent)
+            return made
+
+        made = await self._database.write(write)
+        self._live.notify(held.task_id)
+        return made
+
+    def publish(self, held: Session, entry: NewEvent) -> None:
+        """Show an ephemeral entry to whoever is watching."""
+        self._live.publish(held.task_id, entry)
+
+    async def drain(self, held: Session) -> list[Event]:
+        """Turn the messages that wait for the agent into events of its log, each exactly once."""
+
+        def drain(tx: Connection) -> list[Event]:
+            made = []
+            for waiting in events.unread_messages(tx, held.id):
+                data = {
+                    "content": waiting.content,
+                    "source": waiting.source,
+                    "userId": waiting.user_id,
+                }
+                entry = NewEvent(EventType.USER_MESSAGE, data)
+                made += append(tx, held, [entry], self._clock(), fence=held.fence)
+                events.mark_read(tx, waiting.id, made[-1].seq)
+            return made
+
+        if not await self._database.read(lambda tx: events.unread_messages(tx, held.id)):
+            return []
+        made = await self._database.write(drain)
+        self._live.notify(held.task_id)
+        return made
+
+    async def begin(
+        self, held: Session, base_sha: str, started: NewEvent
+    ) -> tuple[Session, list[Event]]:
+        """The work starts at *base_sha*: from queued to in progress, or again after a crash.
+
+        A session that has ended meanwhile is given back as it is.
+        """
+
+        def begin(tx: Connection) -> tuple[Session, list[Event]]:
+            now = self._clock()
+            current = sessions.get_session(tx, held.id)
+            _require(current, held)
+            if current.ended:
+                return current, []
+            sessions.set_base(tx, held.id, base_sha)
+            made = append(tx, held, [started], now, fence=held.fence)
+            if current.state is State.QUEUED:
+                change_state(tx, current, State.IN_PROGRESS, now, fence=held.fence)
+            return sessions.get_session(tx, held.id), made
+
+        session, made = await self._database.write(begin)
+        self._live.notify(held.task_id)
+        return session, made
+
+    async def save(self, held: Session, checkpoint: Checkpoint) -> list[Event]:
+        """Keep the workspace's state, replacing the one before."""
+        data = {"sha": checkpoint.sha, "changedFiles": checkpoint.changed_files}
+
+        def save(tx: Connection) -> list[Event]:
+            now = self._clock()
+            made = append(tx, held, [NewEvent(EventType.CHECKPOINT, data)], now, fence=held.fence)
+            events.save_checkpoint(tx, held.id, checkpoint, now)
+            return made
+
+        made = await self._database.write(save)
+        self._live.notify(held.task_id)
+        return made
+
+    async def add_artifact(self, held: Session, made: Artifact) -> None:
+        """Once per task, however often it is told."""
+
+        def add(tx: Connection) -> None:
+            now = self._clock()
+            _require(sessions.get_session(tx, held.id), held)
+            if tasks.add_artifact(tx, held.task_id, made):
+                append(
+                    tx,
+                    held,
+                    [NewEvent(EventType.ARTIFACT, _artifact_data(made))],
+                    now,
+                    fence=held.fence,
+                )
+                sessions.touch_task(tx, held.task_id, now)
+
+        await self._database.write(add)
+        self._live.notify(held.task_id)
+
+    async def move(
+        self,
+        held: Session,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Change the session's state. A session that has ended stays as it is: the call may be a
+        repeated one."""
+
+        def move(tx: Connection) -> None:
+            current = sessions.get_session(tx, held.id)
+            _require(current, held)
+            if not current.ended and current.state is not state:
+                change_state(
+                    tx,
+                    current,
+                    state,
+                    self._clock(),
+                    reason=reason,
+                    message=message,
+                    fence=held.fence,
+                )
+
+        await self._database.write(move)
+        self._live.notify(held.task_id)
+
+    async def finish(
+        self,
+        held: Session,
+        state: State,
+        *,
+        reason: Reason | None = None,
+        message: str | None = None,
+    ) -> bool:
+        """End the session unless somebody has sent it a message meanwhile: then False, and it
+        goes on."""
+
+        def finish(tx: Connection) -> bool:
+            current = sessions.get_session(tx, held.id)
+            _require(current, held)
+            if current.ended:
+                return True
+            if state is State.COMPLETED and events.unread_messages(tx, held.id):
+                return False
+            change_state(
+                tx, current, state, self._clock(), reason=reason, message=message, fence=held.fence
+            )
+            return True
+
+        done = await self._database.write(finish)
+        self._live.notify(held.task_id)
+        return done
+
+    async def wanting_cancel(self, session_ids: Sequence[str]) -> set[str]:
+        return await self._database.read(lambda tx: sessions.cancel_requested(tx, session_ids))
+
+
+def _require(current: Session, held: Session) -> None:
+    if current.fence != held.fence:
+        raise LeaseLost(held.id)
+
+
+def _artifact_data(made: Artifact) -> dict[str, object]:
+    match made:
+        case BranchArtifact(head_ref, base_ref):
+            return {"type": "branch", "data": {"head_ref": head_ref, "base_ref": base_ref}}
+        case PullArtifact(id, number):
+            return {"type": "pull", "data": {"id": id, "number": number}}

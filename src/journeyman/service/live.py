@@ -1,0 +1,75 @@
+"""Who is watching which task in this process: wakes them, and hands them what is never stored.
+
+A hint only: the log in the store is the truth, and watchers look at it from time to time anyway,
+because the worker
+may be another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from journeyman.domain.events import NewEvent
+
+BACKLOG = 1000
+"""Ephemeral entries kept for one slow watcher; older ones are dropped, since the stored event
+repeats them."""
+
+
+class Watcher:
+    """One reader of one task."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._pending: deque[NewEvent] = deque(maxlen=BACKLOG)
+
+    def wake(self) -> None:
+        self._changed.set()
+
+    def push(self, entry: NewEvent) -> None:
+        self._pending.append(entry)
+        self._changed.set()
+
+    def take(self) -> list[NewEvent]:
+        """What came since the last call."""
+        taken = list(self._pending)
+        self._pending.clear()
+        return taken
+
+    async def wait(self, seconds: float) -> None:
+        """Until something happens, *seconds* at the most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+
+class Live:
+    def __init__(self) -> None:
+        self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
+
+    @contextmanager
+    def watch(self, task_id: str) -> Iterator[Watcher]:
+        watcher = Watcher()
+        self._watchers[task_id].add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers[task_id].discard(watcher)
+            if not self._watchers[task_id]:
+                del self._watchers[task_id]
+
+    def notify(self, task_id: str) -> None:
+        """The task's log has grown."""
+        for watcher in self._watchers.get(task_id, ()):
+            watcher.wake()
+
+    def publish(self, task_id: str, entry: NewEvent) -> None:
+        """Show *entry* to those who are watching now; it is never stored."""
+        for watcher in self._watchers.get(task_id, ()):
+            watcher.push(entry)

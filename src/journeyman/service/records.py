@@ -1,0 +1,82 @@
+"""What the embedded forge keeps in the store: tokens, repositories, pull requests."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from journeyman.domain.errors import not_found
+from journeyman.domain.principals import Token
+from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.forge import NewPull, PullChange
+from journeyman.service.clock import Clock, utc_now
+from journeyman.store import accounts, pulls
+from journeyman.store.database import Database
+
+TOUCH_EVERY = timedelta(minutes=1)
+"""How exact a token's last use is known: not every request is worth a write."""
+
+
+class StoredRecords:
+    """The embedded forge's `Records` on the store."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+        self._touched: dict[int, datetime] = {}
+
+    async def find_token(self, digest: bytes) -> Token | None:
+        return await self._database.read(lambda tx: accounts.find_token(tx, digest))
+
+    async def touch_token(self, token_id: int) -> None:
+        now = self._clock()
+        last = self._touched.get(token_id)
+        if last is None or now - last >= TOUCH_EVERY:
+            self._touched[token_id] = now
+            await self._database.write(lambda tx: accounts.touch_token(tx, token_id, now))
+
+    async def find_repository(self, owner: str, name: str) -> Repository | None:
+        return await self._database.read(lambda tx: accounts.find_repository(tx, owner, name))
+
+    async def permission(self, account_id: int, repository_id: int) -> Permission:
+        return await self._database.read(
+            lambda tx: accounts.permission(tx, account_id, repository_id)
+        )
+
+    async def find_open_pull(self, repository_id: int, head_ref: str, base_ref: str) -> Pull | None:
+        return await self._database.read(
+            lambda tx: pulls.find_open_pull(tx, repository_id, head_ref, base_ref)
+        )
+
+    async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
+        now = self._clock()
+
+        def add(tx: Connection) -> Pull:
+            known = pulls.find_open_pull(tx, repository_id, new.head_ref, new.base_ref)
+            return known or pulls.add_pull(
+                tx,
+                repository_id=repository_id,
+                user_id=user_id,
+                title=new.title,
+                body=new.body,
+                head_ref=new.head_ref,
+                base_ref=new.base_ref,
+                draft=new.draft,
+                now=now,
+            )
+
+        return await self._database.write(add)
+
+    async def update_pull(self, repository_id: int, number: int, change: PullChange) -> Pull:
+        wanted = {"title": change.title, "body": change.body, "draft": change.draft}
+        changes: dict[str, str | bool] = {
+            key: value for key, value in wanted.items() if value is not None
+        }
+        now = self._clock()
+        changed = await self._database.write(
+            lambda tx: pulls.update_pull(tx, repository_id, number, changes, now)
+        )
+        if changed is None:
+            raise not_found(f"There is no pull request #{number}.")
+        return changed

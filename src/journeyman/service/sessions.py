@@ -1,0 +1,137 @@
+"""What a user does to a session that is there: steer it, answer it, end it, follow it up."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from journeyman.domain.errors import AppError, Code, invalid
+from journeyman.domain.principals import Principal
+from journeyman.domain.sessions import Reason, Session, State
+from journeyman.domain.tasks import PROMPT_LIMIT, Task
+from journeyman.engine.queue import Queue
+from journeyman.service.changes import change_state
+from journeyman.service.clock import Clock, utc_now
+from journeyman.service.live import Live
+from journeyman.service.tasks import Tasks
+from journeyman.store import events, sessions, tasks
+from journeyman.store.database import Database
+
+CANCEL_SECONDS = 10.0
+"""How long `cancel` waits for the worker to say that every process is gone."""
+CANCEL_POLL_SECONDS = 0.1
+
+
+class Sessions:
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        of_tasks: Tasks,
+        live: Live,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._tasks = of_tasks
+        self._live = live
+        self._clock = clock
+
+    async def cancel(self, principal: Principal, task_id: str) -> Task:
+        """End the newest session. Answers when its processes are gone, or after CANCEL_SECONDS
+        with the state
+        as it is then. A session that has ended stays as it is."""
+        task = await self._writable(principal, task_id)
+
+        def cancel(tx: Connection) -> None:
+            now = self._clock()
+            session = sessions.get_session(tx, task.session.id)
+            if session.ended:
+                return
+            sessions.request_cancel(tx, session.id, now)
+            if session.state is not State.IN_PROGRESS:
+                change_state(tx, session, State.CANCELLED, now, reason=Reason.CANCELLED_BY_USER)
+
+        await self._database.write(cancel)
+        self._live.notify(task_id)
+        return await self._settled(principal, task_id)
+
+    async def steer(self, principal: Principal, task_id: str, content: str) -> Task:
+        """A message for the agent: read at its next turn, taken as the answer while it waits for
+        one, and a new
+        session on the same branch after the end."""
+        if not content.strip() or len(content) > PROMPT_LIMIT:
+            raise invalid(
+                "content",
+                f"content has {len(content)} characters; give between 1 and {PROMPT_LIMIT}.",
+            )
+        task = await self._writable(principal, task_id)
+        await self._database.write(lambda tx: self._deliver(tx, principal, task, content))
+        self._live.notify(task_id)
+        return (await self._tasks.get(principal, task_id)).task
+
+    def _deliver(self, tx: Connection, principal: Principal, task: Task, content: str) -> None:
+        now = self._clock()
+        session = sessions.get_session(tx, task.session.id)
+        if session.ended:
+            session = self._follow_up(tx, principal, task, session, content)
+            events.add_message(tx, session.id, principal.account.id, "prompt", content, now)
+            return
+        source = "answer" if session.state is State.WAITING_FOR_USER else "steer"
+        events.add_message(tx, session.id, principal.account.id, source, content, now)
+        if session.state in (State.WAITING_FOR_USER, State.IDLE):
+            run_number = session.run_number + 1
+            change_state(tx, session, State.QUEUED, now, run_number=run_number)
+            self._queue.enqueue(tx, session.id, run_number, owner_id=session.user_id)
+
+    def _follow_up(
+        self, tx: Connection, principal: Principal, task: Task, last: Session, content: str
+    ) -> Session:
+        """A new session of the same task on the same branch."""
+        now = self._clock()
+        pushed = any(
+            getattr(artifact, "head_ref", None) == last.head_ref for artifact in task.artifacts
+        )
+        new = replace(
+            last,
+            id=str(uuid.uuid4()),
+            number=last.number + 1,
+            user_id=principal.account.id,
+            state=State.QUEUED,
+            state_reason=None,
+            prompt=content,
+            base_sha=None,
+            on_existing_branch=last.on_existing_branch or pushed,
+            error=None,
+            usage_nano_credits=None,
+            run_number=1,
+            fence=0,
+            last_seq=0,
+            created_at=now,
+            updated_at=now,
+            completed_at=None,
+        )
+        sessions.add_session(tx, new)
+        tasks.set_newest_session(tx, task.id, new.id, new.number, now)
+        self._queue.enqueue(tx, new.id, 1, owner_id=principal.account.id)
+        return new
+
+    async def _writable(self, principal: Principal, task_id: str) -> Task:
+        task = (await self._tasks.get(principal, task_id)).task
+        await self._tasks.require_write(principal, task)
+        if task.archived_at is not None:
+            raise AppError(Code.CONFLICT, "The task is archived; unarchive it first.")
+        return task
+
+    async def _settled(self, principal: Principal, task_id: str) -> Task:
+        """The task once its session has ended, or as it is when waiting took too long."""
+        for _ in range(int(CANCEL_SECONDS / CANCEL_POLL_SECONDS)):
+            task = (await self._tasks.get(principal, task_id)).task
+            if task.session.ended:
+                return task
+            await asyncio.sleep(CANCEL_POLL_SECONDS)
+        return task

@@ -1,0 +1,242 @@
+"""Making, reading and listing tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from journeyman.domain.errors import AppError, Code, invalid, not_found
+from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.queries import TaskDetail, TaskPage, TaskQuery
+from journeyman.domain.repositories import Permission, Repository
+from journeyman.domain.sessions import Session, State
+from journeyman.domain.tasks import NewTask, Task, branch_for, branch_name, name_of
+from journeyman.engine.queue import Queue
+from journeyman.forge import Access, Forge
+from journeyman.llm import Models, UnknownModel
+from journeyman.service.clock import Clock, utc_now
+from journeyman.service.identity import require_write
+from journeyman.store import accounts, events, sessions, tasks
+from journeyman.store.database import Database
+
+
+class Tasks:
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        forge: Forge,
+        models: Models,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._forge = forge
+        self._models = models
+        self._clock = clock
+
+    async def create(
+        self,
+        principal: Principal,
+        access: Access,
+        new: NewTask,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """Accept *new*: task, first session, its prompt and the queue entry, in one transaction.
+
+        With an *idempotency_key* that was used before: the same task for the same body, INVALID
+        for another.
+        """
+        require_write(access)
+        new = await self._checked(principal, access.repository, new)
+        digest = hashlib.sha256(json.dumps([access.repository.id, asdict(new)]).encode()).digest()
+        on_existing = new.head_ref is not None and await self._exists(
+            principal, access.repository, new.head_ref
+        )
+        task = _first_session(principal, access.repository, new, on_existing, self._clock())
+
+        def create(tx: Connection) -> Task:
+            if idempotency_key is not None:
+                known = _same_request(tx, principal, idempotency_key, digest)
+                if known is not None:
+                    return known
+                tasks.add_idempotent(
+                    tx, principal.account.id, idempotency_key, digest, task.id, task.created_at
+                )
+            tasks.add_task(tx, task)
+            sessions.add_session(tx, task.session)
+            events.add_message(
+                tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
+            )
+            self._queue.enqueue(tx, task.session.id, 1, owner_id=principal.account.id)
+            return task
+
+        return await self._database.write(create)
+
+    async def get(self, principal: Principal, task_id: str) -> TaskDetail:
+        """NOT_FOUND also for a task of a repository that *principal* may not see."""
+        await self.version(principal, task_id)
+
+        def read(tx: Connection) -> TaskDetail | None:
+            task = tasks.find_task(tx, task_id)
+            return (
+                None
+                if task is None
+                else TaskDetail(task, tuple(sessions.list_sessions(tx, task_id)))
+            )
+
+        detail = await self._database.read(read)
+        if detail is None:
+            raise not_found("Not Found")
+        return detail
+
+    async def version(self, principal: Principal, task_id: str) -> int:
+        """What the task's ETag is made of, without reading the task; NOT_FOUND as `get`."""
+
+        def read(tx: Connection) -> tuple[int, Permission] | None:
+            head = tasks.find_head(tx, task_id)
+            if head is None:
+                return None
+            version, repository_id = head
+            return version, accounts.permission(tx, principal.account.id, repository_id)
+
+        found = await self._database.read(read)
+        if found is None or found[1] < Permission.READ:
+            raise not_found("Not Found")
+        return found[0]
+
+    async def list_for_repository(self, access: Access, query: TaskQuery) -> TaskPage:
+        repository_id = access.repository.id
+        return await self._database.read(
+            lambda tx: tasks.list_for_repository(tx, repository_id, query)
+        )
+
+    async def list_own(self, principal: Principal, query: TaskQuery) -> TaskPage:
+        """The tasks that *principal* has made."""
+        creator_id = principal.account.id
+        return await self._database.read(lambda tx: tasks.list_for_creator(tx, creator_id, query))
+
+    async def archive(self, principal: Principal, task_id: str, archived: bool) -> Task:
+        """Out of the lists, or back into them. A task that is still at work stays in them:
+        CONFLICT."""
+        task = (await self.get(principal, task_id)).task
+        await self.require_write(principal, task)
+        if archived and not task.session.ended:
+            raise AppError(
+                Code.CONFLICT,
+                f"The task is {task.session.state}; cancel it or wait before archiving it.",
+            )
+        now = self._clock()
+        if archived != (task.archived_at is not None):
+            await self._database.write(
+                lambda tx: tasks.set_archived(tx, task_id, now if archived else None, now)
+            )
+        return (await self.get(principal, task_id)).task
+
+    async def require_write(self, principal: Principal, task: Task) -> None:
+        """FORBIDDEN unless *principal* may write to the task's repository."""
+        granted = await self._database.read(
+            lambda tx: accounts.permission(tx, principal.account.id, task.repository.id)
+        )
+        require_write(Access(task.repository, granted))
+
+    async def _checked(self, principal: Principal, repository: Repository, new: NewTask) -> NewTask:
+        """*new* with its branch names short and its base filled in; INVALID for what cannot
+        work."""
+        try:
+            self._models.resolve(new.model)
+        except UnknownModel as error:
+            raise invalid("model", f"{error}.") from error
+        base_ref = branch_name(new.base_ref) if new.base_ref else repository.default_branch
+        if not await self._exists(principal, repository, base_ref):
+            if new.base_ref is None:
+                raise invalid(
+                    "base_ref",
+                    f"{repository.full_name} has no branch {base_ref!r} yet: it is empty. "
+                    "Push a first commit to it.",
+                )
+            raise invalid(
+                "base_ref",
+                f"{repository.full_name} has no branch {base_ref!r}; its default branch is "
+                f"{repository.default_branch!r}.",
+            )
+        head_ref = branch_name(new.head_ref) if new.head_ref else None
+        if head_ref == base_ref:
+            raise invalid(
+                "head_ref",
+                f"head_ref and base_ref are both {base_ref!r}; name a branch to work on.",
+            )
+        return replace(new, base_ref=base_ref, head_ref=head_ref)
+
+    async def _exists(self, principal: Principal, repository: Repository, branch: str) -> bool:
+        return await self._forge.find_tip(Actor(principal.account), repository, branch) is not None
+
+
+def _first_session(
+    principal: Principal,
+    repository: Repository,
+    new: NewTask,
+    on_existing_branch: bool,
+    now: datetime,
+) -> Task:
+    task_id, session_id = str(uuid.uuid4()), str(uuid.uuid4())
+    name = name_of(new.prompt)
+    assert new.base_ref is not None
+    session = Session(
+        id=session_id,
+        task_id=task_id,
+        repository_id=repository.id,
+        number=1,
+        user_id=principal.account.id,
+        state=State.QUEUED,
+        state_reason=None,
+        prompt=new.prompt,
+        model=new.model,
+        custom_agent=new.custom_agent,
+        create_pull_request=new.create_pull_request,
+        base_ref=new.base_ref,
+        base_sha=None,
+        head_ref=new.head_ref or branch_for(name, session_id),
+        on_existing_branch=on_existing_branch,
+        error=None,
+        usage_nano_credits=None,
+        run_number=1,
+        fence=0,
+        last_seq=0,
+        created_at=now,
+        updated_at=now,
+        completed_at=None,
+    )
+    return Task(
+        id=task_id,
+        repository=repository,
+        creator_id=principal.account.id,
+        name=name,
+        custom_agent=new.custom_agent,
+        session=session,
+        session_count=1,
+        artifacts=(),
+        version=1,
+        created_at=now,
+        updated_at=now,
+        archived_at=None,
+    )
+
+
+def _same_request(tx: Connection, principal: Principal, key: str, digest: bytes) -> Task | None:
+    known = tasks.find_idempotent(tx, principal.account.id, key)
+    if known is None:
+        return None
+    if known[0] != digest:
+        raise invalid(
+            "Idempotency-Key",
+            f"Idempotency-Key {key!r} was used with another request; choose a new one.",
+        )
+    return tasks.find_task(tx, known[1])

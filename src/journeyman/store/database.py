@@ -1,0 +1,110 @@
+"""Connections and transactions. SQLite is read on the calling thread and written by one thread;
+PostgreSQL is
+used from a pool of threads. Knows no table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from journeyman.domain.errors import AppError, Code
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another process's transaction."""
+
+
+def make_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
+    """An engine as both the store and the workflow engine want it: WAL on SQLite, psycopg on
+    PostgreSQL."""
+    if not url.startswith("sqlite"):
+        url = url.replace("postgresql:", "postgresql+psycopg:", 1)
+        return sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=60)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # IMMEDIATE: a transaction that will write takes the lock at its start instead of failing half-
+    # way.
+    connection.isolation_level = "IMMEDIATE"
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def sqlite_url(data: Path) -> str:
+    return f"sqlite:///{data / 'journeyman.db'}"
+
+
+class Database:
+    """Runs functions of a connection, each as one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = make_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._threads = ThreadPoolExecutor(1 if self.is_sqlite else 4, thread_name_prefix="store")
+        self._reader: sa.Connection | None = None
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run *work* on a connection that must not write.
+
+        On SQLite this happens at once, on the calling thread: a read takes less time than a change
+        of thread.
+        """
+        if not self.is_sqlite:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+        if self._reader is None:
+            self._reader = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return work(self._reader)
+
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run *work* in one transaction; it is committed when *work* returns. Shielded: a
+        cancelled caller
+        does not leave half a transaction."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._threads, self._write, work))
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return work(connection)
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._threads.shutdown()
+        self.engine.dispose()
+
+
+def ensure_data_directory(data: Path) -> None:
+    """Make the data directory, or say why it cannot be used."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        probe = data / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise AppError(
+            Code.UNAVAILABLE,
+            f"The data directory {str(data)!r} cannot be written ({error.strerror}); "
+            "choose another with --data.",
+        ) from error

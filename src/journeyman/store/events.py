@@ -1,0 +1,169 @@
+"""The log of a session, the messages waiting for its agent, and its last checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.queries import Cursor, EventPage
+from journeyman.domain.sessions import Session
+from journeyman.store.tables import checkpoint, event, message, session
+
+_INSERT = event.insert()
+
+
+def add_events(
+    tx: sa.Connection, of: Session, first_seq: int, new: Sequence[NewEvent], now: datetime
+) -> list[Event]:
+    """Append with the numbers that `store.sessions.reserve` gave."""
+    made = [
+        Event(of.id, of.number, seq, item.type, now, item.data, item.record)
+        for seq, item in enumerate(new, first_seq)
+    ]
+    tx.execute(
+        _INSERT,
+        [
+            {
+                "session_id": one.session_id,
+                "seq": one.seq,
+                "type": one.type,
+                "created_at": one.created_at,
+                "data": one.data,
+                "record": one.record,
+            }
+            for one in made
+        ],
+    )
+    return made
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    return Event(
+        row.session_id,
+        row.number,
+        row.seq,
+        EventType(row.type),
+        row.created_at,
+        row.data,
+        row.record,
+    )
+
+
+_EVENT_OF = sa.select(event, session.c.number).select_from(event.join(session))
+_WITHOUT_RECORD = sa.select(
+    event.c.session_id,
+    event.c.seq,
+    event.c.type,
+    event.c.created_at,
+    event.c.data,
+    sa.null().label("record"),
+    session.c.number,
+).select_from(event.join(session))
+_SESSION_LOG = _EVENT_OF.where(event.c.session_id == sa.bindparam("id")).order_by(event.c.seq)
+_TASK_LOG = _WITHOUT_RECORD.where(session.c.task_id == sa.bindparam("task_id")).order_by(
+    session.c.number, event.c.seq
+)
+_AFTER = _TASK_LOG.where(
+    sa.or_(
+        session.c.number > sa.bindparam("after_number"),
+        sa.and_(
+            session.c.number == sa.bindparam("after_number"),
+            event.c.seq > sa.bindparam("after_seq"),
+        ),
+    )
+).limit(sa.bindparam("most"))
+
+
+def session_log(tx: sa.Connection, session_id: str) -> list[Event]:
+    """All of one session, with what the fold needs."""
+    return [_event(row) for row in tx.execute(_SESSION_LOG, {"id": session_id})]
+
+
+def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> EventPage:
+    """Oldest first, over all sessions of the task."""
+    total = (
+        tx.scalar(sa.select(sa.func.sum(session.c.last_seq)).where(session.c.task_id == task_id))
+        or 0
+    )
+    rows = tx.execute(_TASK_LOG.limit(per_page).offset((page - 1) * per_page), {"task_id": task_id})
+    return EventPage(tuple(_event(row) for row in rows), total)
+
+
+def task_tail(tx: sa.Connection, task_id: str, after: Cursor, most: int) -> list[Event]:
+    """Up to *most* events that follow *after*."""
+    rows = tx.execute(
+        _AFTER,
+        {
+            "task_id": task_id,
+            "after_number": after.session_number,
+            "after_seq": after.seq,
+            "most": most,
+        },
+    )
+    return [_event(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What somebody wants the agent to read."""
+
+    id: int
+    user_id: int
+    source: str
+    content: str
+
+
+def add_message(
+    tx: sa.Connection, session_id: str, user_id: int, source: str, content: str, now: datetime
+) -> None:
+    tx.execute(
+        message.insert().values(
+            session_id=session_id, user_id=user_id, source=source, content=content, created_at=now
+        )
+    )
+
+
+_UNREAD = (
+    sa.select(message.c.id, message.c.user_id, message.c.source, message.c.content)
+    .where(message.c.session_id == sa.bindparam("id"), message.c.consumed_seq.is_(None))
+    .order_by(message.c.id)
+)
+
+
+def unread_messages(tx: sa.Connection, session_id: str) -> list[Message]:
+    return [Message(*row) for row in tx.execute(_UNREAD, {"id": session_id})]
+
+
+def mark_read(tx: sa.Connection, message_id: int, seq: int) -> None:
+    tx.execute(message.update().where(message.c.id == message_id).values(consumed_seq=seq))
+
+
+def save_checkpoint(tx: sa.Connection, session_id: str, saved: Checkpoint, now: datetime) -> None:
+    """Replaces the one before it."""
+    tx.execute(checkpoint.delete().where(checkpoint.c.session_id == session_id))
+    tx.execute(
+        checkpoint.insert().values(
+            session_id=session_id,
+            sha=saved.sha,
+            head_sha=saved.head_sha,
+            tree=saved.tree,
+            changed_files=saved.changed_files,
+            bundle=saved.bundle,
+            created_at=now,
+        )
+    )
+
+
+def find_checkpoint(tx: sa.Connection, session_id: str) -> Checkpoint | None:
+    row = tx.execute(sa.select(checkpoint).where(checkpoint.c.session_id == session_id)).first()
+    return (
+        None
+        if row is None
+        else Checkpoint(row.sha, row.head_sha, row.tree, row.changed_files, row.bundle)
+    )

@@ -1,0 +1,205 @@
+"""Session rows. Each change of a state is a compare-and-set, and is written to the task in the
+same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from journeyman.domain.sessions import FINAL, Reason, Session, State
+from journeyman.store.tables import session, task
+
+
+def row_to_session(row: sa.Row[Any], prefix: str = "") -> Session:
+    values = row._mapping
+    reason = values[f"{prefix}state_reason"]
+    return Session(
+        id=values[f"{prefix}id"],
+        task_id=values[f"{prefix}task_id"],
+        repository_id=values[f"{prefix}repository_id"],
+        number=values[f"{prefix}number"],
+        user_id=values[f"{prefix}user_id"],
+        state=State(values[f"{prefix}state"]),
+        state_reason=None if reason is None else Reason(reason),
+        prompt=values[f"{prefix}prompt"],
+        model=values[f"{prefix}model"],
+        custom_agent=values[f"{prefix}custom_agent"],
+        create_pull_request=values[f"{prefix}create_pull_request"],
+        base_ref=values[f"{prefix}base_ref"],
+        base_sha=values[f"{prefix}base_sha"],
+        head_ref=values[f"{prefix}head_ref"],
+        on_existing_branch=values[f"{prefix}on_existing_branch"],
+        error=values[f"{prefix}error"],
+        usage_nano_credits=values[f"{prefix}usage_nano_credits"],
+        run_number=values[f"{prefix}run_number"],
+        fence=values[f"{prefix}fence"],
+        last_seq=values[f"{prefix}last_seq"],
+        created_at=values[f"{prefix}created_at"],
+        updated_at=values[f"{prefix}updated_at"],
+        completed_at=values[f"{prefix}completed_at"],
+    )
+
+
+_GET = sa.select(session).where(session.c.id == sa.bindparam("session_id"))
+_OF_TASK = (
+    sa.select(session)
+    .where(session.c.task_id == sa.bindparam("task_id"))
+    .order_by(session.c.number)
+)
+
+
+def get_session(tx: sa.Connection, session_id: str) -> Session:
+    return row_to_session(tx.execute(_GET, {"session_id": session_id}).one())
+
+
+def find_session(tx: sa.Connection, session_id: str) -> Session | None:
+    row = tx.execute(_GET, {"session_id": session_id}).first()
+    return None if row is None else row_to_session(row)
+
+
+def list_sessions(tx: sa.Connection, task_id: str) -> list[Session]:
+    """Oldest first."""
+    return [row_to_session(row) for row in tx.execute(_OF_TASK, {"task_id": task_id})]
+
+
+def add_session(tx: sa.Connection, new: Session) -> None:
+    values = {
+        column.name: getattr(new, column.name)
+        for column in session.c
+        if column.name != "cancel_requested_at"
+    }
+    tx.execute(session.insert().values(**values))
+
+
+def set_state(
+    tx: sa.Connection,
+    current: Session,
+    state: State,
+    *,
+    reason: Reason | None = None,
+    error: str | None = None,
+    run_number: int | None = None,
+    now: datetime,
+) -> bool:
+    """Compare-and-set from *current*'s state; False when somebody else has changed it first.
+
+    Only `service` calls this, with what `transition()` allowed.
+    """
+    values: dict[str, Any] = {
+        "state": state,
+        "state_reason": reason,
+        "error": error,
+        "updated_at": now,
+    }
+    if state in FINAL:
+        values["completed_at"] = now
+    if run_number is not None:
+        values["run_number"] = run_number
+    changed = tx.execute(
+        session.update()
+        .where(session.c.id == current.id, session.c.state == current.state)
+        .values(**values)
+    )
+    if changed.rowcount != 1:
+        return False
+    touch_task(tx, current.task_id, now, state=state)
+    return True
+
+
+def touch_task(
+    tx: sa.Connection, task_id: str, now: datetime, *, state: State | None = None
+) -> None:
+    """A reader could see a difference from now on."""
+    values: dict[str, Any] = {"version": task.c.version + 1, "updated_at": now}
+    if state is not None:
+        values["state"] = state
+    tx.execute(task.update().where(task.c.id == task_id).values(**values))
+
+
+def take(tx: sa.Connection, session_id: str) -> Session:
+    """A worker takes the session: its fence grows, so that an older holder can no longer append."""
+    row = tx.execute(
+        session.update()
+        .where(session.c.id == session_id)
+        .values(fence=session.c.fence + 1)
+        .returning(*session.c)
+    ).one()
+    return row_to_session(row)
+
+
+_RESERVE = (
+    session.update()
+    .where(session.c.id == sa.bindparam("session_id"), session.c.fence == sa.bindparam("holder"))
+    .values(last_seq=session.c.last_seq + sa.bindparam("count"))
+    .returning(session.c.last_seq)
+)
+_RESERVE_UNFENCED = (
+    session.update()
+    .where(session.c.id == sa.bindparam("session_id"))
+    .values(last_seq=session.c.last_seq + sa.bindparam("count"))
+    .returning(session.c.last_seq)
+)
+
+
+def reserve(tx: sa.Connection, session_id: str, fence: int | None, count: int) -> int | None:
+    """The first of *count* new sequence numbers, or None when *fence* is no longer the session's.
+
+    A *fence* of None is for the service itself, which appends whoever holds the session.
+    """
+    if fence is None:
+        values: dict[str, Any] = {"session_id": session_id, "count": count}
+        last: int | None = tx.execute(_RESERVE_UNFENCED, values).scalar()
+    else:
+        values = {"session_id": session_id, "holder": fence, "count": count}
+        last = tx.execute(_RESERVE, values).scalar()
+    return None if last is None else last - count + 1
+
+
+def set_base(tx: sa.Connection, session_id: str, base_sha: str) -> None:
+    tx.execute(session.update().where(session.c.id == session_id).values(base_sha=base_sha))
+
+
+def add_usage(tx: sa.Connection, session_id: str, nano_credits: int) -> None:
+    total = sa.func.coalesce(session.c.usage_nano_credits, 0) + nano_credits
+    tx.execute(session.update().where(session.c.id == session_id).values(usage_nano_credits=total))
+
+
+def request_cancel(tx: sa.Connection, session_id: str, now: datetime) -> None:
+    tx.execute(
+        session.update()
+        .where(session.c.id == session_id, session.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=now)
+    )
+
+
+def cancel_requested(tx: sa.Connection, session_ids: Sequence[str]) -> set[str]:
+    """Those of *session_ids* that somebody wants to end."""
+    if not session_ids:
+        return set()
+    found = tx.execute(
+        sa.select(session.c.id).where(
+            session.c.id.in_(session_ids), session.c.cancel_requested_at.is_not(None)
+        )
+    )
+    return set(found.scalars())
+
+
+def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
+    """All sessions in one of *states*."""
+    rows = tx.execute(sa.select(session).where(session.c.state.in_(states)))
+    return [row_to_session(row) for row in rows]
+
+
+def count_queued_before(tx: sa.Connection, created_at: datetime) -> int:
+    """How many wait longer than one made at *created_at*."""
+    return (
+        tx.scalar(
+            sa.select(sa.func.count())
+            .select_from(session)
+            .where(session.c.state == State.QUEUED, session.c.created_at < created_at)
+        )
+        or 0
+    )

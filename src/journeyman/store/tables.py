@@ -1,0 +1,239 @@
+"""The tables. Their names stay clear of those the workflow engine makes in the same SQLite file."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""SQLite numbers rows by itself only in a column of type INTEGER."""
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware UTC time, kept as microseconds since 1970 so that both databases sort and compare
+    it alike."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON as ASCII text: survives lone surrogates and NUL, which tool output and models do
+    produce."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("login_key", sa.Text, nullable=False, unique=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("site_admin", sa.Boolean, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+token = sa.Table(
+    "token",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("last_eight", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("last_used_at", Instant),
+    sa.Column("revoked_at", Instant),
+    sqlite_autoincrement=True,
+)
+
+repository = sa.Table(
+    "repository",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("owner_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name_key", sa.Text, nullable=False),
+    sa.Column("default_branch", sa.Text, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("owner_id", "name_key"),
+    sqlite_autoincrement=True,
+)
+
+collaborator = sa.Table(
+    "collaborator",
+    metadata,
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("permission", sa.Integer, nullable=False),
+)
+
+pull = sa.Table(
+    "pull",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("user_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("head_ref", sa.Text, nullable=False),
+    sa.Column("base_ref", sa.Text, nullable=False),
+    sa.Column("draft", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("repository_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+task = sa.Table(
+    "task",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), nullable=False),
+    sa.Column("creator_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("custom_agent", sa.Text),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("session_count", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("archived_at", Instant),
+    sa.Index(None, "repository_id", "archived_at", "updated_at"),
+    sa.Index(None, "repository_id", "archived_at", "created_at"),
+    sa.Index(None, "creator_id", "archived_at", "updated_at"),
+    sa.Index(None, "creator_id", "archived_at", "created_at"),
+)
+
+session = sa.Table(
+    "session",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("task_id", sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("user_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("state_reason", sa.Text),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("custom_agent", sa.Text),
+    sa.Column("create_pull_request", sa.Boolean, nullable=False),
+    sa.Column("base_ref", sa.Text, nullable=False),
+    sa.Column("base_sha", sa.Text),
+    sa.Column("head_ref", sa.Text, nullable=False),
+    sa.Column("on_existing_branch", sa.Boolean, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("usage_nano_credits", sa.BigInteger),
+    sa.Column("run_number", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("cancel_requested_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("completed_at", Instant),
+    sa.UniqueConstraint("task_id", "number"),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("session_id", sa.ForeignKey("session.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("record", Json),
+)
+
+message = sa.Table(
+    "message",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("session_id", sa.ForeignKey("session.id"), nullable=False, index=True),
+    sa.Column("user_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("consumed_seq", sa.Integer),
+    sqlite_autoincrement=True,
+)
+
+artifact = sa.Table(
+    "artifact",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("task_id", sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("data", Json, nullable=False),
+    sa.UniqueConstraint("task_id", "type", "key"),
+    sqlite_autoincrement=True,
+)
+
+checkpoint = sa.Table(
+    "checkpoint",
+    metadata,
+    sa.Column("session_id", sa.ForeignKey("session.id"), primary_key=True),
+    sa.Column("sha", sa.Text, nullable=False),
+    sa.Column("head_sha", sa.Text, nullable=False),
+    sa.Column("tree", sa.Text, nullable=False),
+    sa.Column("changed_files", sa.Integer, nullable=False),
+    sa.Column("bundle", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+idempotency_key = sa.Table(
+    "idempotency_key",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("task_id", sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("executor_id", sa.Text, primary_key=True),
+    sa.Column("heartbeat_ms", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,177 @@
+"""Carries the engine's runs: keeps their live parts from step to step, and turns every end into an
+outcome.
+
+A step never raises: what goes wrong is an outcome, which the next step delivers. Losing the
+session to another worker
+ends it here without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from journeyman.agent.conversation import Conversation
+from journeyman.agent.verdict import Kind
+from journeyman.domain.sessions import LeaseLost, State
+from journeyman.engine.executor import Steps
+from journeyman.engine.executor import Verdict as Next
+from journeyman.runner import run as runner
+from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, outcome_of
+from journeyman.runner.run import Equipment, Run
+from journeyman.sandbox import FileRefused, SandboxLost
+from journeyman.service.ledger import Ledger
+
+log = structlog.get_logger()
+
+WATCH_SECONDS = 0.25
+"""How often the worker looks whether somebody wants one of its sessions to end."""
+TURN: Next = {"next": "turn"}
+END: Next = {"next": "end"}
+
+
+def deliver_next(outcome: Outcome) -> Next:
+    return {"next": "deliver", "outcome": outcome.to_json()}
+
+
+class Worker:
+    def __init__(self, ledger: Ledger, equipment: Equipment) -> None:
+        self._ledger = ledger
+        self._equipment = equipment
+        self._open: dict[str, Run] = {}
+        self._stepping: dict[str, asyncio.Task[Next]] = {}
+        self._cancelled: set[str] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    def steps(self) -> Steps:
+        return Steps(self.prepare, self.turn, self.deliver)
+
+    def start(self) -> None:
+        self._watch = asyncio.create_task(self._watch_cancels())
+
+    async def stop(self) -> None:
+        """End what is still open; the log and the checkpoints let another worker go on with it."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        for session_id in list(self._open):
+            await self._close(session_id, keep=False)
+
+    async def prepare(self, session_id: str, run_number: int, _last: Next) -> Next:
+        async def step() -> Next:
+            run = await self._run(session_id)
+            return END if run is None else TURN
+
+        return await self._guarded(session_id, step)
+
+    async def turn(self, session_id: str, run_number: int, _last: Next) -> Next:
+        async def step() -> Next:
+            run = await self._run(session_id)
+            if run is None:
+                return END
+            verdict = await runner.turn(run)
+            match verdict.kind:
+                case Kind.CONTINUE:
+                    return TURN
+                case Kind.DONE:
+                    return deliver_next(COMPLETED)
+                case Kind.FAILED:
+                    return deliver_next(Outcome(State.FAILED, verdict.reason, verdict.message))
+                case Kind.WAITING:
+                    await self._close(session_id, keep=True)
+                    await self._ledger.move(run.held.session, State.WAITING_FOR_USER)
+                    return END
+
+        return await self._guarded(session_id, step)
+
+    async def deliver(self, session_id: str, run_number: int, last: Next) -> Next:
+        outcome = Outcome.from_json(last["outcome"])
+
+        async def step() -> Next:
+            await self._close(session_id, keep=True)
+            held = await self._ledger.take(session_id)
+            if held.session.ended:
+                return END
+            description = Conversation.fold(held.log).summary
+            done = await runner.deliver(held, outcome, self._equipment, description=description)
+            if not done:
+                return TURN
+            await self._equipment.sandboxes.remove(self._equipment.workspaces / session_id)
+            return END
+
+        following = await self._guarded(session_id, step, cancellable=False)
+        # A second delivery after a failed one only writes the failure down; a third would say the
+        # same again.
+        return (
+            END if outcome.state is State.FAILED and following["next"] == "deliver" else following
+        )
+
+    async def _run(self, session_id: str) -> Run | None:
+        """The live run of a session, made again from the ledger when this process has none.
+        None: it has ended."""
+        run = self._open.get(session_id)
+        if run is not None:
+            return run
+        held = await self._ledger.take(session_id)
+        if held.session.ended:
+            return None
+        run = await runner.prepare(held, self._equipment)
+        if run.held.session.ended:
+            await runner.close(run, keep=False)
+            return None
+        self._open[session_id] = run
+        return run
+
+    async def _close(self, session_id: str, *, keep: bool) -> None:
+        run = self._open.pop(session_id, None)
+        if run is None:
+            return
+        with suppress(SandboxLost, LeaseLost, FileRefused):
+            await runner.close(run, keep=keep)
+
+    async def _guarded(
+        self, session_id: str, step: Callable[[], Awaitable[Next]], *, cancellable: bool = True
+    ) -> Next:
+        task = asyncio.ensure_future(step())
+        if cancellable:
+            self._stepping[session_id] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if task.cancelled() and session_id in self._cancelled:
+                return deliver_next(CANCELLED)
+            await self._abandon(session_id, task)
+            raise
+        except LeaseLost:
+            await self._close(session_id, keep=False)
+            return END
+        except EXPECTED as error:
+            log.info("run.ended", session_id=session_id, error=str(error))
+            return deliver_next(outcome_of(error))
+        except Exception as error:  # noqa: BLE001 - one session's bug must not end the others
+            log.exception("run.failed", session_id=session_id)
+            return deliver_next(outcome_of(error))
+        finally:
+            self._stepping.pop(session_id, None)
+            self._cancelled.discard(session_id)
+
+    async def _abandon(self, session_id: str, task: asyncio.Task[Next]) -> None:
+        """The engine takes the run away: stop at once, keep nothing that a successor could be
+        writing too."""
+        task.cancel()
+        with suppress(asyncio.CancelledError, LeaseLost):
+            await task
+        await self._close(session_id, keep=False)
+
+    async def _watch_cancels(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
+                self._cancelled.add(session_id)
+                task = self._stepping.pop(session_id, None)
+                if task is not None:
+                    task.cancel()
