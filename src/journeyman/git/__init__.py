@@ -20,6 +20,7 @@ from pathlib import Path
 CONFIG = Path(__file__).with_name("gitconfig")
 """The only configuration file that git reads here, beside a repository's own."""
 CHUNK = 1 << 18
+MESSAGE_LIMIT = 500
 TAIL = 16 << 10
 """How much of what git said on standard error is kept, in bytes."""
 
@@ -172,7 +173,7 @@ def _failure(
     lines = [line.strip() for line in said.replace("\r", "\n").splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if line.startswith(("fatal:", "error:"))), None)
     message = last or (lines[-1] if lines else f"git {verb} ended with exit code {exit_code}.")
-    return GitError(message, exit_code=exit_code, output="\n".join(lines))
+    return GitError(message[:MESSAGE_LIMIT], exit_code=exit_code, output="\n".join(lines))
 
 
 def redacted(text: str, env: Mapping[str, str]) -> str:

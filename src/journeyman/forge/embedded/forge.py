@@ -23,6 +23,8 @@ _NO_BRANCH = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^$"
 )
 """What git allows in no branch's name (git-check-ref-format)."""
+LONGEST_BRANCH = 240
+"""Bytes; a file system holds no longer name."""
 
 
 def _now() -> datetime:
@@ -79,7 +81,7 @@ class EmbeddedForge:
         return repository if repository and not repository.private else None
 
     async def find_tip(self, actor: Actor, repository: Repository, branch: str) -> str | None:
-        if _NO_BRANCH.search(branch):
+        if _NO_BRANCH.search(branch) or len(branch.encode()) > LONGEST_BRANCH:
             return None
         directory = self._existing(repository)
         try:

@@ -122,6 +122,8 @@ async def _fetch(target: Path, source: Source) -> str:
             )
         except GitError as error:
             raise _explained(source, error) from error
+    if (target / "shallow").exists():
+        raise _is_shallow(source)
     return default
 
 
@@ -169,10 +171,21 @@ def _unborn_branch(path: Path | None) -> str | None:
     return None
 
 
+def _is_git(path: Path) -> bool:
+    return any((path / head).is_file() for head in ("HEAD", ".git/HEAD", ".git"))
+
+
+def _is_shallow(source: Source) -> AppError:
+    return invalid(
+        "source",
+        f"{source.shown!r} is a shallow clone; run `git fetch --unshallow` there first.",
+    )
+
+
 def _explained(source: Source, error: GitError) -> AppError:
     shown = repr(source.shown)
     match fault_of(error):
-        case Fault.NOT_FOUND if source.path:
+        case Fault.NOT_FOUND | Fault.UNKNOWN if source.path and not _is_git(source.path):
             return invalid(
                 "source", f"{shown} is not a git repository; run `git init` there first."
             )
@@ -181,10 +194,7 @@ def _explained(source: Source, error: GitError) -> AppError:
         case Fault.DENIED:
             return invalid("source", f"{shown} asks for a credential: {error.message}")
         case Fault.SHALLOW:
-            return invalid(
-                "source",
-                f"{shown} is a shallow clone; run `git fetch --unshallow` there first.",
-            )
+            return _is_shallow(source)
         case Fault.BAD_OBJECTS:
             return invalid("source", f"{shown} has objects that git refuses: {error.message}")
         case _:

@@ -49,7 +49,7 @@ class _Gone(Exception):
 async def serve(pack: Pack, headers: Headers, receive: Receive, send: Send) -> bool:
     """Answer the request from git.
 
-    False when git said nothing at all: then nothing was sent either.
+    False when git failed without a word: then nothing was sent either.
     """
     process = await _start(pack)
     try:
@@ -140,7 +140,7 @@ async def _decoded(body: AsyncIterator[bytes], gzipped: bool) -> AsyncIterator[b
 async def _answer(pack: Pack, process: Process, headers: Headers, send: Send) -> bool:
     assert process.stdout
     chunk = await process.stdout.read(CHUNK)
-    if not chunk:
+    if not chunk and await process.wait():
         return False
     await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
     if pack.advertise and not _speaks_v2(pack):
