@@ -38,7 +38,11 @@ class Provider(Protocol):
     """One configured place that serves models."""
 
     name: str
-    models: Sequence[str]
+
+    @property
+    def models(self) -> Sequence[str]:
+        """Names as the place spells them, the preferred one first."""
+        ...
 
     def model(self, name: str) -> Model: ...
 

@@ -1,0 +1,176 @@
+"""Names to models: spellings, `auto`, health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.tools import ToolDefinition
+
+from journeyman.llm import ContextOverflow, Model, ModelError, OnDelta, Reply, UnknownModel
+from journeyman.llm.registry import PERMANENT_SECONDS, TRANSIENT_SECONDS, Registry, canonical
+
+
+class Broken:
+    """A model that only fails."""
+
+    def __init__(self, id: str, error: ModelError) -> None:
+        self.id = id
+        self.error = error
+
+    async def reply(
+        self,
+        messages: Sequence[ModelMessage],
+        tools: Sequence[ToolDefinition],
+        *,
+        on_delta: OnDelta,
+    ) -> Reply:
+        raise self.error
+
+
+class Shop:
+    """A provider of such models."""
+
+    def __init__(self, name: str, *models: str) -> None:
+        self.name = name
+        self.models = models
+        self.error = ModelError("down")
+        self.closed = False
+
+    def model(self, name: str) -> Model:
+        return Broken(f"{self.name}:{name}", self.error)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("spelling", "canon"),
+    [
+        ("claude-sonnet-4.6", "claude-sonnet-4.6"),
+        ("claude-sonnet-4-6", "claude-sonnet-4.6"),
+        ("anthropic/claude-sonnet-4.6", "claude-sonnet-4.6"),
+        ("us.anthropic.claude-sonnet-4-6-20260217-v1:0", "claude-sonnet-4.6"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-4.5"),
+        ("OpenAI/GPT-5.4-2026-03-05", "gpt-5.4"),
+        ("gemini-3.1-pro-preview", "gemini-3.1-pro"),
+        ("qwen2.5-coder:7b", "qwen2.5-coder:7b"),
+    ],
+)
+def test_a_model_has_one_canonical_spelling(spelling: str, canon: str) -> None:
+    assert canonical(spelling) == canon
+
+
+@pytest.mark.parametrize("name", [None, "auto", "AUTO", "", "script"])
+def test_with_nothing_configured_there_is_the_script(name: str | None) -> None:
+    assert Registry().resolve(name).id == "script"
+
+
+def test_auto_is_the_first_that_is_configured() -> None:
+    registry = Registry([Shop("one", "a", "b"), Shop("two", "c")])
+
+    assert registry.resolve("auto").id == "one:a"
+    assert registry.resolve(None).id == "one:a"
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [
+        ("one:gpt-5.4", "one:gpt-5.4"),
+        ("two:gpt-5.4", "two:gpt-5.4"),
+        ("gpt-5.4", "one:gpt-5.4"),
+        ("openai/gpt-5.4-2026-03-05", "one:gpt-5.4"),
+        ("claude-sonnet-4.6", "two:claude-sonnet-4-6"),
+        ("qwen3-coder:30b", "two:qwen3-coder:30b"),
+        ("two:qwen3-coder:30b", "two:qwen3-coder:30b"),
+        ("script", "script"),
+    ],
+)
+def test_a_model_is_found_by_every_reasonable_name(name: str, id_: str) -> None:
+    shops = [Shop("one", "gpt-5.4"), Shop("two", "gpt-5.4", "claude-sonnet-4-6", "qwen3-coder:30b")]
+
+    assert Registry(shops).resolve(name).id == id_
+
+
+@pytest.mark.parametrize("name", ["grok-9", "one:b", "nobody:a"])
+def test_an_unknown_name_lists_what_there_is(name: str) -> None:
+    with pytest.raises(UnknownModel, match="there is: one:a, script") as caught:
+        Registry([Shop("one", "a")]).resolve(name)
+
+    assert caught.value.name == name
+    assert caught.value.available == ("one:a", "script")
+
+
+async def test_a_model_that_failed_is_passed_over_for_a_while() -> None:
+    clock = Clock()
+    registry = Registry([Shop("one", "a"), Shop("two", "b")], clock=clock)
+
+    with pytest.raises(ModelError):
+        await registry.resolve("auto").reply([], [], on_delta=lambda delta: None)
+
+    assert registry.resolve("auto").id == "two:b"
+    assert registry.resolve("one:a").id == "one:a", "by name it can still be had"
+    first = registry.list()[0]
+    assert (first.healthy, first.detail) == (False, "down")
+    clock.now += TRANSIENT_SECONDS
+    assert registry.resolve("auto").id == "one:a"
+    assert registry.list()[0].healthy
+
+
+def test_the_wait_is_what_the_provider_asked_for() -> None:
+    clock = Clock()
+    registry = Registry([Shop("one", "a"), Shop("two", "b")], clock=clock)
+
+    registry.report_failure("one:a", ModelError("slow down", retry_after_seconds=5))
+
+    clock.now += 4
+    assert registry.resolve("auto").id == "two:b"
+    clock.now += 1
+    assert registry.resolve("auto").id == "one:a"
+
+
+def test_a_permanent_failure_lasts_longer() -> None:
+    clock = Clock()
+    registry = Registry([Shop("one", "a"), Shop("two", "b")], clock=clock)
+
+    registry.report_failure("one:a", ModelError("bad key", permanent=True))
+
+    clock.now += PERMANENT_SECONDS - 1
+    assert registry.resolve("auto").id == "two:b"
+
+
+def test_with_all_down_the_one_that_is_back_first_is_tried() -> None:
+    registry = Registry([Shop("one", "a"), Shop("two", "b")], clock=Clock())
+
+    registry.report_failure("one:a", ModelError("bad key", permanent=True))
+    registry.report_failure("two:b", ModelError("busy"))
+
+    assert registry.resolve("auto").id == "two:b"
+
+
+def test_a_conversation_that_is_too_long_says_nothing_about_the_model() -> None:
+    registry = Registry([Shop("one", "a")], clock=Clock())
+
+    registry.report_failure("one:a", ContextOverflow("too long", permanent=True))
+
+    assert registry.list()[0].healthy
+
+
+def test_the_script_is_always_listed_last() -> None:
+    assert [info.id for info in Registry([Shop("one", "a")]).list()] == ["one:a", "script"]
+
+
+async def test_closing_closes_the_providers() -> None:
+    shop = Shop("one", "a")
+
+    await Registry([shop]).aclose()
+
+    assert shop.closed
