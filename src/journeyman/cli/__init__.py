@@ -1,0 +1,66 @@
+"""The command line, `journeyman`: a client of the API, and what an operator does beside the server.
+
+Each command imports what it needs when it runs, so that asking a server stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from journeyman import __version__
+from journeyman.cli import demo, repositories, server, tasks, tokens
+from journeyman.domain.errors import AppError, Code
+
+EXIT_CODES = {Code.BAD_REQUEST: 2, Code.INVALID: 2}
+"""What was asked for was wrong: 2, as for wrong usage. Everything else that failed: 1."""
+
+app = typer.Typer(
+    name="journeyman",
+    help="An open, self-hosted cloud coding agent with GitHub's agent tasks API.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"journeyman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+tasks.register(app)
+server.register(app)
+repositories.register(app)
+tokens.register(app)
+demo.register(app)
+
+
+def main() -> None:
+    """Run one command. Whatever a user can cause ends in one line on standard error."""
+    try:
+        app()
+    except AppError as exc:
+        _say(exc.message)
+        sys.exit(EXIT_CODES.get(exc.code, 1))
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; without this, Python complains again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _say(message: str) -> None:
+    print(f"journeyman: {' '.join(message.split())}", file=sys.stderr)

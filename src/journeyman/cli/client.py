@@ -1,0 +1,169 @@
+"""The API as the commands use it: a method per request, errors as AppError. Prints nothing."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from journeyman import __version__, config
+from journeyman.domain.errors import AppError, Code
+
+TIMEOUT_SECONDS = 30
+PAGE = 100
+CODES = {
+    400: Code.BAD_REQUEST,
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    422: Code.INVALID,
+}
+TOKENLESS = (
+    "no token: set JOURNEYMAN_TOKEN; on the server's machine, "
+    "`journeyman token create --user NAME` makes one."
+)
+
+
+class Client:
+    def __init__(self, settings: config.Client) -> None:
+        if not settings.token:
+            raise AppError(Code.UNAUTHENTICATED, TOKENLESS)
+        self.url = settings.url
+        self.http = httpx.Client(
+            base_url=settings.url,
+            headers={
+                "Accept": "application/vnd.github+json",
+                "Authorization": f"Bearer {settings.token}",
+                "User-Agent": f"journeyman/{__version__}",
+                "X-GitHub-Api-Version": "2022-11-28",
+            },
+            timeout=TIMEOUT_SECONDS,
+            # An unencrypted server needs no certificates, and loading them is slow.
+            verify=settings.url.startswith("https") or _no_certificates(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.http.close()
+
+    def create_task(self, repository: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        task: dict[str, Any] = self._json("POST", f"/agents/repos/{repository}/tasks", json=body)
+        return task
+
+    def get_task(self, task_id: str) -> dict[str, Any]:
+        task: dict[str, Any] = self._json("GET", f"/agents/tasks/{task_id}")
+        return task
+
+    def list_tasks(
+        self, repository: str | None, *, states: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        path = f"/agents/repos/{repository}/tasks" if repository else "/agents/tasks"
+        per_page = min(limit, PAGE)
+        params: dict[str, Any] = {"per_page": per_page, **({"state": states} if states else {})}
+        tasks: list[dict[str, Any]] = []
+        while len(tasks) < limit:
+            params["page"] = len(tasks) // per_page + 1
+            found = self._json("GET", path, params=params)["tasks"]
+            tasks += found
+            if len(found) < per_page:
+                break
+        return tasks[:limit]
+
+    def list_events(self, task_id: str) -> Iterator[dict[str, Any]]:
+        """The whole log, oldest first."""
+        page = 1
+        while True:
+            params = {"per_page": PAGE, "page": page}
+            events = self._json("GET", f"/agents/tasks/{task_id}/events", params=params)["events"]
+            yield from events
+            if len(events) < PAGE:
+                return
+            page += 1
+
+    def patch(self, task_id: str) -> str:
+        return self.request("GET", f"/agents/tasks/{task_id}/patch").text
+
+    def cancel(self, task_id: str) -> dict[str, Any]:
+        answer = self.request("POST", f"/agents/tasks/{task_id}/cancel")
+        return dict(answer.json()) if answer.content else {}
+
+    def steer(self, task_id: str, message: str) -> dict[str, Any]:
+        body = {"content": message}
+        answer = self.request("POST", f"/agents/tasks/{task_id}/steer", json=body)
+        return dict(answer.json()) if answer.content else {}
+
+    def list_models(self) -> list[dict[str, Any]]:
+        models: list[dict[str, Any]] = self._json("GET", "/agents/models")["models"]
+        return models
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Raises AppError for anything but success."""
+        try:
+            answer = self.http.request(method, path, **options)
+        except httpx.HTTPError as exc:
+            raise unreachable(self.url, exc) from exc
+        if not answer.is_success:
+            raise refused(answer)
+        return answer
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        answer = self.request(method, path, **options)
+        try:
+            return answer.json()
+        except ValueError as exc:
+            message = (
+                f"{self.url} does not answer like a Journeyman server; is JOURNEYMAN_URL right?"
+            )
+            raise AppError(Code.UNAVAILABLE, message) from exc
+
+
+def unreachable(url: str, exc: httpx.HTTPError | httpx.InvalidURL) -> AppError:
+    """What a failed connection means to a person."""
+    if isinstance(exc, httpx.ConnectError):
+        return AppError(
+            Code.UNAVAILABLE, f"cannot reach {url}: is the server running? (journeyman serve)"
+        )
+    if isinstance(exc, httpx.TimeoutException):
+        return AppError(Code.UNAVAILABLE, f"{url} did not answer within {TIMEOUT_SECONDS} seconds")
+    return AppError(Code.UNAVAILABLE, f"the connection to {url} failed: {exc}")
+
+
+def refused(answer: httpx.Response) -> AppError:
+    """An error of the API, in GitHub's shape, as one line. The answer must have been read."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    message = str(body.get("message") or f"the server answered {answer.status_code}")
+    errors = body.get("errors")
+    details = [
+        str(error["message"])
+        for error in (errors if isinstance(errors, list) else [])
+        if isinstance(error, dict) and error.get("message")
+    ]
+    message = "; ".join([message, *details]).rstrip(".")
+    return AppError(CODES.get(answer.status_code, Code.UNAVAILABLE), message + _way_out(answer))
+
+
+def _way_out(answer: httpx.Response) -> str:
+    if answer.status_code == 401:
+        return ": the token is unknown, expired or revoked (JOURNEYMAN_TOKEN)"
+    if answer.status_code == 404:
+        return f" ({answer.request.url.path})"
+    return ""
+
+
+def _no_certificates() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,206 @@
+"""A task's events as lines for people. Knows nothing of how they arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from journeyman.cli import output
+
+OUTPUT_LINES = 40
+"""Of one command's output; the middle of what is longer is left out. `--json` has it all."""
+
+Data = dict[str, Any]
+
+
+class Log:
+    """Prints one event after the other, and remembers what goes on right now."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.activity = "waiting for a worker"
+        """What the task does now, for a spinner."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Events of types that are not known yet are left out: a newer server may have more."""
+        self.note(event)
+        kind, data = str(event.get("type", "")), event.get("data") or {}
+        draw = _LINES.get(kind)
+        if draw is None or not (body := draw(data)):
+            return
+        stamp = output.moment(event["timestamp"]).astimezone() if event.get("timestamp") else None
+        margin = Text(f"{stamp:%H:%M:%S}  " if stamp else " " * 10, style="dim")
+        for line in body.split("\n"):
+            self.console.print(margin + line, soft_wrap=True)
+            margin = Text(" " * 10)
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Remember what goes on without printing it."""
+        kind, data = str(event.get("type", "")), event.get("data") or {}
+        self.activity = _activity(kind, data) or self.activity
+
+
+def _activity(kind: str, data: Data) -> str | None:
+    match kind:
+        case "session.start" | "session.resume":
+            return "preparing"
+        case "assistant.turn_start" | "tool.execution_complete":
+            return "thinking"
+        case "tool.execution_start":
+            return f"running {_call(data).plain}"
+        case "tool.execution_partial_result":
+            lines = output.clean(_string(data.get("partialOutput"))).strip().splitlines()
+            return lines[-1] if lines else None
+        case "session.state_changed":
+            return _string(data.get("state")).replace("_", " ")
+    return None
+
+
+def _start(data: Data) -> Text:
+    place = f"{_string(data.get('baseRef'))}@{_string(data.get('baseSha'))[:7]}".rstrip("@")
+    line = Text("▶ ", style="bold blue").append(f"session on {place}", style="bold")
+    for key, word in (("headRef", "branch"), ("model", "model"), ("sandbox", "sandbox")):
+        if data.get(key):
+            line.append(f"  {word} ", style="dim").append(output.clean(_string(data[key])))
+    return line
+
+
+def _resume(data: Data) -> Text:
+    return Text(f"↻ goes on ({_string(data.get('reason')) or 'resumed'})", style="blue")
+
+
+def _state(data: Data) -> Text:
+    line = output.state(_string(data.get("state")), _string(data.get("stateReason")) or None)
+    message = output.clean(_string(data.get("message")))
+    return line.append(f"  {message}", style="default") if message else line
+
+
+def _user(data: Data) -> Text:
+    return _block("» ", "bold magenta", _string(data.get("content")))
+
+
+def _question(data: Data) -> Text:
+    text = _block("? ", "bold magenta", _string(data.get("question")))
+    for choice in data.get("choices") or ():
+        text.append(f"\n  • {output.clean(_string(choice))}")
+    return text
+
+
+def _message(data: Data) -> Text:
+    return _block("● ", "bold cyan", _string(data.get("content")))
+
+
+def _tool_start(data: Data) -> Text:
+    return _call(data)
+
+
+def _call(data: Data) -> Text:
+    """`$ command` for a shell; the tool's name and its first argument for the others."""
+    name = output.clean(_string(data.get("toolName")))
+    arguments = data.get("arguments")
+    arguments = arguments if isinstance(arguments, dict) else {}
+    if name == "bash" and arguments.get("command"):
+        command = output.clean(_string(arguments["command"])).strip().replace("\n", "\n  ")
+        return Text("$ ", style="bold green").append(command, style="bold")
+    first = output.clean(_string(next(iter(arguments.values()), ""))).strip().split("\n")[0]
+    return Text(f"▸ {name} ", style="bold").append(first, style="default")
+
+
+def _tool_complete(data: Data) -> Text | None:
+    failed = data.get("success") is False
+    error, result = data.get("error"), data.get("result")
+    said = error if failed and isinstance(error, dict) else result
+    said = said if isinstance(said, dict) else {}
+    text = _string(said.get("message") or said.get("content"))
+    lines = _shortened(output.clean(text).strip("\n").split("\n")) if text.strip() else []
+    body = Text("\n".join(f"  {line}" for line in lines), style="dim")
+    if failed:
+        body.append("\n" if lines else "").append("  ✗ failed", style="red")
+    return body if body.plain else None
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    if len(lines) <= OUTPUT_LINES:
+        return lines
+    half = OUTPUT_LINES // 2
+    return [*lines[:half], f"… {len(lines) - 2 * half} lines left out …", *lines[-half:]]
+
+
+def _usage(data: Data) -> Text | None:
+    tokens = [data.get("inputTokens") or 0, data.get("outputTokens") or 0]
+    if not any(tokens):
+        return None
+    line = f"· {tokens[0]:,} tokens in, {tokens[1]:,} out"
+    cost = data.get("cost")
+    # One credit is a cent of a dollar.
+    return Text(line + (f", ${cost / 1e11:.4f}" if cost else ""), style="dim")
+
+
+def _checkpoint(data: Data) -> Text:
+    files = int(data.get("changedFiles") or 0)
+    return Text(f"· saved: {files} changed file{'' if files == 1 else 's'}", style="dim")
+
+
+def _artifact(data: Data) -> Text:
+    made = data.get("data")
+    made = made if isinstance(made, dict) else {}
+    return Text("⎇ " if data.get("type") == "branch" else "⇄ ", style="bold green").append(
+        artifact(_string(data.get("type")), made)
+    )
+
+
+def artifact(kind: str, made: Data) -> str:
+    if kind == "branch":
+        return output.clean(f"branch {made.get('head_ref') or made.get('headRef')}")
+    number = made.get("number")
+    address = _string(made.get("html_url") or made.get("url"))
+    named = f"pull request #{number}" if number else f"pull request (id {made.get('id')})"
+    return output.clean(f"{named}  {address}".rstrip())
+
+
+def _retry(data: Data) -> Text:
+    error = output.clean(_string(data.get("error")))
+    return Text(f"↻ attempt {data.get('attempt')} failed: {error}", style="yellow")
+
+
+def _info(data: Data) -> Text:
+    return Text(f"· {output.clean(_string(data.get('message')))}", style="dim")
+
+
+def _error(data: Data) -> Text:
+    return _block("✗ ", "bold red", _string(data.get("message")), "red")
+
+
+def _abort(data: Data) -> Text:
+    return Text(f"⊘ stopped: {output.clean(_string(data.get('reason')))}", style="yellow")
+
+
+def _block(mark: str, mark_style: str, text: str, style: str = "default") -> Text:
+    body = output.clean(text).strip().replace("\n", "\n  ")
+    return Text(mark, style=mark_style).append(body, style=style)
+
+
+def _string(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+_LINES: dict[str, Callable[[Data], Text | None]] = {
+    "session.start": _start,
+    "session.resume": _resume,
+    "session.state_changed": _state,
+    "session.info": _info,
+    "session.error": _error,
+    "user.message": _user,
+    "user_input.requested": _question,
+    "assistant.message": _message,
+    "assistant.usage": _usage,
+    "assistant.retry": _retry,
+    "tool.execution_start": _tool_start,
+    "tool.execution_complete": _tool_complete,
+    "workspace.checkpoint": _checkpoint,
+    "artifact.created": _artifact,
+    "abort": _abort,
+}

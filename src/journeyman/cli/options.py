@@ -1,0 +1,59 @@
+"""Options that several commands share, and the configuration they lead to."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from journeyman.domain.errors import AppError, Code
+
+if TYPE_CHECKING:
+    from journeyman.config import Config
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The data directory.", show_default=False),
+]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings; else DIR/journeyman.toml.", show_default=False
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", metavar="URL", help="The server; else JOURNEYMAN_URL.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def configured(data: Path | None, file: Path | None, **flags: Any) -> Config:
+    """The configuration; *flags* are named like settings with `__` for the dot."""
+    from journeyman import config
+
+    given = {name.replace("__", "."): value for name, value in flags.items()}
+    return config.load(file=file, flags={"data": data, **given})
+
+
+def operating(data: Path | None, file: Path | None, *, quiet: bool = True, **flags: Any) -> Config:
+    """For a command that works on the data itself: the directory is there and can be written."""
+    from journeyman import telemetry
+
+    config = configured(data, file, **flags)
+    telemetry.configure("warning" if quiet else config.log.level, config.log.format)
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=config.data):
+            pass
+    except OSError as exc:
+        message = (
+            f"cannot write to the data directory {str(config.data)!r} "
+            f"({exc.strerror}); name another with --data DIR"
+        )
+        raise AppError(Code.UNAVAILABLE, message) from exc
+    return config

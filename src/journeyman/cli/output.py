@@ -1,0 +1,113 @@
+"""What commands print: tables, states in colour, JSON, times. Knows nothing of requests."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 240
+"""Columns when no terminal says how many there are: a table that is piped is not cut."""
+
+STATES = {
+    "queued": ("○", "cyan"),
+    "in_progress": ("●", "yellow"),
+    "waiting_for_user": ("?", "magenta"),
+    "idle": ("‖", "blue"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "timed_out": ("⧗", "red"),
+    "cancelled": ("⊘", "bright_black"),
+}
+ENDED = frozenset({"completed", "failed", "timed_out", "cancelled"})
+SETTLED = ENDED | {"waiting_for_user", "idle"}
+"""Where nothing more happens by itself."""
+
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: window titles, the clipboard
+    r"|\x1b[P^_X][^\x1b]*(?:\x1b\\)?"
+    r"|\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+def console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, emoji=False)
+
+
+def clean(text: str) -> str:
+    """*text* of unknown origin without anything that would steer the reader's terminal."""
+    return _ESCAPES.sub("", text.replace("\r\n", "\n"))
+
+
+def hint(text: str) -> None:
+    """What helps a person but is not the answer: standard error."""
+    print(text, file=sys.stderr)
+
+
+def print_diff(patch: str) -> None:
+    from rich.syntax import Syntax
+
+    console().print(Syntax(clean(patch), "diff", theme="ansi_dark", background_color="default"))
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_json_line(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text | None]]) -> None:
+    """The first column is never cut: it is what is copied into the next command."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, no_wrap=True, overflow="fold" if index == 0 else "ellipsis")
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+    console().print(table)
+
+
+def state(name: str, reason: str | None = None) -> Text:
+    icon, style = STATES.get(name, ("·", "default"))
+    text = Text(f"{icon} {name.replace('_', ' ')}", style=style)
+    return text.append(f" ({reason})", style="dim") if reason else text
+
+
+def mark(sign: str, style: str) -> Text:
+    return Text(sign, style=style)
+
+
+def ago(time: str | None) -> str:
+    """How long before now an ISO time was, in one unit."""
+    if not time:
+        return ""
+    seconds = (datetime.now(UTC) - moment(time)).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit} ago"
+    return f"{max(0, int(seconds))} s ago"
+
+
+def moment(time: str) -> datetime:
+    return datetime.fromisoformat(time.replace("Z", "+00:00"))
+
+
+def size(number: int) -> str:
+    """Bytes with the largest unit that divides them."""
+    for unit, shift in (("GiB", 30), ("MiB", 20)):
+        if number and number % (1 << shift) == 0:
+            return f"{number >> shift} {unit}"
+    return str(number)

@@ -1,0 +1,93 @@
+"""`journeyman repo …`: the repositories of the embedded forge, while the server runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import options, output
+
+if TYPE_CHECKING:
+    from journeyman.config import Config
+    from journeyman.domain.repositories import Repository
+
+repo = typer.Typer(no_args_is_help=True, help="Repositories of the embedded forge.")
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(repo, name="repo")
+
+
+@repo.command()
+def add(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="PATH-OR-URL", help="A git repository.", show_default=False)
+    ],
+    public: Annotated[bool, typer.Option("--public", help="Readable without a token.")] = False,
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Copy a git repository into the forge; the original is not touched again."""
+    settings = options.operating(data, config)
+    added = asyncio.run(_add(settings, repository, _located(source), private=not public))
+    if as_json:
+        output.print_json(_as_json(added))
+    else:
+        print(f"added {added.full_name} (id {added.id}, branch {added.default_branch})")
+        output.hint(f"clone it: git clone {settings.public_url}/{added.full_name}.git")
+
+
+@repo.command("list")
+def list_(
+    data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
+) -> None:
+    """List the repositories."""
+    found = asyncio.run(_list(options.operating(data, config)))
+    if as_json:
+        output.print_json([_as_json(repository) for repository in found])
+    elif not found:
+        output.hint("no repositories; add one: journeyman repo add OWNER/NAME PATH-OR-URL")
+    else:
+        rows = [
+            (r.full_name, str(r.id), r.default_branch, "private" if r.private else "public")
+            for r in found
+        ]
+        output.print_table(("REPOSITORY", "ID", "BRANCH", "SEEN BY"), rows)
+
+
+async def _add(config: Config, full_name: str, source: str, *, private: bool) -> Repository:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.add_repository(full_name, source, private=private)
+
+
+async def _list(config: Config) -> Sequence[Repository]:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.list_repositories()
+
+
+def _located(source: str) -> str:
+    """A path is made absolute: git runs elsewhere. `host:path` and URLs stay as they are."""
+    if re.match(r"\w[\w+.-]*://|[\w.@-]+:(?!//)", source) and not Path(source).exists():
+        return source
+    return str(Path(source).expanduser().absolute())
+
+
+def _as_json(repository: Repository) -> dict[str, object]:
+    return {
+        "id": repository.id,
+        "full_name": repository.full_name,
+        "default_branch": repository.default_branch,
+        "private": repository.private,
+        "created_at": repository.created_at.isoformat(),
+    }

@@ -1,0 +1,236 @@
+"""`journeyman task …` and `models`: what a user asks a server for."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import log, options, output, view
+
+if TYPE_CHECKING:
+    from journeyman.cli.client import Client
+
+task = typer.Typer(no_args_is_help=True, help="Give tasks, and follow what becomes of them.")
+
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id.", show_default=False)]
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(task, name="task")
+    root.command("models")(models)
+
+
+@task.command()
+def create(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/REPO", show_default=False)],
+    prompt: Annotated[
+        str | None, typer.Argument(help="What is to be done.", show_default=False)
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("-F", "--file", metavar="FILE", help="Read the prompt; - is stdin."),
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="The branch to start from.")] = None,
+    head: Annotated[str | None, typer.Option(help="An existing branch to continue.")] = None,
+    model: Annotated[str | None, typer.Option(help="One of `journeyman models`.")] = None,
+    custom_agent: Annotated[
+        str | None, typer.Option(help="One of the repository's agents.")
+    ] = None,
+    pull_request: Annotated[
+        bool | None, typer.Option("--pull-request/--no-pull-request", help="Open a pull request.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the log until it ends.")] = False,
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Give a task. With --wait or --follow: exit code 0 when it was completed, 1 otherwise."""
+    body = {
+        "prompt": _prompt(prompt, file),
+        "base_ref": base,
+        "head_ref": head,
+        "model": model,
+        "custom_agent": custom_agent,
+        "create_pull_request": pull_request,
+    }
+    body = {key: value for key, value in body.items() if value is not None}
+    full_name = _full_name(repository)
+    with _client(url) as client:
+        made = client.create_task(full_name, body)
+        if wait or follow:
+            from journeyman.cli import watch
+
+            watch.to_the_end(client, made["id"], shown=follow, as_json=as_json)
+        elif as_json:
+            output.print_json(made)
+        else:
+            print(made["id"])
+            output.hint(f"queued; follow it with: journeyman task logs --follow {made['id']}")
+
+
+@task.command("list")
+def list_(
+    repository: Annotated[
+        str | None, typer.Argument(metavar="[OWNER/REPO]", show_default=False)
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only these states; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 30,
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List your tasks, or those of one repository; the newest change first."""
+    states = ",".join(state) if state else None
+    full_name = _full_name(repository) if repository else None
+    with _client(url) as client:
+        tasks = client.list_tasks(full_name, states=states, limit=limit)
+    if as_json:
+        output.print_json(tasks)
+        return
+    if not tasks:
+        output.hint("no tasks")
+        return
+    rows = [
+        (
+            found["id"],
+            output.state(found["state"], found.get("state_reason")),
+            view.repository_of(found),
+            output.ago(found.get("updated_at")),
+            found.get("name"),
+        )
+        for found in tasks
+    ]
+    output.print_table(("ID", "STATE", "REPOSITORY", "UPDATED", "NAME"), rows)
+
+
+@task.command("view")
+def view_(
+    task_id: TaskId,
+    web: Annotated[bool, typer.Option("--web", help="Open it in a browser.")] = False,
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show a task with its sessions and what it made."""
+    with _client(url) as client:
+        found = client.get_task(task_id)
+    if web:
+        view.browse(found)
+    elif as_json:
+        output.print_json(found)
+    else:
+        view.print_task(found)
+
+
+@task.command()
+def logs(
+    task_id: TaskId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what happened, in colour; with --json one event per line."""
+    with _client(url) as client:
+        if follow:
+            from journeyman.cli import watch
+
+            watch.follow_log(client, task_id, until=output.ENDED, as_json=as_json)
+            return
+        show = output.print_json_line if as_json else log.Log(output.console()).show
+        for event in client.list_events(task_id):
+            show(event)
+
+
+@task.command()
+def diff(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
+    """Show what the task changed, also while it works and after it failed."""
+    with _client(url) as client:
+        patch = client.patch(task_id)
+    if as_json:
+        output.print_json({"task_id": task_id, "patch": patch})
+    elif not patch.strip():
+        output.hint("no changes")
+    elif sys.stdout.isatty():
+        output.print_diff(patch)
+    else:
+        # Written as it is, for `git apply`.
+        sys.stdout.write(patch)
+
+
+@task.command()
+def cancel(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
+    """Stop a task. What it committed is kept."""
+    with _client(url) as client:
+        answer = client.cancel(task_id)
+        found = answer if "state" in answer else client.get_task(task_id)
+    if as_json:
+        output.print_json(found)
+    else:
+        output.console().print(output.state(found["state"]))
+
+
+@task.command()
+def steer(
+    task_id: TaskId,
+    message: Annotated[str, typer.Argument(help="Heard at the next turn.", show_default=False)],
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell a task something: while it works, as an answer, or as a follow-up after its end."""
+    with _client(url) as client:
+        answer = client.steer(task_id, message)
+    if as_json:
+        output.print_json(answer)
+    else:
+        output.hint(f"sent; follow it with: journeyman task logs --follow {task_id}")
+
+
+def models(url: options.Url = None, as_json: options.AsJson = False) -> None:
+    """List what may be named in --model."""
+    with _client(url) as client:
+        found = client.list_models()
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (
+            str(model["id"]),
+            str(model.get("provider") or ""),
+            "" if model.get("healthy", True) else "unavailable",
+            str(model.get("detail") or ""),
+        )
+        for model in found
+    ]
+    output.print_table(("MODEL", "PROVIDER", "HEALTH", ""), rows)
+
+
+# --- What was typed ------------------------------------------------------------------------------
+
+
+def _client(url: str | None) -> Client:
+    from journeyman import config
+    from journeyman.cli.client import Client
+
+    return Client(config.load_client(url=url))
+
+
+def _full_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+        raise typer.BadParameter(f"{text!r} is not OWNER/REPO, for example alice/hello.")
+    return text
+
+
+def _prompt(prompt: str | None, file: str | None) -> str:
+    if (prompt is None) == (file is None):
+        raise typer.BadParameter("say what is to be done: PROMPT, or --file FILE, or --file -.")
+    if file is None:
+        return prompt or ""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is not text"
+        raise typer.BadParameter(f"cannot read the prompt from {file!r}: {reason}") from exc

@@ -1,0 +1,134 @@
+"""`journeyman token …`: who may use the forge and the API, while the server runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import options, output
+
+if TYPE_CHECKING:
+    from journeyman.config import Config
+    from journeyman.domain.principals import Token
+
+token = typer.Typer(no_args_is_help=True, help="Access tokens of the embedded forge.")
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(token, name="token")
+
+
+@token.command()
+def create(
+    user: Annotated[str, typer.Option("--user", metavar="NAME", show_default=False)],
+    note: Annotated[str, typer.Option(help="What it is for.")] = "",
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, help="Else it never expires.", show_default=False)
+    ] = None,
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make a token for a user, who is made too when new. Prints the token alone, this once."""
+    expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
+    settings = options.operating(data, config)
+    secret, made = asyncio.run(_create(settings, user, note, expires_at))
+    if as_json:
+        output.print_json({"token": secret, **_as_json(made)})
+    else:
+        print(secret)
+        output.hint(f"token {made.id} of {made.account.login}; it is not shown again")
+
+
+@token.command("list")
+def list_(
+    data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
+) -> None:
+    """List the tokens; only their last characters are known."""
+    found = asyncio.run(_list(options.operating(data, config)))
+    if as_json:
+        output.print_json([_as_json(one) for one in found])
+    elif not found:
+        output.hint("no tokens; make one: journeyman token create --user NAME")
+    else:
+        rows = [
+            (
+                str(one.id),
+                one.account.login,
+                f"…{one.last_eight}",
+                _standing(one),
+                output.ago(one.last_used_at.isoformat()) if one.last_used_at else "never",
+                one.note,
+            )
+            for one in found
+        ]
+        output.print_table(("ID", "USER", "TOKEN", "STATE", "LAST USED", "NOTE"), rows)
+
+
+@token.command()
+def revoke(
+    token_id: Annotated[int, typer.Argument(metavar="ID", show_default=False)],
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """End a token at once."""
+    asyncio.run(_revoke(options.operating(data, config), token_id))
+    if as_json:
+        output.print_json({"id": token_id, "revoked": True})
+    else:
+        print(f"revoked token {token_id}")
+
+
+async def _create(
+    config: Config, user: str, note: str, expires_at: datetime | None
+) -> tuple[str, Token]:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.create_token(user, note=note, expires_at=expires_at)
+
+
+async def _list(config: Config) -> Sequence[Token]:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.list_tokens()
+
+
+async def _revoke(config: Config, token_id: int) -> None:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        await administration.revoke_token(token_id)
+
+
+def _standing(one: Token) -> str:
+    if one.revoked_at:
+        return "revoked"
+    if one.expires_at is None:
+        return "valid"
+    over = one.expires_at <= datetime.now(UTC)
+    return "expired" if over else f"valid until {one.expires_at:%Y-%m-%d}"
+
+
+def _as_json(one: Token) -> dict[str, object]:
+    times = {
+        "created_at": one.created_at,
+        "expires_at": one.expires_at,
+        "last_used_at": one.last_used_at,
+        "revoked_at": one.revoked_at,
+    }
+    return {
+        "id": one.id,
+        "user": one.account.login,
+        "kind": one.kind.value,
+        "last_eight": one.last_eight,
+        "note": one.note,
+        "scopes": list(one.scopes),
+        **{name: time.isoformat() if time else None for name, time in times.items()},
+    }

@@ -1,0 +1,118 @@
+"""What a user can cause ends in one line on standard error and a code that a script can use."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.api import Answer, Api, as_json
+from tests.unit.cli.conftest import Run
+
+
+def one_line(text: str) -> str:
+    (line,) = text.splitlines()
+    assert line.startswith("journeyman: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "says"),
+    [
+        (401, {"message": "Bad credentials"}, 1, "Bad credentials: the token is unknown"),
+        (403, {"message": "Resource not accessible"}, 1, "Resource not accessible"),
+        (404, {"message": "Not Found"}, 1, "Not Found (/agents/tasks/x)"),
+        (
+            422,
+            {
+                "message": "Validation Failed",
+                "errors": [{"code": "custom", "message": "no model y"}],
+            },
+            2,
+            "Validation Failed; no model y",
+        ),
+        (422, {"message": "Odd", "errors": "a string"}, 2, "Odd"),
+        (400, {"message": "Problems parsing JSON"}, 2, "Problems parsing JSON"),
+        (500, ["no object"], 1, "the server answered 500"),
+        (503, {"message": "starting\n  up"}, 1, "starting up"),
+    ],
+)
+def test_an_error_of_the_api_is_one_line(
+    api: Api, journeyman: Run, status: int, body: object, code: int, says: str
+) -> None:
+    api.on("GET /agents/tasks/x", as_json(body, status))
+    done = journeyman("task", "view", "x")
+    assert done.code == code
+    assert says in one_line(done.err)
+
+
+def test_a_page_that_is_no_api_is_said(api: Api, journeyman: Run) -> None:
+    api.on("GET /agents/tasks/x", Answer(200, (b"<html>",), "text/html"))
+    assert "JOURNEYMAN_URL" in one_line(journeyman("task", "view", "x").err)
+
+
+def test_a_stream_that_is_refused_is_one_line(api: Api, journeyman: Run) -> None:
+    done = journeyman("task", "logs", "--follow", "x")
+    assert done.code == 1
+    assert "Not Found" in one_line(done.err)
+
+
+def test_a_server_that_is_not_there_is_said(
+    journeyman: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers there
+        monkeypatch.setenv("JOURNEYMAN_TOKEN", "ghp_alice")
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        done = journeyman("task", "list", "--url", url)
+    assert done.code == 1
+    assert f"cannot reach {url}: is the server running?" in one_line(done.err)
+
+
+def test_without_a_token_it_says_how_to_make_one(journeyman: Run) -> None:
+    done = journeyman("task", "list")
+    assert done.code == 1
+    assert "journeyman token create --user NAME" in one_line(done.err)
+
+
+def test_an_unknown_setting_is_named(journeyman: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYMAN_SERVER_PROT", "1")
+    done = journeyman("config-check")
+    assert done.code == 2
+    assert "did you mean 'JOURNEYMAN_SERVER_PORT'?" in one_line(done.err)
+
+
+def test_a_data_directory_that_cannot_be_written_is_said(journeyman: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for command in (["repo", "list"], ["serve"], ["migrate"]):
+        done = journeyman(*command, "--data", str(tmp_path / "file" / "data"))
+        assert done.code == 1
+        assert "cannot write to the data directory" in one_line(done.err)
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(api: Api, tmp_path: Path) -> None:
+    task = {"id": "x", "state": "queued", "created_at": "2026-01-01T00:00:00Z", "name": "n" * 500}
+    api.on("GET /agents/tasks", as_json({"tasks": [task] * 100}))
+    env = {"HOME": str(tmp_path), "JOURNEYMAN_URL": api.url, "JOURNEYMAN_TOKEN": "ghp_alice"}
+    command = [sys.executable, "-m", "journeyman.cli", "task", "list", "--limit", "100", "--json"]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_client_command_starts_quickly(api: Api, tmp_path: Path) -> None:
+    """The promise is half a second. Processor time is measured: a busy machine is not our doing."""
+    api.on("GET /agents/tasks", as_json({"tasks": []}))
+    env = {"HOME": str(tmp_path), "JOURNEYMAN_URL": api.url, "JOURNEYMAN_TOKEN": "ghp_alice"}
+    command = [sys.executable, "-m", "journeyman.cli", "task", "list"]
+    before = os.times()
+    subprocess.run(command, env=env, capture_output=True, check=True)
+    after = os.times()
+    used = after.children_user + after.children_system
+    assert used - before.children_user - before.children_system < 0.8

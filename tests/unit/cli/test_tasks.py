@@ -1,0 +1,255 @@
+"""`journeyman task …` against a server: what is asked, what is printed, how it ends."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.api import Api, as_json, as_stream, as_text, event, frame, task
+from tests.unit.cli.conftest import Run
+
+ID = task()["id"]
+CREATE = "POST /agents/repos/alice/hello/tasks"
+EVENTS = f"GET /agents/tasks/{ID}/events"
+GET = f"GET /agents/tasks/{ID}"
+END = frame(event("session.state_changed", "1-3", state="completed"))
+
+
+def test_create_asks_in_githubs_words_and_prints_the_id_alone(api: Api, journeyman: Run) -> None:
+    api.on(CREATE, as_json(task("queued"), 201))
+    done = journeyman("task", "create", "alice/hello", "Fix it.", "--pull-request")
+    assert (done.code, done.out) == (0, f"{ID}\n")
+    assert f"journeyman task logs --follow {ID}" in done.err
+    (asked,) = api.asked
+    assert asked.body == {"prompt": "Fix it.", "create_pull_request": True}
+    assert asked.headers["authorization"] == "Bearer ghp_alice"
+    assert asked.headers["accept"] == "application/vnd.github+json"
+    assert asked.headers["x-github-api-version"] == "2022-11-28"
+
+
+def test_create_passes_every_option_on(api: Api, journeyman: Run) -> None:
+    api.on(CREATE, as_json(task("queued"), 201))
+    options = ["--base", "main", "--head", "topic", "--model", "local:coder"]
+    more = ["--custom-agent", "tester", "--no-pull-request"]
+    journeyman("task", "create", "alice/hello", "Fix it.", *options, *more)
+    expected = {
+        "prompt": "Fix it.",
+        "base_ref": "main",
+        "head_ref": "topic",
+        "model": "local:coder",
+        "custom_agent": "tester",
+        "create_pull_request": False,
+    }
+    assert api.asked[0].body == expected
+
+
+def test_a_prompt_may_come_from_a_file_or_standard_input(
+    api: Api, journeyman: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.on(CREATE, as_json(task("queued"), 201))
+    (tmp_path / "prompt.md").write_text("from a file")
+    journeyman("task", "create", "alice/hello", "-F", str(tmp_path / "prompt.md"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("from standard input"))
+    journeyman("task", "create", "alice/hello", "-F", "-")
+    assert [a.body["prompt"] for a in api.asked] == ["from a file", "from standard input"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["create", "hello", "Fix it."], "is not OWNER/REPO"),
+        (["create", "alice/hello"], "say what is to be done"),
+        (["create", "alice/hello", "a", "-F", "b"], "say what is to be done"),
+        (["create", "alice/hello", "-F", "/nowhere"], "cannot read the prompt"),
+        (["list", "--limit", "0"], "--limit"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_usage_is_said_and_ends_with_2(
+    api: Api, journeyman: Run, arguments: list[str], says: str
+) -> None:
+    done = journeyman("task", *arguments)
+    assert done.code == 2
+    assert says in done.err
+    assert api.asked == []
+
+
+def test_list_is_a_table_or_json(api: Api, journeyman: Run) -> None:
+    api.on("GET /agents/tasks", as_json({"tasks": [task(), task("failed")]}))
+    table = journeyman("task", "list").out
+    assert ID in table
+    assert "✓ completed" in table
+    assert "✗ failed" in table
+    assert "alice/hello" in table
+    assert json.loads(journeyman("task", "list", "--json").out) == [task(), task("failed")]
+
+
+def test_list_of_a_repository_filters_and_pages(api: Api, journeyman: Run) -> None:
+    path = "GET /agents/repos/alice/hello/tasks"
+    api.on(path, as_json({"tasks": [task()] * 100}), as_json({"tasks": [task()] * 20}))
+    states = ["--state", "failed", "--state", "cancelled"]
+    done = journeyman("task", "list", "alice/hello", *states, "--limit", "150", "--json")
+    assert len(json.loads(done.out)) == 120
+    assert [asked.query for asked in api.asked] == [
+        {"per_page": "100", "state": "failed,cancelled", "page": "1"},
+        {"per_page": "100", "state": "failed,cancelled", "page": "2"},
+    ]
+
+
+def test_view_shows_what_was_made_and_why_it_failed(api: Api, journeyman: Run) -> None:
+    branch = {"head_ref": "journeyman/greet-1", "base_ref": "main"}
+    session = {
+        "id": "s",
+        "state": "failed",
+        "created_at": "2026-01-02T03:04:05Z",
+        "completed_at": "2026-01-02T03:04:15Z",
+        "base_ref": "main",
+        "error": {"message": "Block 1 exited with 1."},
+        "usage": {"type": "ai_credits", "amount": 1_500_000_000},
+    }
+    artifacts = [
+        {"provider": "github", "type": "branch", "data": branch},
+        {"provider": "github", "type": "pull", "data": {"id": 7}},
+    ]
+    shown = task("failed", artifacts=artifacts, sessions=[session], state_reason="command_failed")
+    api.on(GET, as_json(shown))
+    out = journeyman("task", "view", ID).out
+    for words in (
+        "✗ failed (command_failed)",
+        "Block 1 exited with 1.",
+        "branch journeyman/greet-1",
+        "pull request (id 7)",
+        "10.0 s",
+        "1.5 credits",
+    ):
+        assert words in out
+    assert json.loads(journeyman("task", "view", ID, "--json").out) == shown
+
+
+def test_logs_page_through_the_whole_log(api: Api, journeyman: Run) -> None:
+    many = [event("session.info", f"1-{n}", message=f"line {n}") for n in range(1, 101)]
+    last = [event("session.info", "1-101", message="line 101")]
+    api.on(EVENTS, as_json({"events": many, "total": 101}), as_json({"events": last, "total": 101}))
+    lines = journeyman("task", "logs", ID).out.splitlines()
+    assert len(lines) == 101
+    assert lines[-1].endswith("line 101")
+
+
+def test_what_an_agent_writes_cannot_steer_the_terminal(api: Api, journeyman: Run) -> None:
+    nasty = "\x1b]0;owned\x07\x1b[2Jclear\x1b[31m\x07\x9b1m"
+    events = [
+        event("assistant.message", content=f"hi {nasty}"),
+        event("tool.execution_start", toolName="bash", arguments={"command": f"ls {nasty}"}),
+        event("tool.execution_complete", success=True, result={"content": f"out {nasty}"}),
+        event("artifact.created", type="branch", data={"head_ref": nasty}),
+    ]
+    api.on(EVENTS, as_json({"events": events, "total": 4}))
+    api.on("GET /agents/tasks", as_json({"tasks": [task(name=nasty)]}))
+    for command in (["logs", ID], ["list"]):
+        out = journeyman("task", *command).out
+        assert "clear" in out
+        assert not set(out) & {"\x1b", "\x07", "\x9b"}
+
+
+def test_follow_shows_each_event_once_across_a_broken_connection(api: Api, journeyman: Run) -> None:
+    one = frame(event("session.info", "1-1", message="one"))
+    two = frame(event("session.info", "1-2", message="two"))
+    api.on(EVENTS, as_stream(one, cut=True), as_stream(": heartbeat\n\n", one, two, END))
+    api.on(GET, as_json(task()))
+    done = journeyman("task", "logs", "--follow", ID)
+    assert done.code == 0
+    lines = [line[10:] for line in done.out.splitlines()]
+    assert lines == ["· one", "· two", "✓ completed"]
+    again = api.requests(EVENTS)[1].headers
+    assert again["last-event-id"] == "1-1"
+    assert again["accept"] == "text/event-stream"
+
+
+def test_follow_goes_on_into_the_newest_session(api: Api, journeyman: Run) -> None:
+    later = frame(event("session.info", "2-1", message="again"))
+    end = frame(event("session.state_changed", "2-2", state="failed"))
+    api.on(EVENTS, as_stream(END, later, end))
+    api.on(GET, as_json(task("failed", session_count=2)))
+    assert "again" in journeyman("task", "logs", "-f", ID).out
+
+
+def test_follow_prints_events_as_json_lines(api: Api, journeyman: Run) -> None:
+    live = {"type": "assistant.message_delta", "ephemeral": True, "data": {"deltaContent": "x"}}
+    api.on(EVENTS, as_stream(frame(live), END, "event: end\ndata: {}\n\n"))
+    api.on(GET, as_json(task()))
+    lines = journeyman("task", "logs", "--follow", ID, "--json").out.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["1-3"]
+
+
+@pytest.mark.parametrize(("state", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
+def test_create_wait_ends_as_the_task_did(api: Api, journeyman: Run, state: str, code: int) -> None:
+    api.on(CREATE, as_json(task("queued"), 201))
+    api.on(EVENTS, as_stream(frame(event("session.state_changed", "1-2", state=state))))
+    api.on(GET, as_json(task(state)))
+    done = journeyman("task", "create", "alice/hello", "Fix it.", "--wait", "--json")
+    assert done.code == code
+    assert json.loads(done.out)["state"] == state
+
+
+def test_create_follow_stops_at_a_question_and_says_how_to_answer(
+    api: Api, journeyman: Run
+) -> None:
+    api.on(CREATE, as_json(task("queued"), 201))
+    asks = frame(event("user_input.requested", "1-1", question="Which one?", choices=["a", "b"]))
+    waits = frame(event("session.state_changed", "1-2", state="waiting_for_user"))
+    api.on(EVENTS, as_stream(asks, waits))
+    api.on(GET, as_json(task("waiting_for_user")))
+    done = journeyman("task", "create", "alice/hello", "Fix it.", "--follow")
+    assert done.code == 1
+    assert "? Which one?" in done.out
+    assert f"journeyman task steer {ID}" in done.err
+
+
+def test_following_can_be_interrupted_politely(api: Api, tmp_path: Path) -> None:
+    """A real process, because it is about a signal."""
+    api.on(EVENTS, as_stream(frame(event("session.info", "1-1", message="one")), cut=True))
+    api.on(GET, as_json(task("in_progress")))
+    env = {"HOME": str(tmp_path), "JOURNEYMAN_URL": api.url, "JOURNEYMAN_TOKEN": "ghp_alice"}
+    command = [sys.executable, "-m", "journeyman.cli", "task", "logs", "--follow", ID]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "one" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"Resume: journeyman task logs --follow {ID}" in err
+    assert "Traceback" not in err
+
+
+def test_diff_prints_the_patch_as_it_is(api: Api, journeyman: Run) -> None:
+    patch = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
+    api.on(f"GET /agents/tasks/{ID}/patch", as_text(patch))
+    assert journeyman("task", "diff", ID).out == patch
+    assert json.loads(journeyman("task", "diff", ID, "--json").out)["patch"] == patch
+
+
+def test_diff_of_nothing_says_so(api: Api, journeyman: Run) -> None:
+    api.on(f"GET /agents/tasks/{ID}/patch", as_text(""))
+    done = journeyman("task", "diff", ID)
+    assert (done.code, done.out, done.err) == (0, "", "no changes\n")
+
+
+def test_cancel_and_steer(api: Api, journeyman: Run) -> None:
+    api.on(f"POST /agents/tasks/{ID}/cancel", as_json(task("cancelled")))
+    api.on(f"POST /agents/tasks/{ID}/steer", as_json(task("queued")))
+    assert journeyman("task", "cancel", ID).out.strip() == "⊘ cancelled"
+    assert journeyman("task", "steer", ID, "Use tabs.").code == 0
+    assert api.asked[-1].body == {"content": "Use tabs."}
+
+
+def test_models(api: Api, journeyman: Run) -> None:
+    found = [{"id": "script", "name": "script", "provider": "journeyman", "healthy": True}]
+    api.on("GET /agents/models", as_json({"models": found}))
+    assert "script" in journeyman("models").out
+    assert json.loads(journeyman("models", "--json").out) == found
