@@ -1,6 +1,5 @@
 """What every forge does, on each implementation. Git over HTTP has its own suite."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,8 +50,8 @@ async def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def bare(world: World) -> Iterator[Path]:
-    yield world.embedded.path(world.app.id)
+def bare(world: World) -> Path:
+    return world.embedded.path(world.app.id)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ async def test_a_token_that_expires_later_says_when(world: World) -> None:
     "token", ["", "x", "ghp_", "ghp_" + "é" * 36, "ghp_\ud800", tokens.mint("ghr_"), "a\0b"]
 )
 async def test_what_is_no_token_is_refused(world: World, token: str) -> None:
-    with pytest.raises(AppError, match="^Bad credentials$") as caught:
+    with pytest.raises(AppError, match=r"^Bad credentials$") as caught:
         await world.forge.identify(token)
     assert caught.value.code is Code.UNAUTHENTICATED
 
@@ -98,14 +97,14 @@ async def test_a_token_with_a_typo_an_end_or_none_that_knows_it_is_refused(world
         world.records.add_token(world.alice, revoked=True),
     ]
     for token in refused:
-        with pytest.raises(AppError, match="^Bad credentials$"):
+        with pytest.raises(AppError, match=r"^Bad credentials$"):
             await world.forge.identify(token)
     assert world.records.touched == []
 
 
 async def test_an_installation_token_is_forbidden_by_its_prefix_alone(world: World) -> None:
     for token in (world.records.add_token(world.alice, "ghs_"), "ghs_12345_" + "a.b" * 200):
-        with pytest.raises(AppError, match="^Resource not accessible by integration$") as caught:
+        with pytest.raises(AppError, match=r"^Resource not accessible by integration$") as caught:
             await world.forge.identify(token)
         assert caught.value.code is Code.FORBIDDEN
 
@@ -115,7 +114,7 @@ async def test_a_repository_is_found_in_any_case_by_those_who_may_see_it(world: 
         principal = await world.forge.identify(world.records.add_token(account))
         access = await world.forge.find_access(principal, "ALICE", "app")
         assert access is None or access.repository == world.app
-        return access and access.permission
+        return access.permission if access else None
 
     assert await permission(world.alice) is Permission.ADMIN
     assert await permission(world.bob) is Permission.READ

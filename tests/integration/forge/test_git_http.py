@@ -6,7 +6,7 @@ import gzip
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,21 @@ class Served:
         return self.where / name
 
 
+async def becomes(true: Callable[[], bool], seconds: float = 5) -> bool:
+    for _ in range(int(seconds / 0.02)):
+        if true():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 @asynccontextmanager
 async def listening(application: GitHttp) -> AsyncIterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(application, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    assert await becomes(lambda: server.started)
     yield listener.getsockname()[1]
     server.should_exit = True
     await serving
@@ -303,14 +310,6 @@ def children() -> list[str]:
     return [line for line in found.stdout.splitlines() if "-pack" in line]
 
 
-async def gone(seconds: float = 5) -> bool:
-    for _ in range(int(seconds / 0.05)):
-        if not children():
-            return True
-        await asyncio.sleep(0.05)
-    return False
-
-
 async def test_git_ends_when_its_client_leaves_in_the_middle_of_a_push(served: Served) -> None:
     token = base64.b64encode(f"x:{served.token(served.alice)}".encode())
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -321,11 +320,10 @@ async def test_git_ends_when_its_client_leaves_in_the_middle_of_a_push(served: S
         b"Content-Length: 100000\r\n\r\n0014"
     )
     await writer.drain()
-    while not children():
-        await asyncio.sleep(0.01)
+    assert await becomes(lambda: bool(children()))
     writer.close()
     await writer.wait_closed()
-    assert await gone()
+    assert await becomes(lambda: not children())
 
 
 async def test_a_client_that_stalls_is_dropped_and_frees_its_place(served: Served) -> None:
@@ -341,4 +339,4 @@ async def test_a_client_that_stalls_is_dropped_and_frees_its_place(served: Serve
             answer = await http.get(f"http://127.0.0.1:{port}/alice/open/{ADVERTISEMENT}")
         assert answer.status_code == 200
         writer.close()
-    assert await gone()
+    assert await becomes(lambda: not children())

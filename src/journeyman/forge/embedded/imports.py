@@ -26,7 +26,15 @@ LOOK_SECONDS = 60
 REFS_LIMIT = 64 << 20
 SCHEMES = frozenset({"http", "https", "ssh", "git", "file"})
 INIT = ("init", "--quiet", "--bare", "--template=")
-FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--")
+FETCH = (
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--update-shallow",
+    "--no-write-fetch-head",
+    "--no-auto-gc",
+    "--",
+)
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _SCP_LIKE = re.compile(r"^[^/:]+:(?!//)")
 _HEAD_FILE = re.compile(r"ref: refs/heads/(\S+)\s*")
@@ -75,7 +83,7 @@ def _parse(source: str, directory: Path) -> Source:
 
 
 def _trust(path: Path, directory: Path) -> dict[str, str]:
-    """Git refuses another user's repository; the operator has named this one, so this one is read."""
+    """Git refuses another user's repository, but the operator has named this one."""
     config = directory / "gitconfig"
     trusted = "".join(f"\tdirectory = {git.quoted(str(p))}\n" for p in (path, path / ".git"))
     config.write_text(f"[include]\n\tpath = {git.quoted(str(git.CONFIG))}\n[safe]\n{trusted}")
