@@ -39,9 +39,14 @@ while True:
 """
 
 
-@pytest.fixture(params=BACKENDS)
-async def backend(request: pytest.FixtureRequest) -> SandboxBackend:
-    return await require(BACKENDS[request.param]())
+@pytest.fixture(params=BACKENDS, scope="module")
+def made(request: pytest.FixtureRequest) -> SandboxBackend:
+    return BACKENDS[request.param]()
+
+
+@pytest.fixture
+async def backend(made: SandboxBackend) -> SandboxBackend:
+    return await require(made)
 
 
 @pytest.fixture

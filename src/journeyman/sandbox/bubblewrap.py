@@ -134,7 +134,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 async def _version(bwrap: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        bwrap, "--version", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        bwrap,
+        "--version",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await process.communicate()
     return output.decode(errors="replace").strip()

@@ -99,8 +99,9 @@ class Init:
 
     def receive(self) -> None:
         """Take in what has arrived, and do every request that is whole."""
-        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 16, flags)
+        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 16)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
         if not data:
             os._exit(0)
         self.received += descriptors

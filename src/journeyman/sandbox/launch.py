@@ -242,6 +242,8 @@ async def _readable(descriptor: int) -> None:
 
 async def _gone(process: subprocess.Popen[bytes]) -> None:
     """Wait for bubblewrap, which outlives everything inside; kill it when it is late."""
+    if process.poll() is not None:
+        return
     handle = os.pidfd_open(process.pid)
     try:
         async with asyncio.timeout(END_SECONDS):

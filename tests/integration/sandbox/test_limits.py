@@ -1,0 +1,102 @@
+"""What happens to a sandbox that wants too much: it is contained, and serves on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from journeyman.sandbox import Sandbox, SandboxBackend, SandboxSpec
+from tests.integration.sandbox.conftest import LIMITS
+
+pytestmark = pytest.mark.sandbox
+
+HOG = "b = bytearray({size}); b[::4096] = b'x' * len(b[::4096]); print('had it')"
+HIDDEN_HOG = """
+import os
+d = os.memfd_create('x')
+for _ in range(900):
+    os.write(d, b'x' * (1 << 20))
+print('had it')
+"""
+
+
+async def alive(box: Sandbox) -> None:
+    """The sandbox answers, after being cleared when it must be."""
+    for _ in range(5):
+        result = await box.exec("echo alive", timeout_seconds=10)
+        if result.output == b"alive\n":
+            return
+        await box.kill_all()
+    pytest.fail(f"the sandbox does not answer: {result}")
+
+
+async def test_memory_is_limited(box: Sandbox) -> None:
+    result = await box.exec(["python3", "-c", HOG.format(size=900 << 20)], timeout_seconds=60)
+    assert result.exit_code != 0
+    assert b"had it" not in result.output
+    await alive(box)
+
+
+async def test_what_fits_is_given(box: Sandbox) -> None:
+    result = await box.exec(["python3", "-c", HOG.format(size=200 << 20)], timeout_seconds=60)
+    assert result.output == b"had it\n"
+
+
+async def test_memory_that_belongs_to_no_process_is_limited(box: Sandbox) -> None:
+    if not box.enforced["memory"].startswith("cgroup"):
+        pytest.skip("without control groups only each process is limited")
+    result = await box.exec(["python3", "-c", HIDDEN_HOG], timeout_seconds=60)
+    assert b"had it" not in result.output
+    await alive(box)
+
+
+async def test_shared_memory_is_small(box: Sandbox) -> None:
+    result = await box.exec("head -c 100M /dev/zero > /dev/shm/x; stat -c %s /dev/shm/x")
+    assert int(result.output.split()[-1]) <= 64 << 20
+
+
+async def test_a_fork_bomb_is_contained_and_cleared(
+    box: Sandbox, backend: SandboxBackend, tmp_path: Path
+) -> None:
+    other = await backend.start(SandboxSpec("beside", tmp_path / "beside"))
+    try:
+        bomb = asyncio.create_task(box.exec("b() { b | b & }; b; sleep 100", timeout_seconds=3))
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        assert (await other.exec("echo fine", timeout_seconds=10)).output == b"fine\n"
+        assert time.monotonic() - began < 5
+        await bomb
+        await box.kill_all()
+        await alive(box)
+    finally:
+        await other.close()
+
+
+async def test_descriptors_are_limited(box: Sandbox) -> None:
+    code = "import os\nwhile True: os.dup(0)"
+    result = await box.exec(["python3", "-c", code])
+    assert b"Too many open files" in result.output
+    assert (await box.exec("ulimit -n; ulimit -c")).output == f"{LIMITS.open_files}\n0\n".encode()
+
+
+async def test_a_flood_of_output_is_bounded_and_the_service_stays_awake(box: Sandbox) -> None:
+    flood = asyncio.create_task(box.exec("head -c 1G /dev/zero", limit_bytes=1 << 16))
+    longest, before = 0.0, time.monotonic()
+    while not flood.done():
+        await asyncio.sleep(0.005)
+        longest = max(longest, time.monotonic() - before)
+        before = time.monotonic()
+    assert len((await flood).output) == 1 << 16
+    assert longest < 0.5
+
+
+async def test_a_processor_share_is_enforced(box: Sandbox) -> None:
+    if not box.enforced["cpu"].startswith("cgroup"):
+        pytest.skip("without control groups nothing limits the processor")
+    code = "import time\nend = time.time() + 1\nwhile time.time() < end: pass\n"
+    code += "print(time.process_time())"
+    results = await asyncio.gather(*(box.exec(["python3", "-c", code]) for _ in range(3)))
+    assert sum(float(result.output) for result in results) < 2.0
