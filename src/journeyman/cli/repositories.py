@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +34,8 @@ def add(
     as_json: options.AsJson = False,
 ) -> None:
     """Copy a git repository into the forge; the original is not touched again."""
+    import asyncio
+
     settings = options.operating(data, config)
     added = asyncio.run(_add(settings, repository, _located(source), private=not public))
     if as_json:
@@ -49,6 +50,8 @@ def list_(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
 ) -> None:
     """List the repositories."""
+    import asyncio
+
     found = asyncio.run(_list(options.operating(data, config)))
     if as_json:
         output.print_json([_as_json(repository) for repository in found])

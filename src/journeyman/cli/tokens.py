@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +33,8 @@ def create(
     as_json: options.AsJson = False,
 ) -> None:
     """Make a token for a user, who is made too when new. Prints the token alone, this once."""
+    import asyncio
+
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
     settings = options.operating(data, config)
     secret, made = asyncio.run(_create(settings, user, note, expires_at))
@@ -49,6 +50,8 @@ def list_(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
 ) -> None:
     """List the tokens; only their last characters are known."""
+    import asyncio
+
     found = asyncio.run(_list(options.operating(data, config)))
     if as_json:
         output.print_json([_as_json(one) for one in found])
@@ -77,6 +80,8 @@ def revoke(
     as_json: options.AsJson = False,
 ) -> None:
     """End a token at once."""
+    import asyncio
+
     asyncio.run(_revoke(options.operating(data, config), token_id))
     if as_json:
         output.print_json({"id": token_id, "revoked": True})
