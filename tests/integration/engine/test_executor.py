@@ -1,0 +1,133 @@
+"""The queue and its workers, on a real database, with workers that are really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from journeyman.engine import queue
+from journeyman.engine.executor import Executor
+from journeyman.engine.queue import Queue, run_id
+from journeyman.store.database import Database, make_engine, sqlite_url
+from journeyman.store.migrate import upgrade
+from tests.integration.engine import worker_process
+
+pytestmark = pytest.mark.engine
+
+STORY = ["prepare s.1", "turn s.1 1", "turned s.1 1", "turn s.1 0", "turned s.1 0", "deliver s.1"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    url = sqlite_url(tmp_path)
+    made = Database(url)
+    upgrade(made.engine)
+    queue.migrate(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sending(database: Database) -> Iterator[Queue]:
+    made = Queue(database.engine)
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def worker(database: Database, log: Path, seconds: float = 0.01) -> AsyncIterator[Executor]:
+    executor = Executor(
+        database.url,
+        make_engine(database.url),
+        worker_process.steps(log, seconds),
+        worker_process.OPTIONS,
+    )
+    await executor.start()
+    try:
+        yield executor
+    finally:
+        await executor.stop()
+
+
+async def until(log: Path, line: str, seconds: float = 20) -> list[str]:
+    async with asyncio.timeout(seconds):
+        while True:
+            lines = log.read_text().splitlines() if log.exists() else []
+            if line in lines:
+                return lines
+            await asyncio.sleep(0.02)
+
+
+async def test_a_queued_run_is_carried_from_step_to_step(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    async with worker(database, tmp_path / "log"):
+        assert await until(tmp_path / "log", "deliver s.1") == STORY
+
+
+async def test_a_transaction_that_fails_queues_nothing(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    def fail(tx: object) -> None:
+        sending.enqueue(tx, "lost", 1, owner_id=1)  # type: ignore[arg-type]
+        raise RuntimeError("after the enqueue")
+
+    with pytest.raises(RuntimeError, match="after the enqueue"):
+        await database.write(fail)
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    async with worker(database, tmp_path / "log"):
+        lines = await until(tmp_path / "log", "deliver s.1")
+    assert not any("lost" in line for line in lines)
+    assert sending.gone([run_id("lost", 1), run_id("s", 2)]) == {"lost.1", "s.2"}
+
+
+async def test_a_run_that_ended_is_gone_and_a_waiting_one_is_not(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    assert sending.gone(["s.1"]) == set()
+    async with worker(database, tmp_path / "log"):
+        await until(tmp_path / "log", "deliver s.1")
+        async with asyncio.timeout(5):
+            while not await asyncio.to_thread(sending.gone, ["s.1"]):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_run_of_a_killed_worker_goes_on_after_its_last_finished_step(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    doomed = subprocess.Popen(
+        [sys.executable, worker_process.__file__, database.url, log, "0.5"], stdout=subprocess.PIPE
+    )
+    try:
+        await until(log, "turn s.1 0")
+        doomed.send_signal(signal.SIGKILL)
+    finally:
+        doomed.kill()
+        doomed.communicate()
+    async with worker(database, log):
+        lines = await until(log, "deliver s.1")
+    # The interrupted turn is repeated; what was finished before it is not.
+    assert lines == [*STORY[:4], *STORY[3:]]
+
+
+async def test_one_users_many_runs_do_not_keep_another_waiting(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    for number in range(12):
+        await database.write(lambda tx, n=number: sending.enqueue(tx, f"a{n}", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "b", 1, owner_id=2))
+    async with worker(database, log, seconds=0.2):
+        lines = await until(log, "prepare b.1")
+        assert sum(line.startswith("deliver a") for line in lines) < 12

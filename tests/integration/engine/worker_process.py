@@ -1,0 +1,52 @@
+"""A worker of its own process: `python worker_process.py URL LOG SECONDS`. Each step writes a line to LOG.
+
+A run is two turns, each of SECONDS, and a delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from journeyman.engine.executor import Executor, Options, Steps, Verdict
+from journeyman.store.database import make_engine
+
+TURNS = 2
+
+
+def steps(log: Path, seconds: float) -> Steps:
+    def write(line: str) -> None:
+        with log.open("a") as file:
+            file.write(line + "\n")
+
+    async def prepare(session_id: str, run_number: int, _last: Verdict) -> Verdict:
+        write(f"prepare {session_id}.{run_number}")
+        return {"next": "turn", "left": TURNS}
+
+    async def turn(session_id: str, run_number: int, last: Verdict) -> Verdict:
+        left = last["left"] - 1
+        write(f"turn {session_id}.{run_number} {left}")
+        await asyncio.sleep(seconds)
+        write(f"turned {session_id}.{run_number} {left}")
+        return {"next": "turn" if left else "deliver", "left": left}
+
+    async def deliver(session_id: str, run_number: int, _last: Verdict) -> Verdict:
+        write(f"deliver {session_id}.{run_number}")
+        return {"next": "end"}
+
+    return Steps(prepare, turn, deliver)
+
+
+OPTIONS = Options(polling_seconds=0.05, heartbeat_seconds=0.2, lease_seconds=1.5)
+
+
+async def main(url: str, log: Path, seconds: float) -> None:
+    executor = Executor(url, make_engine(url), steps(log, seconds), OPTIONS)
+    await executor.start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))
