@@ -488,7 +488,7 @@ class TestFaults:
         session.server.faults.append(Stall(4))
         task = asyncio.create_task(session.step())
         async with asyncio.timeout(5):
-            while not session.journal.shown:  # noqa: ASYNC110 - the journal has no event to wait on
+            while not session.journal.shown:
                 await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -503,7 +503,7 @@ class TestFaults:
         session = await served([Say("", calls)])
         task = asyncio.create_task(session.step())
         async with asyncio.timeout(5):
-            while not session.bench.ran:  # noqa: ASYNC110 - as above
+            while not session.bench.ran:
                 await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -49,10 +49,10 @@ async def _listing(box: Sandbox, path: str) -> str:
     depth = ["-mindepth", "1", "-maxdepth", "2"]
     skipped = ["-name", ".git", "-prune", "-o"]
     ended = await box.exec(
-        ["find", where, *depth, *skipped, "-printf", "%P%y\\0"], timeout_seconds=files.PROBE_SECONDS
+        ["find", where, *depth, *skipped, "-printf", "%y%P\\0"], timeout_seconds=files.PROBE_SECONDS
     )
-    entries = sorted(e for e in ended.output.decode(errors="replace").split("\0") if e)
-    names = [entry[:-1] + ("/" if entry[-1] == "d" else "") for entry in entries]
+    entries = [e for e in ended.output.decode(errors="replace").split("\0") if e]
+    names = sorted(entry[1:] + ("/" if entry[0] == "d" else "") for entry in entries)
     if not names:
         return f"{path} is empty."
     shown = names[:LISTING_LINES]

@@ -1,0 +1,56 @@
+"""Pieces on their way to the live view."""
+
+from __future__ import annotations
+
+import asyncio
+
+from journeyman.agent.live import INTERVAL_SECONDS, PIECE_CHARS, Live
+
+
+async def test_pieces_are_gathered() -> None:
+    sent: list[str] = []
+    with Live(sent.append) as live:
+        for letter in "abc":
+            live.add(letter)
+        assert sent == []
+        await asyncio.sleep(INTERVAL_SECONDS * 2)
+        assert sent == ["abc"]
+        live.add("d")
+
+    assert sent == ["abc", "d"], "what is left goes out at the end"
+
+
+async def test_silence_after_a_piece_does_not_hold_it_back() -> None:
+    sent: list[str] = []
+    with Live(sent.append) as live:
+        live.add("compiling")
+        await asyncio.sleep(INTERVAL_SECONDS * 3)
+        assert sent == ["compiling"]
+
+
+async def test_a_character_cut_in_two_is_shown_whole() -> None:
+    sent: list[str] = []
+    with Live(sent.append) as live:
+        live.add("é".encode()[:1])
+        live.add("é".encode()[1:])
+        live.add(b"\xff")
+
+    assert sent == ["é\ufffd"]
+
+
+async def test_of_a_flood_the_end_is_shown() -> None:
+    sent: list[str] = []
+    with Live(sent.append) as live:
+        live.add(b"x" * 10_000_000 + b"end")
+
+    (text,) = sent
+    assert text.endswith("end")
+    assert len(text) < PIECE_CHARS + 10
+
+
+async def test_nothing_is_sent_for_nothing() -> None:
+    sent: list[str] = []
+    with Live(sent.append):
+        pass
+
+    assert sent == []
