@@ -19,9 +19,9 @@ ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
         "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, "
-        "X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, "
-        "X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, "
-        "X-GitHub-Request-Id, Deprecation, Sunset, Warning"
+        "X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, "
+        "X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, "
+        "X-GitHub-SSO, X-GitHub-Request-Id, Deprecation, Sunset, Warning"
     ),
     "Strict-Transport-Security": "max-age=31536000; includeSubdomains; preload",
     "X-Frame-Options": "deny",

@@ -29,7 +29,7 @@ NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 def pairs_of(request: Request) -> Pairs:
-    raw = request.scope["query_string"].decode("latin-1")
+    raw = request.scope["query_string"].decode("utf-8", "replace")
     return parse_qsl(raw, keep_blank_values=True)
 
 

@@ -53,18 +53,18 @@ class _Bucket:
 class Limits:
     options: RateOptions
     clock: Callable[[], float]
-    _windows: dict[str, Window] = field(default_factory=dict)
-    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
+    buckets: dict[str, _Bucket] = field(default_factory=dict)
 
     def window(self, key: str, limit: int) -> Window | None:
         """The window that *key* is in; None when *limit* is 0."""
         if not limit:
             return None
         now = self.clock()
-        found = self._windows.get(key)
+        found = self.windows.get(key)
         if found is None or found.resets_at <= now:
             self._forget(now)
-            found = self._windows[key] = Window(limit, _end_of_window(key, now))
+            found = self.windows[key] = Window(limit, _end_of_window(key, now))
         return found
 
     def spend(self, key: str, limit: int) -> Window | None:
@@ -80,7 +80,7 @@ class Limits:
         if not capacity:
             return 0
         now, rate = self.clock(), capacity / MINUTE
-        bucket = self._buckets.setdefault(key, _Bucket(capacity, now))
+        bucket = self.buckets.setdefault(key, _Bucket(capacity, now))
         bucket.level = min(capacity, bucket.level + (now - bucket.at) * rate)
         bucket.at = now
         if bucket.level < 1:
@@ -89,10 +89,10 @@ class Limits:
         return 0
 
     def _forget(self, now: float) -> None:
-        if len(self._windows) >= KEPT:
-            self._windows = {k: w for k, w in self._windows.items() if w.resets_at > now}
-        if len(self._buckets) >= KEPT:
-            self._buckets = {k: b for k, b in self._buckets.items() if now - b.at < MINUTE}
+        if len(self.windows) >= KEPT:
+            self.windows = {k: w for k, w in self.windows.items() if w.resets_at > now}
+        if len(self.buckets) >= KEPT:
+            self.buckets = {k: b for k, b in self.buckets.items() if now - b.at < MINUTE}
 
 
 def _end_of_window(key: str, now: float) -> int:

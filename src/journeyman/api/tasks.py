@@ -23,7 +23,7 @@ LONGEST_KEY = 255
 
 
 class CreateTask(msgspec.Struct):
-    """`problem_statement` and `event_content`: what GitHub's editor has where others have `prompt`."""
+    """`problem_statement` and `event_content`: what GitHub's editor sends for `prompt`."""
 
     prompt: str | None = None
     problem_statement: str | None = None

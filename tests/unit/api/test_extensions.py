@@ -1,0 +1,107 @@
+"""Cancel, steer, archive, patch, models."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from journeyman.domain.sessions import State
+from tests.unit.api.conftest import World, create
+from tests.unit.api.test_get_task import finish
+
+
+async def test_cancel_ends_a_queued_task_and_may_be_repeated(alice: httpx.AsyncClient) -> None:
+    made = await create(alice)
+    for _ in range(2):
+        response = await alice.post(f"/agents/tasks/{made}/cancel")
+        assert response.status_code == 200
+        assert response.json()["state"] == "cancelled"
+        assert response.json()["state_reason"] == "cancelled_by_user"
+
+
+async def test_a_message_while_it_is_queued_is_taken(alice: httpx.AsyncClient) -> None:
+    made = await create(alice)
+    response = await alice.post(f"/agents/tasks/{made}/steer", json={"content": "And the docs."})
+    assert response.status_code == 200
+    assert (response.json()["id"], response.json()["session_count"]) == (made, 1)
+
+
+async def test_a_message_after_the_end_is_a_new_session(
+    world: World, alice: httpx.AsyncClient
+) -> None:
+    made = await create(alice)
+    await finish(world, made, State.COMPLETED)
+    body = {"type": "user_message", "content": "Now the docs."}
+    response = await alice.post(f"/agents/tasks/{made}/steer", json=body)
+    assert (response.json()["state"], response.json()["session_count"]) == ("queued", 2)
+    first, second = (await alice.get(f"/agents/tasks/{made}")).json()["sessions"]
+    assert second["prompt"] == "Now the docs."
+    assert second["head_ref"] == first["head_ref"]
+
+
+async def test_the_editors_abort_is_cancel(alice: httpx.AsyncClient) -> None:
+    made = await create(alice)
+    response = await alice.post(f"/agents/tasks/{made}/steer", json={"type": "abort"})
+    assert response.json()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({}, "content", "missing_field"),
+        ({"content": ""}, "content", "custom"),
+        ({"content": 1}, "content", "invalid"),
+        ({"content": "x", "type": "mode_switch"}, "type", "invalid"),
+        ({"content": "x" * 100_001}, "content", "custom"),
+    ],
+)
+async def test_a_bad_message_names_the_field(
+    alice: httpx.AsyncClient, body: dict[str, object], field: str, code: str
+) -> None:
+    made = await create(alice)
+    response = await alice.post(f"/agents/tasks/{made}/steer", json=body)
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["code"]) == (field, code)
+
+
+async def test_archive_and_unarchive(alice: httpx.AsyncClient) -> None:
+    made = await create(alice)
+    busy = await alice.post(f"/agents/tasks/{made}/archive")
+    assert busy.status_code == 422
+    assert busy.json()["errors"][0]["code"] == "unprocessable"
+    await alice.post(f"/agents/tasks/{made}/cancel")
+    for _ in range(2):
+        archived = await alice.post(f"/agents/tasks/{made}/archive")
+        assert archived.json()["archived_at"].endswith("Z")
+    back = await alice.post(f"/agents/tasks/{made}/unarchive")
+    assert back.json()["archived_at"] is None
+
+
+@pytest.mark.parametrize("verb", ["cancel", "steer", "archive", "unarchive"])
+async def test_readers_may_change_nothing_and_strangers_find_nothing(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, mallory: httpx.AsyncClient, verb: str
+) -> None:
+    made = await create(alice)
+    body = {"content": "x"}
+    assert (await bob.post(f"/agents/tasks/{made}/{verb}", json=body)).status_code == 403
+    assert (await mallory.post(f"/agents/tasks/{made}/{verb}", json=body)).status_code == 404
+    assert (await alice.get(f"/agents/tasks/{made}")).json()["state"] == "queued"
+
+
+async def test_the_patch_is_text_and_empty_while_nothing_changed(
+    alice: httpx.AsyncClient, mallory: httpx.AsyncClient
+) -> None:
+    target = f"/agents/tasks/{await create(alice)}/patch"
+    response = await alice.get(target)
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["x-github-media-type"] == "github.v3; param=patch"
+    asked = await alice.get(target, headers={"Accept": "application/vnd.github.patch"})
+    assert asked.headers["content-type"] == "application/vnd.github.patch; charset=utf-8"
+    assert (await mallory.get(target)).status_code == 404
+
+
+async def test_the_models_are_listed(mallory: httpx.AsyncClient) -> None:
+    models = (await mallory.get("/agents/models")).json()["models"]
+    assert "script" in [model["id"] for model in models]
