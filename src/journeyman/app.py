@@ -26,7 +26,7 @@ from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.llm import openai
 from journeyman.llm.registry import Registry
-from journeyman.runner.run import Equipment
+from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Guarantee, bubblewrap
 from journeyman.service import Services
 from journeyman.service.administration import Administration

@@ -16,5 +16,5 @@ class Checkpoint:
     tree: str
     changed_files: int
     """Against the commit that the session started from."""
-    bundle: bytes = field(repr=False)
-    """Everything between the session's base commit and *sha*."""
+    bundle: bytes | None = field(repr=False)
+    """Everything between the session's base commit and *sha*; None when there is nothing."""

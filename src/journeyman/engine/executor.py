@@ -133,14 +133,24 @@ class Executor:
 
 
 def _register(steps: Steps) -> None:
-    prepare = DBOS.step(name="prepare", preemptible=True)(steps.prepare)
-    turn = DBOS.step(name="turn", preemptible=True)(steps.turn)
-    deliver = DBOS.step(name="deliver", preemptible=True)(steps.deliver)
+    """DBOS keeps its marks on the functions it is given: plain ones, made for this executor."""
+
+    @DBOS.step(name="prepare", preemptible=True)
+    async def prepare(session_id: str, run_number: int, last: Verdict) -> Verdict:
+        return await steps.prepare(session_id, run_number, last)
+
+    @DBOS.step(name="turn", preemptible=True)
+    async def turn(session_id: str, run_number: int, last: Verdict) -> Verdict:
+        return await steps.turn(session_id, run_number, last)
+
+    @DBOS.step(name="deliver", preemptible=True)
+    async def deliver(session_id: str, run_number: int, last: Verdict) -> Verdict:
+        return await steps.deliver(session_id, run_number, last)
+
+    following = {"turn": turn, "deliver": deliver}
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)
     async def run(session_id: str, run_number: int) -> None:
         verdict = await prepare(session_id, run_number, {})
-        while verdict["next"] == "turn":
-            verdict = await turn(session_id, run_number, verdict)
-        if verdict["next"] == "deliver":
-            await deliver(session_id, run_number, verdict)
+        while verdict["next"] != "end":
+            verdict = await following[verdict["next"]](session_id, run_number, verdict)

@@ -12,46 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.agent.conversation import Conversation
-from journeyman.agent.loop import Verdict
+from journeyman.agent.verdict import Verdict
 from journeyman.agent.loop import turn as agent_turn
-from journeyman.agent.tools import Toolbox, tools_for
-from journeyman.domain.artifacts import BranchArtifact, PullArtifact
+from journeyman.agent.tools import Toolbox, ToolError, tools_for
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.sessions import Reason, State
-from journeyman.forge import Forge, ForgeError, NewPull, PullChange
-from journeyman.llm import Model, Models, UnknownModel
-from journeyman.runner import words
-from journeyman.runner.ledger import Ledger
+from journeyman.forge import ForgeError
+from journeyman.llm import Model, UnknownModel
+from journeyman.runner import briefing, delivery, words
+from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
-from journeyman.sandbox import Limits, Sandbox, SandboxBackend, SandboxSpec
+from journeyman.sandbox import Sandbox, SandboxSpec
 from journeyman.workspace import checkout
-from journeyman.workspace.mirror import Mirrors
-from journeyman.workspace.publish import Publisher
 
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 """Ends after which the work is pushed; after the others it is kept as a patch, beside what was
 pushed before."""
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """What runs work with: the same for all runs of a process."""
-
-    ledger: Ledger
-    forge: Forge
-    mirrors: Mirrors
-    publisher: Publisher
-    sandboxes: SandboxBackend
-    limits: Limits
-    models: Models
-    workspaces: Path
-    """Holds a directory per session."""
-    public_url: str
-
-    def log_url(self, held: Held) -> str:
-        return f"{self.public_url}/{held.repository.full_name}/agents/tasks/{held.session.task_id}"
 
 
 @dataclass
@@ -60,12 +38,13 @@ class Run:
 
     held: Held
     equipment: Equipment
-    mirror: Path
     base_sha: str
     box: Sandbox
     model: Model
     conversation: Conversation
     checkpoint: Checkpoint | None
+    ours: set[str]
+    """Where the branch may stand because of this session: a push over anything else is refused."""
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
@@ -82,7 +61,7 @@ class Run:
 
     @property
     def trailers(self) -> tuple[str, ...]:
-        return words.trailers(self.held.actor.account, self.equipment.log_url(self.held))
+        return _trailers(self.held, self.equipment)
 
 
 async def prepare(held: Held, equipment: Equipment) -> Run:
@@ -93,20 +72,27 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     model = _model(held, equipment)
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
     remote = await equipment.forge.remote(held.actor, held.repository)
-    mirror = await equipment.mirrors.refresh(held.repository.id, remote)
+    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
     box = await equipment.sandboxes.start(_spec(held, mirror, equipment))
-    run = Run(
-        held, equipment, mirror, base_sha, box, model, Conversation.fold(held.log), held.checkpoint
-    )
     try:
-        await _check_out(run)
-        session, begun = await equipment.ledger.begin(held.session, base_sha, _started(run))
+        await _check_out(held, base_sha, box, equipment)
+        told = await briefing.instructions(held, base_sha, box)
+        session, begun = await equipment.ledger.begin(
+            held.session, base_sha, _started(held, base_sha, box, model)
+        )
     except BaseException:
         await box.close()
         raise
-    run.held = replace(held, session=session)
-    run.hear(begun)
-    return run
+    return Run(
+        held=replace(held, session=session),
+        equipment=equipment,
+        base_sha=base_sha,
+        box=box,
+        model=model,
+        conversation=Conversation.fold([*held.log, *begun], instructions=told),
+        checkpoint=held.checkpoint,
+        ours=delivery.checkpoint_shas(held.log),
+    )
 
 
 async def turn(run: Run) -> Verdict:
@@ -123,23 +109,21 @@ async def turn(run: Run) -> Verdict:
 
 async def save(run: Run) -> None:
     """Keep the working tree as a checkpoint, if it differs from the one before."""
-    last = run.checkpoint
-    found = await checkout.snapshot(
-        run.box,
-        base_sha=run.base_sha,
-        last=last,
-        message=words.commit_message(run.held.task_name, run.trailers),
-    )
+    found = await checkout.snapshot(run.box, base_sha=run.base_sha, last=run.checkpoint)
     if found is not None:
         run.checkpoint = found
+        run.ours.add(found.sha)
         run.hear(await run.equipment.ledger.save(run.held.session, found))
 
 
-async def close(run: Run, *, keep: bool) -> None:
-    """End the sandbox; with *keep*, save first what is in it, as far as that is still possible."""
+async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
+    """End the sandbox; with *keep*, save first what is in it, and with *commit* as a commit that
+    tells what it is."""
     try:
         if keep:
             await run.box.kill_all()
+            if commit:
+                await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
             await save(run)
     finally:
         await run.box.close()
@@ -163,58 +147,33 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
 async def _delivered(
     held: Held, outcome: Outcome, equipment: Equipment, description: str
 ) -> Outcome:
-    if held.checkpoint is None:
-        return replace(outcome, reason=outcome.reason or Reason.NO_CHANGES)
-    assert held.session.base_sha is not None
-    remote = await equipment.forge.remote(held.actor, held.repository)
-    mirror = await equipment.mirrors.refresh(held.repository.id, remote)
-    await _push(held, held.checkpoint, held.session.base_sha, mirror, equipment)
-    await _pull(held, equipment, description, draft=outcome.state is not State.COMPLETED)
+    checkpoint, base_sha = held.checkpoint, held.session.base_sha
+    nothing = replace(outcome, reason=outcome.reason or Reason.NO_CHANGES)
+    if checkpoint is None or base_sha is None:
+        return nothing
+    ours = delivery.checkpoint_shas(held.log)
+    if not await delivery.push(held, checkpoint, base_sha, ours, equipment):
+        return nothing
+    draft = outcome.state is not State.COMPLETED
+    await delivery.tell_pull(held, description, draft=draft, equipment=equipment)
     return outcome
-
-
-async def _push(
-    held: Held, checkpoint: Checkpoint, base_sha: str, mirror: Path, equipment: Equipment
-) -> None:
-    session = held.session
-    await equipment.publisher.deliver(
-        checkpoint,
-        mirror=mirror,
-        base_sha=base_sha,
-        head_ref=session.head_ref,
-        remote=await equipment.forge.remote(held.actor, held.repository),
-    )
-    await equipment.ledger.add_artifact(session, BranchArtifact(session.head_ref, session.base_ref))
-
-
-async def _pull(held: Held, equipment: Equipment, description: str, *, draft: bool) -> None:
-    """The pull request, where one was asked for or is open on the branch: opened, or brought up
-    to date."""
-    forge, session = equipment.forge, held.session
-    found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
-    if found is None and not session.create_pull_request:
-        return
-    body = words.pull_body(held, description, equipment.log_url(held))
-    if found is None:
-        new = NewPull(words.pull_title(held), body, session.head_ref, session.base_ref, draft)
-        found = await forge.open_pull(held.actor, held.repository, new)
-    elif session.create_pull_request:
-        change = PullChange(body=body, draft=draft)
-        found = await forge.update_pull(held.actor, held.repository, found.number, change)
-    await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))
 
 
 async def _report(run: Run, commit_message: str, description: str) -> str:
     """The agent's `report_progress`: commit, push, and tell the pull request."""
-    run.description = description or run.description
-    message = words.commit_message(commit_message, run.trailers)
-    await checkout.commit_all(run.box, message)
+    await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
     await save(run)
-    if run.checkpoint is None:
-        return "Nothing has changed yet, so nothing was committed."
-    await _push(run.held, run.checkpoint, run.base_sha, run.mirror, run.equipment)
-    await _pull(run.held, run.equipment, run.description, draft=True)
-    return f"Pushed {run.checkpoint.sha[:12]} to {run.held.session.head_ref}."
+    saved = run.checkpoint
+    try:
+        pushed = saved is not None and await delivery.push(
+            run.held, saved, run.base_sha, run.ours, run.equipment
+        )
+        if saved is None or not pushed:
+            return "Nothing has changed yet, so nothing was committed."
+        await delivery.tell_pull(run.held, description, draft=True, equipment=run.equipment)
+    except ForgeError as error:
+        raise ToolError(f"Committed, but not pushed: {error}") from error
+    return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
 
 
 def _toolbox(run: Run) -> Toolbox:
@@ -249,32 +208,40 @@ async def _start_commit(held: Held, equipment: Equipment) -> str:
 def _spec(held: Held, mirror: Path, equipment: Equipment) -> SandboxSpec:
     return SandboxSpec(
         id=held.session.id,
-        directory=equipment.workspaces / held.session.id,
+        directory=equipment.workspace(held.session.id),
         mirror=mirror,
         limits=equipment.limits,
-        files={"/etc/gitconfig": checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL)},
+        files={checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL)},
     )
 
 
-async def _check_out(run: Run) -> None:
-    session = run.held.session
+async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipment) -> None:
+    head_ref = held.session.head_ref
     await checkout.checkout(
-        run.box, base_sha=run.base_sha, head_ref=session.head_ref, trailers=run.trailers
+        box,
+        base_sha=base_sha,
+        head_ref=head_ref,
+        clone_url=f"{equipment.public_url}/{held.repository.full_name}.git",
+        trailers=_trailers(held, equipment),
     )
-    if run.checkpoint is not None:
-        await checkout.restore(run.box, run.checkpoint, head_ref=session.head_ref)
+    if held.checkpoint is not None:
+        await checkout.restore(box, held.checkpoint, head_ref=head_ref)
 
 
-def _started(run: Run) -> NewEvent:
-    session = run.held.session
+def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
+    return words.trailers(held.actor.account, equipment.log_url(held))
+
+
+def _started(held: Held, base_sha: str, box: Sandbox, model: Model) -> NewEvent:
+    session = held.session
     if session.last_seq:
         return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
     data = {
-        "repository": run.held.repository.full_name,
+        "repository": held.repository.full_name,
         "baseRef": session.base_ref,
-        "baseSha": run.base_sha,
+        "baseSha": base_sha,
         "headRef": session.head_ref,
-        "model": run.model.id,
-        "sandbox": dict(run.box.enforced),
+        "model": model.id,
+        "sandbox": dict(box.enforced),
     }
     return NewEvent(EventType.SESSION_START, data)

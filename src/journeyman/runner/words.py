@@ -17,11 +17,6 @@ def trailers(requester: Account, log_url: str) -> tuple[str, ...]:
     return (f"Agent-Logs-Url: {log_url}", f"Co-authored-by: {requester.login} <{email}>")
 
 
-def commit_message(subject: str, lines: tuple[str, ...]) -> str:
-    """*subject* (and what follows it) with the trailers *lines*."""
-    return f"{subject.strip() or 'Change'}\n\n" + "\n".join(lines) + "\n"
-
-
 def pull_title(held: Held) -> str:
     return held.task_name
 

@@ -8,7 +8,7 @@ from journeyman.service.tasks import Tasks
 from journeyman.store import events
 from journeyman.store.database import Database
 from journeyman.workspace.mirror import Mirrors
-from journeyman.workspace.publish import Publisher
+from journeyman.workspace.publish import Publisher, Work
 
 
 class Patches:
@@ -33,10 +33,8 @@ class Patches:
         task = (await self._tasks.get(principal, task_id)).task
         session = task.session
         saved = await self._database.read(lambda tx: events.find_checkpoint(tx, session.id))
-        if saved is None or session.base_sha is None:
+        if saved is None or saved.bundle is None or session.base_sha is None:
             return b""
         remote = await self._forge.remote(Actor(principal.account), task.repository)
-        mirror = await self._mirrors.refresh(task.repository.id, remote)
-        return await self._publisher.patch(
-            saved.bundle, mirror=mirror, base_sha=session.base_sha, sha=saved.sha
-        )
+        mirror = await self._mirrors.refresh(task.repository.id, remote, commit=session.base_sha)
+        return await self._publisher.patch(Work(saved.bundle, mirror, session.base_sha, saved.sha))

@@ -217,7 +217,7 @@ checkpoint = sa.Table(
     sa.Column("head_sha", sa.Text, nullable=False),
     sa.Column("tree", sa.Text, nullable=False),
     sa.Column("changed_files", sa.Integer, nullable=False),
-    sa.Column("bundle", sa.LargeBinary, nullable=False),
+    sa.Column("bundle", sa.LargeBinary),
     sa.Column("created_at", Instant, nullable=False),
 )
 

@@ -20,8 +20,9 @@ from journeyman.domain.sessions import LeaseLost, State
 from journeyman.engine.executor import Steps
 from journeyman.engine.executor import Verdict as Next
 from journeyman.runner import run as runner
+from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, outcome_of
-from journeyman.runner.run import Equipment, Run
+from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
 from journeyman.service.ledger import Ledger
 
@@ -92,7 +93,7 @@ class Worker:
         outcome = Outcome.from_json(last["outcome"])
 
         async def step() -> Next:
-            await self._close(session_id, keep=True)
+            await self._close(session_id, keep=True, commit=outcome.state in runner.DELIVERED)
             held = await self._ledger.take(session_id)
             if held.session.ended:
                 return END
@@ -100,7 +101,7 @@ class Worker:
             done = await runner.deliver(held, outcome, self._equipment, description=description)
             if not done:
                 return TURN
-            await self._equipment.sandboxes.remove(self._equipment.workspaces / session_id)
+            await self._equipment.sandboxes.remove(self._equipment.workspace(session_id))
             return END
 
         following = await self._guarded(session_id, step, cancellable=False)
@@ -126,12 +127,12 @@ class Worker:
         self._open[session_id] = run
         return run
 
-    async def _close(self, session_id: str, *, keep: bool) -> None:
+    async def _close(self, session_id: str, *, keep: bool, commit: bool = False) -> None:
         run = self._open.pop(session_id, None)
         if run is None:
             return
         with suppress(SandboxLost, LeaseLost, FileRefused):
-            await runner.close(run, keep=keep)
+            await runner.close(run, keep=keep, commit=commit)
 
     async def _guarded(
         self, session_id: str, step: Callable[[], Awaitable[Next]], *, cancellable: bool = True

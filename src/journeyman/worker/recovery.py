@@ -9,7 +9,7 @@ import structlog
 
 from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.queue import Queue, run_id
-from journeyman.runner.run import Equipment
+from journeyman.runner.equipment import Equipment
 from journeyman.service.ledger import Ledger
 
 log = structlog.get_logger()

@@ -210,7 +210,7 @@ def upgrade() -> None:
         sa.Column("head_sha", sa.Text(), nullable=False),
         sa.Column("tree", sa.Text(), nullable=False),
         sa.Column("changed_files", sa.Integer(), nullable=False),
-        sa.Column("bundle", sa.LargeBinary(), nullable=False),
+        sa.Column("bundle", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["session_id"], ["session.id"], name=op.f("fk_checkpoint_session_id")

@@ -1,0 +1,70 @@
+"""From a checkpoint to the forge: the branch, and the pull request where there is one to be.
+
+Needs no sandbox, and does nothing twice: what was pushed and opened before is found and brought
+up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from journeyman.domain.artifacts import BranchArtifact, PullArtifact
+from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.events import Event, EventType
+from journeyman.domain.held import Held
+from journeyman.forge import NewPull, PullChange, PushRejected
+from journeyman.runner import words
+from journeyman.runner.equipment import Equipment
+from journeyman.workspace.publish import Work
+
+
+def checkpoint_shas(log: Iterable[Event]) -> set[str]:
+    """Every commit that this session may have pushed: each was a checkpoint before."""
+    return {event.data["sha"] for event in log if event.type is EventType.CHECKPOINT}
+
+
+async def push(
+    held: Held, checkpoint: Checkpoint, base_sha: str, ours: set[str], equipment: Equipment
+) -> bool:
+    """Put the branch at *checkpoint*; False when there is nothing to push.
+
+    Raises PushRejected when the branch stands at a commit that is none of *ours*.
+    """
+    if checkpoint.bundle is None:
+        return False
+    session, forge = held.session, equipment.forge
+    tip = await forge.find_tip(held.actor, held.repository, session.head_ref)
+    if tip is not None and tip not in ours | {base_sha}:
+        raise PushRejected(
+            f"Somebody else has pushed {tip[:12]} to {session.head_ref!r} meanwhile.",
+            permanent=True,
+        )
+    remote = await forge.remote(held.actor, held.repository)
+    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    work = Work(checkpoint.bundle, mirror, base_sha, checkpoint.sha)
+    await equipment.publisher.deliver(
+        work, head_ref=session.head_ref, remote=remote, expected_old=tip
+    )
+    branch = BranchArtifact(session.head_ref, session.base_ref)
+    await equipment.ledger.add_artifact(session, branch)
+    return True
+
+
+async def tell_pull(held: Held, description: str, *, draft: bool, equipment: Equipment) -> None:
+    """Open the pull request that was asked for, or bring it up to date.
+
+    One that somebody else has opened on the branch is named as an artifact and left as it is.
+    """
+    forge, session = equipment.forge, held.session
+    found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
+    body = words.pull_body(held, description, equipment.log_url(held))
+    if session.create_pull_request:
+        if found is None:
+            title = words.pull_title(held)
+            new = NewPull(title, body, session.head_ref, session.base_ref, draft)
+            found = await forge.open_pull(held.actor, held.repository, new)
+        else:
+            change = PullChange(body=body, draft=draft)
+            found = await forge.update_pull(held.actor, held.repository, found.number, change)
+    if found is not None:
+        await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))

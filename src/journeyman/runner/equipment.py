@@ -1,0 +1,35 @@
+"""What runs work with: the same for all runs of a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.domain.held import Held
+from journeyman.forge import Forge
+from journeyman.llm import Models
+from journeyman.runner.ledger import Ledger
+from journeyman.sandbox import Limits, SandboxBackend
+from journeyman.workspace.mirror import Mirrors
+from journeyman.workspace.publish import Publisher
+
+
+@dataclass(frozen=True)
+class Equipment:
+    ledger: Ledger
+    forge: Forge
+    mirrors: Mirrors
+    publisher: Publisher
+    sandboxes: SandboxBackend
+    limits: Limits
+    models: Models
+    workspaces: Path
+    """Holds a directory per session."""
+    public_url: str
+
+    def workspace(self, session_id: str) -> Path:
+        return self.workspaces / session_id
+
+    def log_url(self, held: Held) -> str:
+        task_id = held.session.task_id
+        return f"{self.public_url}/{held.repository.full_name}/agents/tasks/{task_id}"

@@ -1,0 +1,144 @@
+"""What every test may use: a database, a wired process without worker, the cast, a tiny repository.
+
+Alice owns the repository, Bob may write to it, Mallory is a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from journeyman import app
+from journeyman.config import Config, load
+from journeyman.domain.principals import Principal
+from journeyman.domain.repositories import Permission, Repository
+from journeyman.forge import Access
+from journeyman.forge.embedded import tokens
+from journeyman.service.administration import Administration
+from journeyman.store.database import Database, sqlite_url
+
+NOT_SKIPPED_IN_CI = ("root", "sandbox", "engine", "postgres", "browser")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallInfo[None], None]:
+    """On CI a test that needs the machine to have something fails where it would be skipped."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and "CI" in os.environ and not hasattr(report, "wasxfail"):
+        if any(item.get_closest_marker(name) for name in NOT_SKIPPED_IN_CI):
+            report.outcome = "failed"
+            report.longrepr = f"skipped on CI: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with an empty, migrated database, to be copied."""
+    data = tmp_path_factory.mktemp("migrated")
+    app.migrate(configured(data))
+    return data
+
+
+def configured(data: Path, **flags: object) -> Config:
+    """The defaults, whatever the environment of the test run says."""
+    return load(flags={"data": str(data), **flags}, environ={"HOME": str(data)})
+
+
+@pytest.fixture
+def data(tmp_path: Path, migrated: Path) -> Path:
+    return Path(shutil.copytree(migrated, tmp_path / "data"))
+
+
+@pytest.fixture
+def database(data: Path) -> Iterator[Database]:
+    opened = Database(sqlite_url(data))
+    yield opened
+    opened.close()
+
+
+class Clock:
+    """A time that only the test moves on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    """Real git with an identity and nobody's configuration."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        **{f"GIT_{who}_NAME": "Alice" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "alice@example.com" for who in ("AUTHOR", "COMMITTER")},
+    }
+    done = subprocess.run(
+        ["git", *arguments], cwd=cwd, env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small git repository with one commit on `main`."""
+    path = tmp_path / "source"
+    path.mkdir()
+    git("init", "-q", "-b", "main", cwd=path)
+    (path / "README.md").write_text("# hello\n")
+    git("add", "-A", cwd=path)
+    git("commit", "-qm", "First", cwd=path)
+    return path
+
+
+@dataclass(frozen=True)
+class World:
+    """A wired process without worker, and who and what is in it."""
+
+    parts: app.Parts
+    administration: Administration
+    repository: Repository
+    tokens: dict[str, str]
+    """By login: alice, bob, mallory."""
+
+    async def principal(self, login: str) -> Principal:
+        return await self.parts.services.identity.authenticate(self.tokens[login])
+
+    async def access(self, login: str) -> Access:
+        """The repository as *login* sees it."""
+        return await self.parts.services.identity.access(
+            await self.principal(login), self.repository.owner.login, self.repository.name
+        )
+
+
+@pytest.fixture
+async def world(data: Path, source: Path) -> AsyncIterator[World]:
+    async with app.parts(configured(data)) as parts:
+        administration = Administration(parts.database, parts.forge, tokens)
+        # The first user of all administers the site, which none of the cast should.
+        await administration.create_token("root")
+        secrets = {
+            login: (await administration.create_token(login))[0]
+            for login in ("alice", "bob", "mallory")
+        }
+        repository = await administration.add_repository("alice/hello", str(source))
+        await administration.grant("alice/hello", "bob", Permission.WRITE)
+        yield World(parts, administration, repository, secrets)
