@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from journeyman.cli import output
+from journeyman.domain.errors import AppError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,9 +70,11 @@ def demo() -> None:
     console = output.console()
     started = time.monotonic()
     with _limited(), contextlib.ExitStack() as stack:
+        server = stack.enter_context(temporary.server())
         try:
-            _Demo(console, stack.enter_context(temporary.server())).run()
-        except temporary.Failed as exc:
+            _Demo(console, server).run()
+        except AppError as exc:
+            console.print(server.log_tail(), style="dim", markup=False)
             raise temporary.Failed(f"the demo failed: {exc.message}") from exc
         except KeyboardInterrupt:
             output.hint("\nstopped; cleaning up")
@@ -93,17 +96,14 @@ class _Demo:
         from journeyman import config
         from journeyman.cli.client import Client
 
+        self.server.start()
         self._say(f"A server of its own listens on {self.server.url}")
         self._make_repository()
         token = self._give_access()
         task_id = self._send(token)
         with Client(config.Client(self.server.url, token)) as client:
-            try:
-                task = self._follow(client, task_id)
-                self._show_result(client, task)
-            except Exception:
-                self.console.print(self.server.log_tail(), style="dim", markup=False)
-                raise
+            task = self._follow(client, task_id)
+            self._show_result(client, task)
         self._check_branch(task, token)
 
     def _make_repository(self) -> None:
@@ -137,8 +137,8 @@ class _Demo:
         self._print('    -d \'{"prompt": …, "create_pull_request": true}\'')
         for line in PROMPT.strip().splitlines():
             self.console.print(f"    │ {line}", style="cyan", markup=False)
-        options = [f"--header={header}" for header in headers]
-        command = ["curl", "-sS", "-L", "-X", "POST", url, *options, "--header", "@-", "-d", body]
+        options = [part for header in [*headers, "@-"] for part in ("-H", header)]
+        command = ["curl", "-sS", "-L", "-X", "POST", url, *options, "-d", body]
         said = ["--write-out", "\n%{http_code}"]
         answer = _run([*command, *said], stdin=f"Authorization: Bearer {token}\n")
         content, _, status = answer.rpartition("\n")

@@ -62,7 +62,7 @@ def _activity(kind: str, data: Data) -> str | None:
 def _start(data: Data) -> Text:
     place = f"{_string(data.get('baseRef'))}@{_string(data.get('baseSha'))[:7]}".rstrip("@")
     line = Text("▶ ", style="bold blue").append(f"session on {place}", style="bold")
-    for key, word in (("headRef", "branch"), ("model", "model"), ("sandbox", "sandbox")):
+    for key, word in (("headRef", "branch"), ("model", "model")):
         if data.get(key):
             line.append(f"  {word} ", style="dim").append(output.clean(_string(data[key])))
     return line

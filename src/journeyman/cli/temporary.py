@@ -51,11 +51,11 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    def start(self, *flags: str) -> None:
         """Until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, "serve", "--data", str(self.data), "--port", str(self.port)],
+                [*COMMAND, "serve", "--data", str(self.data), "--port", str(self.port), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -112,11 +112,10 @@ class Server:
 
 @contextlib.contextmanager
 def server(env: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A running server. It ends, and its directory goes, whatever happens inside."""
+    """A server to be started. It ends, and its directory goes, whatever happens inside."""
     directory = Path(tempfile.mkdtemp(prefix="journeyman-"))
     made = Server(directory, free_port(), env or {})
     try:
-        made.start()
         yield made
     finally:
         made.stop()

@@ -1,0 +1,129 @@
+"""What a client waits for: a task accepted, a list answered, the first command, a step."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from benchmarks.report import Row, milliseconds
+
+POSTS_PER_USER = 60
+"""Below what one user may write in a minute."""
+LISTS = 300
+RUNS = 12
+STEPS = 500
+FIRST, LAST = 10, 10
+"""Steps that stand for step 1 and step 500."""
+ENDED = ("completed", "failed", "timed_out", "cancelled")
+HELLO = "Say hello.\n\n```sh\ntrue\n```\n"
+
+
+def client(url: str, token: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}", "User-Agent": "benchmarks"}
+    return httpx.Client(base_url=url, headers=headers, timeout=30)
+
+
+def measure_posts(url: str, users: Sequence[tuple[str, str]]) -> Row:
+    """*users*: each with a repository of its own and a token."""
+    seconds: list[float] = []
+    for repository, token in users:
+        with client(url, token) as http:
+            made = []
+            for _ in range(POSTS_PER_USER):
+                started = time.monotonic()
+                made.append(_post(http, repository, HELLO))
+                seconds.append(time.monotonic() - started)
+            for task_id in made:
+                http.post(f"/agents/tasks/{task_id}/cancel").raise_for_status()
+    return Row("POST → 201", milliseconds(seconds, 50, 99), f"{len(seconds)}, one after the other")
+
+
+def measure_lists(url: str, repository: str, token: str, stored: int) -> Row:
+    seconds = []
+    with client(url, token) as http:
+        for _ in range(LISTS):
+            started = time.monotonic()
+            answer = http.get(f"/agents/repos/{repository}/tasks", params={"per_page": 30})
+            seconds.append(time.monotonic() - started)
+            assert len(answer.json()["tasks"]) == 30
+    return Row(
+        f"list of 30 tasks, {stored:,} stored",
+        milliseconds(seconds, 50, 99),
+        f"{LISTS}, one after the other",
+    )
+
+
+def measure_first_commands(url: str, repository: str, token: str) -> list[Row]:
+    """From sending the request until the first command starts in its sandbox, and until the end."""
+    until_command, until_end = [], []
+    with client(url, token) as http:
+        for _ in range(RUNS):
+            started = time.time()
+            task_id = _post(http, repository, HELLO)
+            task = _wait(http, task_id, seconds=60)
+            first = next(e for e in _events(http, task_id) if e["type"] == "tool.execution_start")
+            until_command.append(_seconds(first["timestamp"]) - started)
+            until_end.append(_seconds(task["updated_at"]) - started)
+    how = f"{RUNS}, one after the other, model script"
+    return [Row("POST → first command in the sandbox", milliseconds(until_command, 50), how)]
+
+
+def measure_steps(url: str, repository: str, token: str, model: str) -> list[Row]:
+    """One task of many steps; a step is a reply of an instant model and the command `true`."""
+    with client(url, token) as http:
+        task_id = _post(http, repository, "Take many steps.", model=model)
+        task = _wait(http, task_id, seconds=150)
+        assert task["state"] == "completed", task
+        log = _events(http, task_id)
+    starts = [_seconds(e["timestamp"]) for e in log if e["type"] == "assistant.turn_start"]
+    tools = [e["data"]["duration"] / 1000 for e in log if e["type"] == "tool.execution_complete"]
+    steps = [
+        after - before - tool
+        for before, after, tool in zip(starts, starts[1:], tools, strict=False)
+    ]
+    return [
+        Row("overhead per step at step 1", _median(steps[1 : 1 + FIRST]), "the command excluded"),
+        Row(f"overhead per step at step {STEPS}", _median(steps[-LAST:]), "the command excluded"),
+    ]
+
+
+def _median(seconds: Sequence[float]) -> str:
+    return f"{statistics.median(seconds) * 1000:,.1f} ms"
+
+
+def _post(http: httpx.Client, repository: str, prompt: str, model: str | None = None) -> str:
+    body = {"prompt": prompt, "model": model or "script"}
+    answer = http.post(f"/agents/repos/{repository}/tasks", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def _wait(http: httpx.Client, task_id: str, *, seconds: float) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        task: dict[str, Any] = http.get(f"/agents/tasks/{task_id}").json()
+        if task["state"] in ENDED:
+            return task
+        time.sleep(0.2)
+    raise TimeoutError(f"task {task_id} did not end within {seconds} s")
+
+
+def _events(http: httpx.Client, task_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    page = 1
+    while True:
+        params = {"per_page": 100, "page": page}
+        events = http.get(f"/agents/tasks/{task_id}/events", params=params).json()["events"]
+        found += events
+        if len(events) < 100:
+            return found
+        page += 1
+
+
+def _seconds(time_: str) -> float:
+    return datetime.fromisoformat(time_.replace("Z", "+00:00")).timestamp()

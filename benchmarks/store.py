@@ -1,0 +1,117 @@
+"""The store: fills it with ended tasks, and measures how fast a worker's events are appended."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from benchmarks.report import Row
+from journeyman.domain.events import EventType, NewEvent
+from journeyman.domain.repositories import Account, Repository
+from journeyman.domain.sessions import Session, State
+from journeyman.domain.tasks import NewTask, Task, branch_for
+from journeyman.service.ledger import Ledger
+from journeyman.service.live import Live
+from journeyman.store import accounts, sessions, tasks
+from journeyman.store.database import Database, sqlite_url
+
+TASKS = 10_000
+APPEND_SECONDS = 3.0
+OUTPUT = "a line of a command's output\n" * 10
+
+
+async def fill(data: Path, owner: str, name: str, login: str) -> None:
+    """Ended tasks of one user in one repository, a minute apart."""
+    database = Database(sqlite_url(data))
+
+    def fill(tx: Connection) -> None:
+        repository = accounts.find_repository(tx, owner, name)
+        account = accounts.find_account(tx, login)
+        assert repository is not None
+        assert account is not None
+        newest = datetime.now(UTC)
+        for number in range(TASKS):
+            task = _task(repository, account, newest - timedelta(minutes=number), number)
+            tasks.add_task(tx, task)
+            sessions.add_session(tx, task.session)
+
+    await database.write(fill)
+    database.close()
+
+
+async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:
+    """One event per transaction, as a worker appends the result of a tool."""
+    database = Database(sqlite_url(data))
+    ledger = Ledger(database, Live())
+
+    def add(tx: Connection) -> Task:
+        repository = accounts.find_repository(tx, owner, name)
+        account = accounts.find_account(tx, login)
+        assert repository is not None
+        assert account is not None
+        ended = _task(repository, account, datetime.now(UTC), TASKS)
+        session = replace(ended.session, state=State.IN_PROGRESS, completed_at=None)
+        task = replace(ended, session=session)
+        tasks.add_task(tx, task)
+        sessions.add_session(tx, session)
+        return task
+
+    task = await database.write(add)
+    held = (await ledger.take(task.session.id)).session
+    entry = NewEvent(EventType.TOOL_COMPLETE, {"toolCallId": "1", "result": {"content": OUTPUT}})
+    count, started = 0, time.monotonic()
+    while (took := time.monotonic() - started) < APPEND_SECONDS:
+        await ledger.append(held, [entry])
+        count += 1
+    await ledger.finish(held, State.CANCELLED)
+    database.close()
+    return Row("events appended", f"{count / took:,.0f} / s", "one per transaction, one session")
+
+
+def _task(repository: Repository, account: Account, at: datetime, number: int) -> Task:
+    session_id, task_id = str(uuid.uuid4()), str(uuid.uuid4())
+    new = NewTask(prompt=f"Task {number}: do something small and say what was done.")
+    session = Session(
+        id=session_id,
+        task_id=task_id,
+        repository_id=repository.id,
+        number=1,
+        user_id=account.id,
+        state=State.COMPLETED,
+        state_reason=None,
+        prompt=new.prompt,
+        model=None,
+        custom_agent=None,
+        create_pull_request=False,
+        base_ref="main",
+        base_sha=None,
+        head_ref=branch_for(new.prompt, session_id),
+        on_existing_branch=False,
+        error=None,
+        usage_nano_credits=None,
+        run_number=1,
+        fence=0,
+        last_seq=0,
+        created_at=at,
+        updated_at=at,
+        completed_at=at,
+    )
+    return Task(
+        id=task_id,
+        repository=repository,
+        creator_id=account.id,
+        name=new.prompt,
+        custom_agent=None,
+        session=session,
+        session_count=1,
+        artifacts=(),
+        version=1,
+        created_at=at,
+        updated_at=at,
+        archived_at=None,
+    )
