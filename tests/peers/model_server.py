@@ -143,8 +143,8 @@ class ModelServer:
         try:
             while await self._exchange(reader, writer):
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # cancelled by __aexit__ alone; Python 3.11 would log it as an error
         finally:
             self._connections.discard(task)
             writer.close()

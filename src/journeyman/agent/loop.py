@@ -44,8 +44,8 @@ Publish = Callable[[NewEvent], None]
 
 PARALLEL = 8
 INTERRUPTED = (
-    "Interrupted: the worker was lost before this had a result. The files are back at the state "
-    "before this reply's calls; effects outside of them may remain. Look before you repeat it."
+    "Interrupted: the worker was lost before this had a result. The files are as they were last "
+    "saved, so what this changed is gone; effects elsewhere may remain. Look before you repeat it."
 )
 NOT_RUN = "Not run: an earlier call of the same reply was interrupted. Repeat it if it still fits."
 

@@ -6,6 +6,7 @@ costs a second and 30 MB. Knows nothing of the loop; retries nothing.
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,15 +69,21 @@ class OpenAICompatible:
         self._options = options
         self._provider: Any = None
         self._connected: dict[str, OpenAIChatModel] = {}
+        self._connecting = asyncio.Lock()
 
     def model(self, name: str) -> ChatModel:
         return ChatModel(self, name, self._options)
 
-    def connect(self, name: str) -> OpenAIChatModel:
+    async def connect(self, name: str) -> OpenAIChatModel:
         """pydantic-ai's model for *name*, over this provider's one client."""
-        if name in self._connected:
+        async with self._connecting:
+            if name not in self._connected:
+                # The first one imports the SDK and the price list: other sessions need not wait.
+                self._connected[name] = await asyncio.to_thread(self._connect, name)
             return self._connected[name]
-        from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 - slow, and not always needed
+
+    def _connect(self, name: str) -> OpenAIChatModel:
+        from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 - slow; not always used
         from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415 - as above
 
         if self._provider is None:
@@ -84,8 +91,7 @@ class OpenAICompatible:
             _skip_request_transform()
         # Without this a stream that breaks off cleanly is read as a finished reply.
         profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-        model = OpenAIChatModel(name, provider=self._provider, profile=profile)
-        return self._connected.setdefault(name, model)
+        return OpenAIChatModel(name, provider=self._provider, profile=profile)
 
     async def aclose(self) -> None:
         if self._provider is not None:
@@ -128,7 +134,7 @@ class ChatModel:
     async def _request(
         self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition], on_delta: OnDelta
     ) -> ModelResponse:
-        model = self._provider.connect(self._name)
+        model = await self._provider.connect(self._name)
         settings = self._settings()
         parameters = ModelRequestParameters(function_tools=list(tools))
         if not self._options.stream:

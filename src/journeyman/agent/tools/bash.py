@@ -7,13 +7,15 @@ from pydantic import Field
 from journeyman.agent.tools.toolbox import Arguments, OnPartial, Result, Tool, make_tool
 from journeyman.sandbox import ExecResult, Sandbox
 
-NON_INTERACTIVE = {
+ENVIRONMENT = {
     "CI": "1",
     "PAGER": "cat",
     "GIT_PAGER": "cat",
     "GIT_EDITOR": "true",
     "GIT_TERMINAL_PROMPT": "0",
     "DEBIAN_FRONTEND": "noninteractive",
+    # Bytecode is matched by whole seconds and size: a quick fix would be tested in its old form.
+    "PYTHONDONTWRITEBYTECODE": "1",
 }
 OUTPUT_BYTES = 1 << 20
 
@@ -36,7 +38,7 @@ def tool(box: Sandbox) -> Tool:
     async def run(arguments: Command, on_partial: OnPartial) -> Result:
         ended = await box.exec(
             arguments.command,
-            env=NON_INTERACTIVE,
+            env=ENVIRONMENT,
             timeout_seconds=arguments.timeout,
             limit_bytes=OUTPUT_BYTES,
             on_output=on_partial,
