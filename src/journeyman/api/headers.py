@@ -5,9 +5,9 @@ Knows nothing of routes or bodies.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,7 +23,6 @@ ALWAYS = {
         "X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, "
         "X-GitHub-SSO, X-GitHub-Request-Id, Deprecation, Sunset, Warning"
     ),
-    "Strict-Transport-Security": "max-age=31536000; includeSubdomains; preload",
     "X-Frame-Options": "deny",
     "X-Content-Type-Options": "nosniff",
     "X-XSS-Protection": "0",
@@ -31,6 +30,7 @@ ALWAYS = {
     "Content-Security-Policy": "default-src 'none'",
     "Vary": "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding, X-Requested-With",
 }
+ALWAYS_RAW = tuple((name.lower().encode(), value.encode()) for name, value in ALWAYS.items())
 # Not GitHub's max-age=60: a client that polls a task would see it a minute late.
 CACHE_SIGNED = "private, max-age=0, must-revalidate"
 CACHE_ANONYMOUS = "no-cache"
@@ -43,6 +43,8 @@ PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, PUT, DELETE",
     "Access-Control-Max-Age": "86400",
 }
+Lines = Mapping[str, str]
+
 WITH_SCOPES = frozenset({TokenKind.CLASSIC, TokenKind.OAUTH})
 
 
@@ -62,7 +64,7 @@ class Headers:
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add(MutableHeaders(scope=message), current, message["status"])
+                message = {**message, "headers": completed(message, current)}
             elif current.head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
@@ -86,40 +88,51 @@ def opened(scope: Scope, current: Exchange) -> Scope:
     return inner
 
 
-def add(headers: MutableHeaders, current: Exchange, status: int) -> None:
-    for name, value in ALWAYS.items():
-        headers.setdefault(name, value)
-    headers["X-GitHub-Request-Id"] = current.request_id
-    headers.setdefault("Cache-Control", CACHE_SIGNED if current.principal else CACHE_ANONYMOUS)
-    if current.api_version:
-        headers["X-GitHub-Api-Version-Selected"] = current.api_version
-    add_token(headers, current, status)
-    add_window(headers, current, status)
+def completed(message: Message, current: Exchange) -> list[tuple[bytes, bytes]]:
+    """The answer's own headers, and what is missing of the others."""
+    own = list(message["headers"])
+    names = {name for name, _ in own}
+    more = {
+        "x-github-request-id": current.request_id,
+        "cache-control": CACHE_SIGNED if current.principal else CACHE_ANONYMOUS,
+        **of_version(current),
+        **of_token(current, message["status"]),
+        **of_window(current, message["status"]),
+    }
+    written = [(name.encode(), value.encode("latin-1")) for name, value in more.items()]
+    return own + [pair for pair in (*ALWAYS_RAW, *written) if pair[0] not in names]
 
 
-def add_token(headers: MutableHeaders, current: Exchange, status: int) -> None:
-    principal = current.principal
+def of_version(current: Exchange) -> Lines:
+    if current.api_version is None:
+        return {}
+    return {"x-github-api-version-selected": current.api_version}
+
+
+def of_token(current: Exchange, status: int) -> Lines:
+    found, principal = {}, current.principal
     if principal is not None and principal.kind in WITH_SCOPES:
-        headers["X-OAuth-Scopes"] = ", ".join(principal.scopes or ())
-        headers["X-Accepted-OAuth-Scopes"] = "repo" if current.needs else ""
+        found["x-oauth-scopes"] = ", ".join(principal.scopes or ())
+        found["x-accepted-oauth-scopes"] = "repo" if current.needs else ""
     elif current.needs and (principal is not None or status == 403):
-        headers["X-Accepted-GitHub-Permissions"] = current.needs
+        found["x-accepted-github-permissions"] = current.needs
     if principal is not None and principal.expires_at is not None:
-        headers["GitHub-Authentication-Token-Expiration"] = expiration(principal.expires_at)
+        until = principal.expires_at.astimezone(UTC)
+        found["github-authentication-token-expiration"] = f"{until:%Y-%m-%d %H:%M:%S} UTC"
+    return found
 
 
-def expiration(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def add_window(headers: MutableHeaders, current: Exchange, status: int) -> None:
+def of_window(current: Exchange, status: int) -> Lines:
+    """What is unchanged does not count."""
     window = current.window
     if window is None:
-        return
+        return {}
     if status == 304:
         window.used -= 1
-    headers["X-RateLimit-Limit"] = str(window.limit)
-    headers["X-RateLimit-Remaining"] = str(window.remaining)
-    headers["X-RateLimit-Reset"] = str(window.resets_at)
-    headers["X-RateLimit-Used"] = str(min(window.used, window.limit))
-    headers["X-RateLimit-Resource"] = "core"
+    return {
+        "x-ratelimit-limit": str(window.limit),
+        "x-ratelimit-remaining": str(window.remaining),
+        "x-ratelimit-reset": str(window.resets_at),
+        "x-ratelimit-used": str(min(window.used, window.limit)),
+        "x-ratelimit-resource": "core",
+    }

@@ -104,7 +104,7 @@ def states(pairs: Pairs) -> frozenset[State]:
     known = {state.value: state for state in State}
     for text in found:
         if text not in known:
-            raise bad("state", text, f"a list of {', '.join(known)}")
+            raise bad("state", text, one_of(known))
     return frozenset(known[text] for text in found)
 
 
