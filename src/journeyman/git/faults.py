@@ -36,7 +36,7 @@ _SIGNS: tuple[tuple[Fault, str], ...] = (
     (
         Fault.DENIED,
         r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|error: 40[13]\b"
-        r"|HTTP Basic: Access denied|Permission (to .* )?denied|publickey",
+        r"|HTTP Basic: Access denied|transport '.*' not allowed|Permission (to .* )?denied|publickey",
     ),
     (
         Fault.BAD_OBJECTS,

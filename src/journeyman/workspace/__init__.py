@@ -1,0 +1,50 @@
+"""Git for one session: a mirror on the host, a checkout inside the sandbox, results as bundles.
+
+Knows forges and sandboxes by their contracts only, and never the store. No git of the host ever
+looks into a tree that an agent can write: what leaves the sandbox is data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class WorkspaceError(Exception):
+    """Git inside the sandbox failed; the message is what it said, untrusted. `checkout` mends a
+    workspace whose `.git` is gone.
+    """
+
+
+class BundleRefused(Exception):
+    """What left the sandbox is no bundle of good commits on top of the base, or too large."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A workspace at one moment. All but *bundle* may be shown and stored as text."""
+
+    sha: str
+    """The commit that holds the whole working tree; *head_sha* when nothing is uncommitted."""
+    head_sha: str
+    tree: str
+    changed_files: int
+    """Files that differ between the base and *sha*."""
+    bundle: bytes | None = field(default=None, repr=False)
+    """All commits from the base to *sha*; None when *sha* is the base or older."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    sha: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the branch's commits did since the base; untrusted text."""
+
+    files: int
+    insertions: int
+    deletions: int
+    commits: tuple[Commit, ...]
+    """Newest first."""

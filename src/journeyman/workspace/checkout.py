@@ -1,0 +1,180 @@
+"""Git inside the sandbox: check out, keep what the agent did after each turn, bring it back.
+
+All of it runs as the agent's user on files the agent may have changed: what comes out is untrusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Sequence
+from importlib import resources
+
+from journeyman import git
+from journeyman.sandbox import ExecResult, FileRefused, Sandbox
+from journeyman.workspace import Changes, Commit, Snapshot, WorkspaceError
+
+CHECKOUT_SECONDS = 1800
+TURN_SECONDS = 300
+BUNDLE_LIMIT = 256 << 20
+CHANGES_LIMIT = 1 << 20
+COMMITS_LISTED = 100
+SAID_LIMIT = 500
+HEADER_LIMIT = 512
+GITCONFIG = "/etc/gitconfig"
+"""Where `gitconfig`'s bytes belong inside."""
+_SNAPSHOT = re.compile(rb"snapshot ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) +(\d+)")
+_SHORTSTAT = re.compile(rb"(\d+) (file|insertion|deletion)")
+_SHA = re.compile(r"[0-9a-f]{40,64}")
+
+
+def gitconfig(name: str, email: str) -> bytes:
+    """The sandbox's `/etc/gitconfig`: who commits, and nothing that waits for a human."""
+    return f"""\
+[user]
+	name = {git.quoted(name)}
+	email = {git.quoted(email)}
+[safe]
+	directory = *
+[init]
+	defaultBranch = main
+[core]
+	editor = true
+	pager = cat
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[credential]
+	helper =
+[commit]
+	gpgSign = false
+[tag]
+	gpgSign = false
+[advice]
+	addEmbeddedRepo = false
+	detachedHead = false
+	implicitIdentity = false
+	statusHints = false
+""".encode()
+
+
+async def checkout(
+    box: Sandbox,
+    *,
+    base_sha: str,
+    head_ref: str,
+    clone_url: str,
+    trailers: Sequence[str] = (),
+) -> None:
+    """Check *base_sha* out of the mirror on the branch *head_ref*, ready for the agent to commit.
+
+    A workspace that is ready is left as it is; one whose `.git` is gone gets a new one and keeps
+    its files. Every commit made inside gets *trailers* ("Co-authored-by: …"). *clone_url* must hold
+    no credential.
+    """
+    await _run(
+        box, "checkout", base_sha, head_ref, clone_url, _hook(trailers), seconds=CHECKOUT_SECONDS
+    )
+
+
+async def snapshot(
+    box: Sandbox, *, base_sha: str, last: Snapshot | None = None, limit_bytes: int = BUNDLE_LIMIT
+) -> Snapshot | None:
+    """All that differs from the base now: commits, changes and new files that are not ignored.
+
+    None when nothing has changed since *last* (with None: since the checkout). WorkspaceError when
+    git fails or the bundle is larger than *limit_bytes*.
+    """
+    state = (last.head_sha, last.tree) if last else (base_sha, "")
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            output = await box.export(
+                _command("snapshot", base_sha, *state), limit_bytes=limit_bytes + HEADER_LIMIT
+            )
+    except (FileRefused, TimeoutError) as error:
+        raise WorkspaceError(f"The workspace cannot be kept: {error}") from error
+    header, _, bundle = output.partition(b"\n")
+    if header == b"same":
+        return None
+    found = _SNAPSHOT.fullmatch(header)
+    if found is None:
+        raise WorkspaceError("The workspace cannot be kept: git inside gave an unknown answer.")
+    sha, head, tree, changed = (part.decode() for part in found.groups())
+    return Snapshot(sha, head, tree, int(changed), bundle or None)
+
+
+async def restore(box: Sandbox, kept: Snapshot, *, head_ref: str) -> None:
+    """Bring a checked-out workspace to *kept*: HEAD on *head_ref*, index clean, files as they were.
+
+    New files that are not ignored go; ignored ones stay.
+    """
+    await _run(box, "restore", kept.sha, kept.head_sha, head_ref, stdin=kept.bundle or b"")
+
+
+async def commit_all(box: Sandbox, message: str, *, trailers: Sequence[str] = ()) -> str | None:
+    """Commit everything uncommitted that is not ignored; the commit id, None when there is nothing.
+
+    For when no process of the agent runs any more: it takes over git's lock.
+    """
+    options = [f"--trailer={trailer}" for trailer in _checked(trailers)]
+    ended = await _run(box, "commit", *options, stdin=message.encode("utf-8", "replace"))
+    last = ended.output.decode("utf-8", "replace").split()[-1]
+    if last != "none" and not _SHA.fullmatch(last):
+        raise WorkspaceError(f"Git inside gave an unknown answer: {last[:SAID_LIMIT]!r}")
+    return None if last == "none" else last
+
+
+async def changes(box: Sandbox, base_sha: str) -> Changes:
+    """What the commits since *base_sha* did; at most the newest 100 of them are listed."""
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            output = await box.export(
+                _command("changes", base_sha, str(COMMITS_LISTED)), limit_bytes=CHANGES_LIMIT
+            )
+    except (FileRefused, TimeoutError) as error:
+        raise WorkspaceError(f"The branch's changes cannot be told: {error}") from error
+    stat, *entries = output.split(b"\0")
+    numbers = {kind: int(number) for number, kind in _SHORTSTAT.findall(stat)}
+    lines = (entry.decode("utf-8", "replace").partition(" ") for entry in entries if entry)
+    return Changes(
+        files=numbers.get(b"file", 0),
+        insertions=numbers.get(b"insertion", 0),
+        deletions=numbers.get(b"deletion", 0),
+        commits=tuple(Commit(sha, subject) for sha, _, subject in lines),
+    )
+
+
+def _script(name: str) -> str:
+    return resources.files(f"{__package__}.inside").joinpath(f"{name}.sh").read_text("utf-8")
+
+
+def _command(name: str, *arguments: str) -> list[str]:
+    return ["/bin/bash", "-c", _script("begin") + _script(name), name, *arguments]
+
+
+async def _run(
+    box: Sandbox, name: str, *arguments: str, stdin: bytes = b"", seconds: float = TURN_SECONDS
+) -> ExecResult:
+    command = _command(name, *arguments)
+    ended = await box.exec(command, stdin=stdin, timeout_seconds=seconds)
+    if ended.timed_out:
+        raise WorkspaceError(f"Git inside took longer than {seconds:g} s ({name}).")
+    if ended.exit_code:
+        said = ended.output.decode("utf-8", "replace").strip()[-SAID_LIMIT:]
+        raise WorkspaceError(f"Git inside failed ({name}): {said or ended.exit_code}")
+    return ended
+
+
+def _hook(trailers: Sequence[str]) -> str:
+    options = " ".join(shlex.join(["--trailer", trailer]) for trailer in _checked(trailers))
+    script = "#!/bin/sh\n" if not options else _script("prepare-commit-msg")
+    return script.replace("@TRAILERS@", options)
+
+
+def _checked(trailers: Sequence[str]) -> Sequence[str]:
+    for trailer in trailers:
+        if "\n" in trailer or "\0" in trailer:
+            raise ValueError(f"A trailer is one line: {trailer!r}")
+    return trailers

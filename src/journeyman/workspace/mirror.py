@@ -1,0 +1,220 @@
+"""A bare mirror per repository on this machine, which sandboxes read and nobody else writes.
+
+Knows nothing of sessions. Sessions' results never enter a mirror: other sessions could read them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from journeyman import git
+from journeyman.forge import ForgeError, Remote
+from journeyman.git import GitError
+from journeyman.git.faults import Fault, fault_of
+from journeyman.workspace import remotes
+
+FETCH_SECONDS = 3600
+LOCK_POLL_SECONDS = 0.1
+PACKS = 40
+"""More than these are merged."""
+RETIRED = ".retired-"
+MAKING = ".making-"
+REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
+CONFIG = """
+[core]
+	sharedRepository = 0644
+[gc]
+	auto = 0
+	pruneExpire = never
+[maintenance]
+	auto = false
+"""
+"""Readable by the sandbox's user; nothing that a running session may need is ever pruned."""
+
+_Key = tuple[int, str, tuple[tuple[str, str], ...]]
+
+
+class Mirrors:
+    """Mirrors at `root/<repository id>.git`. Several processes may share *root*."""
+
+    def __init__(self, root: Path, *, packs: int = PACKS) -> None:
+        self._packs = packs
+        self._root = root.absolute()
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._waiting: dict[_Key, asyncio.Task[Path]] = {}
+
+    def path(self, repository_id: int) -> Path:
+        return self._root / f"{repository_id}.git"
+
+    async def refresh(
+        self, repository_id: int, remote: Remote, *, commit: str | None = None
+    ) -> Path:
+        """The mirror, as new as the remote was at this call; with *commit*, also when no branch
+        holds it any more.
+
+        Requests at one time share one fetch. A mirror that git cannot use is built again. Raises
+        ForgeError.
+        """
+        key = (repository_id, remote.url, tuple(sorted(remote.env.items())))
+        flight = self._waiting.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(key, remote))
+            flight.add_done_callback(_seen)
+            self._waiting[key] = flight
+        mirror = await asyncio.shield(flight)
+        if commit is not None:
+            await self._ensure(repository_id, remote, commit)
+        return mirror
+
+    async def rebuild(self, repository_id: int, remote: Remote) -> Path:
+        """Build it anew beside the old one and switch; for a mirror that proved corrupt in use."""
+        async with self._locked(repository_id):
+            return await self._build(self.path(repository_id), remote)
+
+    async def sweep(self, keep_seconds: float = 7 * 86400) -> None:
+        """Remove what rebuilding replaced longer than *keep_seconds* ago, and what was never
+        finished.
+
+        A session that runs longer than that on a replaced mirror would lose it.
+        """
+        oldest = time.time() - keep_seconds
+        for path in self._root.glob(".*-*"):
+            if path.name.startswith((RETIRED, MAKING)) and path.stat().st_mtime < oldest:
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+    async def _fly(self, key: _Key, remote: Remote) -> Path:
+        async with self._locked(key[0]):
+            del self._waiting[
+                key
+            ]  # who asks from here on may know of a push that this fetch misses
+            return await self._fetch_or_build(self.path(key[0]), remote)
+
+    async def _fetch_or_build(self, mirror: Path, remote: Remote) -> Path:
+        if not _whole(mirror):
+            return await self._build(mirror, remote)
+        try:
+            await _fetch(mirror, remote)
+            await _compact(mirror, self._packs)
+        except GitError as error:
+            if fault_of(error) not in (Fault.UNKNOWN, Fault.NOT_FOUND, Fault.BAD_OBJECTS):
+                raise remotes.explained(error, "fetched from") from error
+            return await self._build(mirror, remote)
+        return mirror
+
+    async def _build(self, mirror: Path, remote: Remote) -> Path:
+        """A new mirror in place of *mirror*, which appears whole or not at all."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=MAKING, dir=self._root))
+        making.chmod(0o755)
+        try:
+            new = making / mirror.name
+            await _create(new, remote)
+            if mirror.exists():
+                retired = self._root / f"{RETIRED}{time.time_ns()}-{mirror.name}"
+                mirror.rename(retired)
+                os.utime(retired)
+            new.rename(mirror)
+        except GitError as error:
+            raise remotes.explained(error, "fetched from") from error
+        finally:
+            await asyncio.to_thread(shutil.rmtree, making, ignore_errors=True)
+        return mirror
+
+    async def _ensure(self, repository_id: int, remote: Remote, commit: str) -> None:
+        mirror = self.path(repository_id)
+        if await _has(mirror, commit):
+            return
+        async with self._locked(repository_id):
+            try:
+                await _fetch(mirror, remote, commit)
+            except GitError as error:
+                raise ForgeError(
+                    f"The forge does not have the commit {commit} any more; start from a branch's "
+                    f"present tip. ({error.message})",
+                    permanent=fault_of(error) is not Fault.UNREACHABLE,
+                ) from error
+
+    @asynccontextmanager
+    async def _locked(self, repository_id: int) -> AsyncIterator[None]:
+        """The one who changes the mirror, among the tasks of this process and all processes."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        async with self._locks.setdefault(repository_id, asyncio.Lock()):
+            with open(self._root / f"{repository_id}.lock", "ab") as file:  # noqa: ASYNC230
+                while not _try_lock(file.fileno()):  # noqa: ASYNC110  other processes hold it
+                    await asyncio.sleep(LOCK_POLL_SECONDS)
+                yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _seen(flight: asyncio.Task[Path]) -> None:
+    """All who asked may be gone when it fails; then nobody is left to be told."""
+    if not flight.cancelled():
+        flight.exception()
+
+
+def _whole(mirror: Path) -> bool:
+    """Whether each pack ends as its index says; git itself may not notice that one is cut off."""
+    try:
+        return (mirror / "HEAD").is_file() and all(
+            _end(index.with_suffix(".pack"), 20) == _end(index, 40)[:20]
+            for index in mirror.glob("objects/pack/*.idx")
+        )
+    except OSError:
+        return False
+
+
+def _end(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-size, os.SEEK_END)
+        return file.read()
+
+
+async def _compact(mirror: Path, packs: int) -> None:
+    """Each fetch leaves a pack; too many make git slow. Keeps every object, also unreachable ones."""
+    if len(list(mirror.glob("objects/pack/*.pack"))) > packs:
+        with contextlib.suppress(GitError):  # an old git cannot; it goes on with many packs
+            await git.run("repack", "-q", "-d", "-l", "--geometric=2", git_dir=mirror)
+
+
+async def _create(mirror: Path, remote: Remote) -> None:
+    await git.run("init", "--quiet", "--bare", "--template=", "--shared=0644", "--", str(mirror))
+    with open(mirror / "config", "a") as config:  # noqa: ASYNC230
+        config.write(CONFIG)
+    (mirror / "config").chmod(0o644)
+    await _fetch(mirror, remote)
+
+
+async def _fetch(mirror: Path, remote: Remote, *refspecs: str) -> None:
+    """All branches and tags, or only *refspecs*."""
+    options = FETCH if not refspecs else tuple(o for o in FETCH if o != "--prune")
+    await git.run(
+        *(*options, "--", remote.url, *(refspecs or REFSPECS)),
+        git_dir=mirror,
+        protocols=remotes.protocol(remote),
+        env=remote.env,
+        timeout_seconds=FETCH_SECONDS,
+    )
+
+
+async def _has(mirror: Path, commit: str) -> bool:
+    try:
+        await git.run("cat-file", "-e", f"{commit}^{{commit}}", git_dir=mirror)
+    except GitError:
+        return False
+    return True

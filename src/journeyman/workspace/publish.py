@@ -1,0 +1,118 @@
+"""From a bundle that left a sandbox to a branch on the forge, or to a patch.
+
+The bundle is hostile until git has checked it: it is unpacked in a bare repository of the service's
+own, which lives for one call. Knows nothing of sessions or of the sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman import git
+from journeyman.forge import PushRejected, Remote
+from journeyman.git import GitError
+from journeyman.workspace import BundleRefused, bundles, remotes
+
+PUSH_SECONDS = 600
+PATCH_LIMIT = 64 << 20
+BRANCH = "refs/heads/"
+PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
+DIFF = ("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
+_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be published: *sha*, which *bundle* brings on top of *base_sha* of *mirror*."""
+
+    bundle: bytes
+    mirror: Path
+    base_sha: str
+    sha: str
+
+    def __post_init__(self) -> None:
+        for name in (self.base_sha, self.sha):
+            if not _SHA.fullmatch(name):
+                raise BundleRefused(f"{name[:100]!r} is not a commit id.")
+
+
+class Publisher:
+    """Works in throw-away repositories below *root*, which only the service may read."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    async def deliver(
+        self, work: Work, *, head_ref: str, remote: Remote, expected_old: str | None
+    ) -> str:
+        """Push the commit to the branch *head_ref*; gives the commit id.
+
+        *expected_old* is where the branch must be, None that it must not exist; when it is at the
+        commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
+        somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
+        """
+        if not remote.writable:
+            raise PushRejected("The user may not push to this repository.", permanent=True)
+        async with self._unpacked(work) as repository:
+            await _descends(repository, work)
+            try:
+                await _push(repository, work.sha, head_ref, remote, expected_old or "")
+            except GitError as error:
+                raise remotes.explained(error, "pushed to") from error
+        return work.sha
+
+    async def patch(self, work: Work, *, limit_bytes: int = PATCH_LIMIT) -> bytes:
+        """The difference between the base and the commit, as `git apply` takes it."""
+        async with self._unpacked(work) as repository:
+            try:
+                return await git.run(
+                    *(*DIFF, work.base_sha, work.sha),
+                    git_dir=repository,
+                    limit_bytes=limit_bytes,
+                )
+            except GitError as error:
+                raise BundleRefused(f"The patch cannot be made: {error.message}") from error
+
+    @asynccontextmanager
+    async def _unpacked(self, work: Work) -> AsyncIterator[Path]:
+        """A bare repository with the bundle's commits; gone at every end."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix="publish-", dir=self._root))
+        try:
+            repository = directory / "work.git"
+            await git.run("init", "--quiet", "--bare", "--template=", "--", str(repository))
+            alternates = repository / "objects" / "info" / "alternates"
+            alternates.parent.mkdir(exist_ok=True)
+            alternates.write_text(f"{work.mirror.absolute() / 'objects'}\n")
+            await bundles.unpack(work.bundle, repository, work.sha)
+            yield repository
+        finally:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+async def _descends(repository: Path, work: Work) -> None:
+    try:
+        await git.run("merge-base", "--is-ancestor", work.base_sha, work.sha, git_dir=repository)
+    except GitError as error:
+        raise BundleRefused(
+            f"{work.sha} is not built on {work.base_sha}, where the work began; "
+            "its patch is still to be had."
+        ) from error
+
+
+async def _push(repository: Path, sha: str, head_ref: str, remote: Remote, old: str) -> None:
+    ref = f"{BRANCH}{head_ref}"
+    await git.run(
+        *(*PUSH, f"--force-with-lease={ref}:{old}", "--", remote.url, f"{sha}:{ref}"),
+        git_dir=repository,
+        protocols=remotes.protocol(remote),
+        env=remote.env,
+        timeout_seconds=PUSH_SECONDS,
+    )

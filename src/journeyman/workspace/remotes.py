@@ -1,0 +1,40 @@
+"""What a forge's remote allows, and what its refusals mean to the one who asked."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from journeyman.forge import ForgeError, PushRejected, Remote
+from journeyman.git import GitError
+from journeyman.git.faults import Fault, fault_of
+
+PROTOCOLS = frozenset({"https", "http", "ssh", "file"})
+
+
+def protocol(remote: Remote) -> str:
+    """The one protocol that git may use for *remote*: a path's is `file`."""
+    scheme = urlsplit(remote.url).scheme.lower() if "://" in remote.url else "file"
+    if scheme not in PROTOCOLS:
+        raise ForgeError(f"The forge names a remote with the scheme {scheme!r}.", permanent=True)
+    return scheme
+
+
+def explained(error: GitError, done: str) -> ForgeError:
+    """*error* as the caller's; *done* completes "the repository cannot be …"."""
+    said = f"The repository cannot be {done}: {_telling(error)}"
+    match fault_of(error):
+        case Fault.REJECTED | Fault.TOO_LARGE:
+            return PushRejected(f"The forge refused the push: {_telling(error)}", permanent=True)
+        case Fault.DENIED | Fault.NOT_FOUND | Fault.BAD_OBJECTS | Fault.SHALLOW:
+            return ForgeError(said, permanent=True)
+        case _:
+            return ForgeError(said)
+
+
+def _telling(error: GitError) -> str:
+    """The lines that say why: the forge's own words and the refused ref, else git's last line."""
+    lines = error.output.splitlines()
+    refused = [line.partition("[")[2] for line in lines if line.startswith("!") and "[" in line]
+    words = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    telling = [f"[{line}" for line in refused] + [word for word in words if word][-5:]
+    return "; ".join(telling)[:1000] or error.message
