@@ -6,6 +6,7 @@ Knows nothing of bubblewrap. What could not be set is not claimed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
@@ -115,12 +116,8 @@ def _delegate(base: Path) -> frozenset[str]:
             _move_out_of(base)
     except OSError:
         return frozenset()
-    for controller in wanted:
-        _set(base, {"cgroup.subtree_control": f"+{controller}"})
-    try:
-        return frozenset((base / "cgroup.subtree_control").read_text().replace("+", " ").split())
-    except OSError:
-        return frozenset()
+    switch = "cgroup.subtree_control"
+    return frozenset(name for name in wanted if _set(base, {switch: f"+{name}"}))
 
 
 def _move_out_of(base: Path) -> None:
@@ -184,8 +181,6 @@ def _removed(folder: Path) -> bool:
 
 
 def _kill(folder: Path) -> None:
-    for pid in (folder / "cgroup.procs").read_text().split():
-        try:
+    with contextlib.suppress(OSError):
+        for pid in (folder / "cgroup.procs").read_text().split():
             os.kill(int(pid), signal.SIGKILL)
-        except ProcessLookupError:
-            continue

@@ -32,8 +32,8 @@ MARK = "SANDBOX_EXEC"
 """Names a command's number in the environment of everything it starts."""
 DIES_FIRST, DIES_LAST = b"1000", b"0"
 """Values of oom_score_adj: memory runs out for a command before it does for process 1."""
-SWEEPS = 50
-"""How often a command's process tree is searched before everything is killed instead."""
+KILL_SECONDS = 0.5
+"""How long a command's tree may go on growing while it is killed; then everything is."""
 
 
 class Message:
@@ -188,14 +188,18 @@ class Init:
     def kill(self, message: Message, _descriptors: list[int]) -> Reply:
         """End a command's whole tree; everything, when it grows faster than it can be ended."""
         number = int(message.one("exec"))
-        for _ in range(SWEEPS):
-            tree = self.tree(number)
-            if not tree:
-                return Reply()
-            for pid in tree:
+        deadline = time.monotonic() + KILL_SECONDS
+        killed: set[int] = set()
+        while tree := self.tree(number, killed):
+            if time.monotonic() > deadline:
+                return Reply() if tree <= killed else self.kill_all(message, [])
+            for pid in tree - killed:
                 send_kill(pid)
+            if tree <= killed:
+                time.sleep(0.001)
+            killed |= tree
             self.reap()
-        return self.kill_all(message, [])
+        return Reply()
 
     def kill_all(self, _message: Message, _descriptors: list[int]) -> Reply:
         """End everything but process 1, and wait until it is gone."""
@@ -207,12 +211,16 @@ class Init:
         self.reap()
         return Reply()
 
-    def tree(self, number: int) -> set[int]:
-        """Every living process of command *number*: by mark, by session and by descent."""
+    def tree(self, number: int, killed: set[int]) -> set[int]:
+        """Every living process of command *number*: by mark, by session and by descent.
+
+        Also what is still dying of *killed*: it has lost its marks already.
+        """
         processes = living()
         roots = {pid for pid, owner in self.commands.items() if owner == number}
         mark = f"{MARK}={number}\0".encode()
-        found = {pid for pid in processes if pid in roots or mark in environment_of(pid)}
+        known = roots | killed
+        found = {pid for pid in processes if pid in known or mark in environment_of(pid)}
         while True:
             more = {
                 pid

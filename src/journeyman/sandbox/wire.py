@@ -69,7 +69,11 @@ class Channel:
             reply.set_exception(SandboxLost("the sandbox has ended"))
             return number, reply
         self._waiting[number] = reply
-        self._post({"op": operation, "id": number, **fields}, list(descriptors))
+        try:
+            self._post({"op": operation, "id": number, **fields}, list(descriptors))
+        except ValueError:
+            del self._waiting[number]
+            raise
         return number, reply
 
     async def request(
@@ -103,7 +107,11 @@ class Channel:
         self._received.clear()
 
     def _post(self, message: Mapping[str, Value], descriptors: list[int]) -> None:
-        text = _encoded({**message, "descriptors": len(descriptors)})
+        try:
+            text = _encoded({**message, "descriptors": len(descriptors)})
+        except ValueError:
+            _close(descriptors)
+            raise
         self._unsent.append((memoryview(struct.pack(">I", len(text)) + text), descriptors))
         if len(self._unsent) == 1:
             self._writable()

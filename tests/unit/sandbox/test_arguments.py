@@ -1,0 +1,66 @@
+"""The arguments that a sandbox's view is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from journeyman.sandbox import arguments, hints
+from journeyman.sandbox.arguments import View
+from journeyman.sandbox.descriptors import Descriptors
+
+
+def view(**files: bytes) -> View:
+    return View(
+        work=Path("/s/work"),
+        home=Path("/s/home"),
+        tmp=Path("/s/tmp"),
+        mirror=None,
+        files={f"/etc/{name}": content for name, content in files.items()},
+        nested_users_off=True,
+    )
+
+
+def test_the_root_is_closed_after_everything_is_in_it() -> None:
+    with Descriptors() as given:
+        options = arguments.options(view(), given, block=1, info=2)
+    closing = max(i for i, option in enumerate(options) if option == "--remount-ro")
+    assert options[closing + 1] == "/"
+    last_mount = max(
+        i for i, option in enumerate(options) if option in ("--bind", "--ro-bind-data")
+    )
+    assert last_mount < closing
+
+
+def test_a_file_of_the_session_replaces_the_default() -> None:
+    with Descriptors() as given:
+        options = arguments.options(view(gitconfig=b"[user]"), given, block=1, info=2)
+    assert options.count("/etc/gitconfig") == 1
+
+
+def test_an_old_bubblewrap_is_not_asked_for_what_it_lacks() -> None:
+    old = View(**{**view().__dict__, "nested_users_off": False})
+    with Descriptors() as given:
+        assert "--disable-userns" not in arguments.options(old, given, block=1, info=2)
+
+
+@pytest.mark.parametrize("path", ["/etc", "/usr/x", "/etc/../x", "etc/x", "/"])
+def test_generated_files_have_their_places(path: str) -> None:
+    wrong = View(**{**view().__dict__, "files": {path: b""}})
+    with Descriptors() as given, pytest.raises(ValueError, match="/etc or /run"):
+        arguments.options(wrong, given, block=1, info=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("bwrap: setting up uid map: Permission denied", "user namespaces"),
+        ("bwrap: execvp /usr/bin/python3: No such file or directory", "install python3"),
+        ("something else", ""),
+    ],
+)
+def test_hints_are_found_by_bubblewraps_words(words: str, part: str) -> None:
+    hint = hints.hint_for(words)
+    assert part in hint
+    assert bool(hint) == bool(part)
