@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from journeyman.api.exchange import Exchange
+from journeyman.api.headers import of_token
 from journeyman.api.routes import Options
+from journeyman.domain.principals import Principal, TokenKind
+from journeyman.domain.repositories import Account, AccountType
 from tests.unit.api.conftest import TASKS, World, create
 
 
@@ -58,6 +63,24 @@ async def test_another_version_is_refused(
         "is not a supported version. The following versions are currently supported: "
         '"2026-03-10" (most recent), "2022-11-28".'
     )
+
+
+async def test_what_2026_03_10_removes_is_kept(alice: httpx.AsyncClient) -> None:
+    newest = {"X-GitHub-Api-Version": "2026-03-10"}
+    assert "rate" in (await alice.get("/rate_limit", headers=newest)).json()
+    assert "hub_url" in (await alice.get("/", headers=newest)).json()
+
+
+async def test_a_client_without_a_name_is_served(alice: httpx.AsyncClient) -> None:
+    del alice.headers["user-agent"]
+    assert (await alice.get("/user")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [TokenKind.FINE_GRAINED, TokenKind.APP_USER])
+def test_a_token_without_scopes_is_told_the_permission(kind: TokenKind) -> None:
+    account = Account(1, "alice", AccountType.USER, False, datetime(2026, 1, 1, tzinfo=UTC))
+    current = Exchange(principal=Principal(account, kind), needs="agent_tasks=write")
+    assert of_token(current, 200) == {"x-accepted-github-permissions": "agent_tasks=write"}
 
 
 async def test_head_is_get_without_a_body(alice: httpx.AsyncClient) -> None:
