@@ -20,7 +20,7 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class MemoryRecords:
-    """Users, repositories, tokens and pull requests; the methods that add them are the tests' own."""
+    """Users, repositories, tokens, pull requests; the methods that add them are the tests'."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}

@@ -23,7 +23,7 @@ class ForgeError(Exception):
 
 
 class PushRejected(ForgeError):
-    """The forge took the connection and refused the ref (protected, not a fast forward, too large)."""
+    """The forge took the connection and refused the ref: protected, moved meanwhile, too large."""
 
 
 @dataclass(frozen=True)

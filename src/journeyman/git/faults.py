@@ -36,7 +36,8 @@ _SIGNS: tuple[tuple[Fault, str], ...] = (
     (
         Fault.DENIED,
         r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|error: 40[13]\b"
-        r"|HTTP Basic: Access denied|transport '.*' not allowed|Permission (to .* )?denied|publickey",
+        r"|HTTP Basic: Access denied|Permission (to .* )?denied|publickey"
+        r"|transport '.*' not allowed",
     ),
     (
         Fault.BAD_OBJECTS,

@@ -186,7 +186,7 @@ def _end(path: Path, size: int) -> bytes:
 
 
 async def _compact(mirror: Path, packs: int) -> None:
-    """Each fetch leaves a pack; too many make git slow. Keeps every object, also unreachable ones."""
+    """Each fetch leaves a pack, and many make git slow. Keeps every object, reachable or not."""
     if len(list(mirror.glob("objects/pack/*.pack"))) > packs:
         with contextlib.suppress(GitError):  # an old git cannot; it goes on with many packs
             await git.run("repack", "-q", "-d", "-l", "--geometric=2", git_dir=mirror)

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.sandbox
 HOOKS = "pre-commit commit-msg post-commit post-checkout reference-transaction pre-push update"
 VECTORS = {
     "hooks": f"for h in {HOOKS}; do cp /tmp/evil .git/hooks/$h; done",
-    "hooksPath": f"mkdir h; for h in {HOOKS}; do cp /tmp/evil h/$h; done; git config core.hooksPath h",
+    "hooksPath": f"mkdir h; for h in {HOOKS}; do cp /tmp/evil h/$h; done;"
+    " git config core.hooksPath h",
     "fsmonitor": "git config core.fsmonitor /tmp/evil",
     "filter": "git config filter.x.clean /tmp/evil; git config filter.x.smudge /tmp/evil;"
     " git config filter.x.process /tmp/evil; echo '* filter=x' > .gitattributes",
@@ -24,11 +25,13 @@ VECTORS = {
     "external diff": "git config diff.external /tmp/evil; git config diff.x.command /tmp/evil;"
     " echo '* diff=x' > .gitattributes",
     "merge driver": "git config merge.x.driver /tmp/evil; echo '* merge=x' > .gitattributes",
-    "include": "printf '[core]\\n\\tfsmonitor = /tmp/evil\\n' > inc; git config include.path ../inc",
+    "include": "printf '[core]\\n\\tfsmonitor = /tmp/evil\\n' > inc;"
+    " git config include.path ../inc",
     "transport": "git config core.sshCommand /tmp/evil; git config core.gitProxy /tmp/evil;"
     " git config url./tmp/evil.insteadOf https://",
     "remote": "git config remote.origin.url 'ext::/tmp/evil'; git config protocol.ext.allow always;"
-    " git config remote.origin.uploadpack /tmp/evil; git config remote.origin.receivepack /tmp/evil",
+    " git config remote.origin.uploadpack /tmp/evil;"
+    " git config remote.origin.receivepack /tmp/evil",
     "signing": "git config gpg.program /tmp/evil; git config commit.gpgSign true;"
     " git config log.showSignature true; git config gpg.ssh.program /tmp/evil",
     "editor": "git config core.editor /tmp/evil; git config core.pager /tmp/evil;"
@@ -39,7 +42,8 @@ VECTORS = {
     "alternates": "echo SECRET/objects >> .git/objects/info/alternates",
     "submodule": "mkdir -p sub; git -C sub init -q; git -C sub config core.fsmonitor /tmp/evil;"
     " git -C sub commit -q --allow-empty -m x; git add sub",
-    "attributes": "echo '* filter=x diff=x' > .git/info/attributes; git config filter.x.clean /tmp/evil",
+    "attributes": "echo '* filter=x diff=x' > .git/info/attributes;"
+    " git config filter.x.clean /tmp/evil",
     "symlinks": "ln -s /etc/shadow shadow; ln -s / root; ln -s ../../../.. up",
     "names": "touch -- $'new\\nline' $'\\e[31mred' $'\\xff\\xfe' ' ' '-rf' '$(touch x)'",
     "replace": "git replace HEAD HEAD~1",

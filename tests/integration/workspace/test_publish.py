@@ -1,4 +1,4 @@
-"""From a bundle to a branch on the forge: host git on data that may be hostile. Needs no sandbox."""
+"""From a bundle to a branch on the forge: host git on data that may be hostile."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -46,9 +46,9 @@ def test_gits_words_are_understood(said: str, fault: Fault) -> None:
 
 
 def test_the_forges_own_words_come_through() -> None:
-    said = "remote: Changes must be made through a pull request.\nremote:\n! x:y\t[remote rejected] (z)"
+    said = "remote: Changes need a pull request.\nremote:\n! x:y\t[remote rejected] (z)"
     told = remotes.explained(GitError("error: failed", output=said), "pushed to")
-    expected = "[remote rejected] (z); Changes must be made through a pull request."
+    expected = "[remote rejected] (z); Changes need a pull request."
     assert str(told) == f"The forge refused the push: {expected}"
 
 

@@ -1,4 +1,4 @@
-# Print `same`, or `snapshot SHA HEAD TREE CHANGED_FILES` and then the bundle BASE..SHA if it has any commit.
+# Print `same`, or `snapshot SHA HEAD TREE CHANGED_FILES` and then the bundle BASE..SHA, if any.
 base=$1 last_head=$2 last_tree=$3
 exec 3>&1 1>&2
 export GIT_AUTHOR_NAME=Journeyman GIT_AUTHOR_EMAIL=journeyman@localhost
