@@ -32,10 +32,10 @@ class Log:
         if draw is None or not (body := draw(data)):
             return
         stamp = output.moment(event["timestamp"]).astimezone() if event.get("timestamp") else None
-        margin = Text(f"{stamp:%H:%M:%S}  " if stamp else " " * 10, style="dim")
+        margin = f"{stamp:%H:%M:%S}  " if stamp else " " * 10
         for line in body.split("\n"):
-            self.console.print(margin + line, soft_wrap=True)
-            margin = Text(" " * 10)
+            self.console.print(Text.assemble((margin, "dim"), line), soft_wrap=True)
+            margin = " " * 10
 
     def note(self, event: dict[str, Any]) -> None:
         """Remember what goes on without printing it."""
@@ -61,7 +61,7 @@ def _activity(kind: str, data: Data) -> str | None:
 
 def _start(data: Data) -> Text:
     place = f"{_string(data.get('baseRef'))}@{_string(data.get('baseSha'))[:7]}".rstrip("@")
-    line = Text("▶ ", style="bold blue").append(f"session on {place}", style="bold")
+    line = Text.assemble(("▶ ", "bold blue"), (f"session on {place}", "bold"))
     for key, word in (("headRef", "branch"), ("model", "model")):
         if data.get(key):
             line.append(f"  {word} ", style="dim").append(output.clean(_string(data[key])))
@@ -73,9 +73,9 @@ def _resume(data: Data) -> Text:
 
 
 def _state(data: Data) -> Text:
-    line = output.state(_string(data.get("state")), _string(data.get("stateReason")) or None)
+    state = output.state(_string(data.get("state")), _string(data.get("stateReason")) or None)
     message = output.clean(_string(data.get("message")))
-    return line.append(f"  {message}", style="default") if message else line
+    return Text.assemble(state, f"  {message}") if message else state
 
 
 def _user(data: Data) -> Text:
@@ -104,9 +104,9 @@ def _call(data: Data) -> Text:
     arguments = arguments if isinstance(arguments, dict) else {}
     if name == "bash" and arguments.get("command"):
         command = output.clean(_string(arguments["command"])).strip().replace("\n", "\n  ")
-        return Text("$ ", style="bold green").append(command, style="bold")
+        return Text.assemble(("$ ", "bold green"), (command, "bold"))
     first = output.clean(_string(next(iter(arguments.values()), ""))).strip().split("\n")[0]
-    return Text(f"▸ {name} ", style="bold").append(first, style="default")
+    return Text.assemble((f"▸ {name} ", "bold"), first)
 
 
 def _tool_complete(data: Data) -> Text | None:
@@ -117,9 +117,9 @@ def _tool_complete(data: Data) -> Text | None:
     text = _string(said.get("message") or said.get("content"))
     lines = _shortened(output.clean(text).strip("\n").split("\n")) if text.strip() else []
     body = Text("\n".join(f"  {line}" for line in lines), style="dim")
-    if failed:
-        body.append("\n" if lines else "").append("  ✗ failed", style="red")
-    return body if body.plain else None
+    if not failed:
+        return body if lines else None
+    return Text.assemble(body, "\n" if lines else "", ("  ✗ failed", "red"))
 
 
 def _shortened(lines: list[str]) -> list[str]:
@@ -147,9 +147,8 @@ def _checkpoint(data: Data) -> Text:
 def _artifact(data: Data) -> Text:
     made = data.get("data")
     made = made if isinstance(made, dict) else {}
-    return Text("⎇ " if data.get("type") == "branch" else "⇄ ", style="bold green").append(
-        artifact(_string(data.get("type")), made)
-    )
+    sign = "⎇ " if data.get("type") == "branch" else "⇄ "
+    return Text.assemble((sign, "bold green"), artifact(_string(data.get("type")), made))
 
 
 def artifact(kind: str, made: Data) -> str:
@@ -180,7 +179,7 @@ def _abort(data: Data) -> Text:
 
 def _block(mark: str, mark_style: str, text: str, style: str = "default") -> Text:
     body = output.clean(text).strip().replace("\n", "\n  ")
-    return Text(mark, style=mark_style).append(body, style=style)
+    return Text.assemble((mark, mark_style), (body, style))
 
 
 def _string(value: Any) -> str:

@@ -59,7 +59,8 @@ def hint(text: str) -> None:
 def print_diff(patch: str) -> None:
     from rich.syntax import Syntax
 
-    console().print(Syntax(clean(patch), "diff", theme="ansi_dark", background_color="default"))
+    text = clean(patch).rstrip("\n")
+    console().print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
 
 
 def print_json(value: Any) -> None:
@@ -82,8 +83,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text | Non
 
 def state(name: str, reason: str | None = None) -> Text:
     icon, style = STATES.get(name, ("·", "default"))
-    text = Text(f"{icon} {name.replace('_', ' ')}", style=style)
-    return text.append(f" ({reason})", style="dim") if reason else text
+    shown = (f"{icon} {name.replace('_', ' ')}", style)
+    return Text.assemble(shown, (f" ({reason})", "dim") if reason else "")
 
 
 def mark(sign: str, style: str) -> Text:

@@ -42,7 +42,7 @@ def add(
         output.print_json(_as_json(added))
     else:
         print(f"added {added.full_name} (id {added.id}, branch {added.default_branch})")
-        output.hint(f"clone it: git clone {settings.public_url}/{added.full_name}.git")
+        output.hint(f"a first task: journeyman task create {added.full_name} PROMPT")
 
 
 @repo.command("list")

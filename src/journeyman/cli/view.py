@@ -33,10 +33,9 @@ def browse(task: dict[str, Any]) -> None:
 
 def print_task(task: dict[str, Any]) -> None:
     console = output.console()
-    heading = output.state(task["state"], task.get("state_reason"))
-    console.print(
-        heading.append("  ").append(output.clean(task.get("name") or ""), style="bold default")
-    )
+    name = output.clean(task.get("name") or "")
+    state = output.state(task["state"], task.get("state_reason"))
+    console.print(Text.assemble(state, "  ", (name, "bold")))
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -76,7 +75,7 @@ def _lines(task: dict[str, Any]) -> list[tuple[str, Text]]:
 
 def _session(session: dict[str, Any]) -> Text:
     prompt = output.clean(session.get("prompt") or "").strip().split("\n")[0]
-    return output.state(session["state"]).append(f"  {prompt[:100]}", style="default")
+    return Text.assemble(output.state(session["state"]), f"  {prompt[:100]}")
 
 
 def _took(session: dict[str, Any]) -> str:
