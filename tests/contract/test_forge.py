@@ -79,9 +79,7 @@ async def test_a_token_that_expires_later_says_when(world: World) -> None:
     assert (await world.forge.identify(token)).expires_at == START + timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
-    "token", ["", "x", "ghp_", "ghp_" + "é" * 36, "ghp_\ud800", tokens.mint("ghr_"), "a\0b"]
-)
+@pytest.mark.parametrize("token", ["", "x", "ghp_", "ghp_" + "é" * 36, "ghp_\ud800", "a\0b"])
 async def test_what_is_no_token_is_refused(world: World, token: str) -> None:
     with pytest.raises(AppError, match=r"^Bad credentials$") as caught:
         await world.forge.identify(token)
@@ -92,6 +90,7 @@ async def test_a_token_with_a_typo_an_end_or_none_that_knows_it_is_refused(world
     good = world.records.add_token(world.alice)
     refused = [
         tokens.mint("ghp_"),
+        tokens.mint("ghr_"),
         good[:-1] + ("0" if good[-1] != "0" else "1"),
         world.records.add_token(world.alice, expires_in=timedelta(0)),
         world.records.add_token(world.alice, revoked=True),

@@ -326,6 +326,38 @@ async def test_git_ends_when_its_client_leaves_in_the_middle_of_a_push(served: S
     assert await becomes(lambda: not children())
 
 
+def memory_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+async def test_a_client_that_does_not_read_costs_no_memory_and_git_ends_with_it(
+    served: Served, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "big").write_bytes(os.urandom(40 << 20))
+    git(source, "-c", "core.bigFileThreshold=1m", "add", "big")
+    git(source, "commit", "-q", "-m", "Big")
+    big = served.records.add_repository(served.alice, "big")
+    await served.forge.import_repository(big.id, str(source))
+    tip = git(source, "rev-parse", "HEAD")
+    body = f"0032want {tip}\n00000009done\n".encode()
+    token = base64.b64encode(f"x:{served.token(served.alice)}".encode())
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1 << 10)
+    before = memory_mib()
+    writer.write(
+        b"POST /alice/big/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + token
+        + b"\r\nContent-Type: application/x-git-upload-pack-request\r\nContent-Length: "
+        + f"{len(body)}\r\n\r\n".encode() + body
+    )  # fmt: skip
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    await asyncio.sleep(1)
+    assert children()
+    assert memory_mib() - before < 10
+    writer.close()
+    assert await becomes(lambda: not children())
+
+
 async def test_a_client_that_stalls_is_dropped_and_frees_its_place(served: Served) -> None:
     application = GitHttp(served.forge, Options(max_packs=1, stall_seconds=0.3))
     async with listening(application) as port:

@@ -105,7 +105,7 @@ async def refused(forge: EmbeddedForge, source: str, code: Code, message: str) -
         ("", Code.INVALID, "neither a path nor an address"),
         ("--upload-pack=touch x", Code.INVALID, "neither a path nor an address"),
         ("/nowhere/at/all", Code.INVALID, "'/nowhere/at/all' does not exist"),
-        ("ext::sh -c true", Code.UNAVAILABLE, "cannot be read"),
+        ("ext::sh -c true", Code.INVALID, "'ext::sh -c true' does not exist"),
         ("ftp://example.com/x", Code.INVALID, "unknown scheme; use one of file, git, http"),
         ("http://127.0.0.1:1/x.git", Code.UNAVAILABLE, "cannot be read: .*127.0.0.1 port 1"),
         ("http://[bad/x", Code.INVALID, "cannot be read"),

@@ -4,7 +4,7 @@ import hashlib
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeyman.forge.embedded import tokens
@@ -44,6 +44,7 @@ def test_an_unknown_prefix_is_not_minted() -> None:
         tokens.mint("glpat-")
 
 
+@settings(database=None)
 @given(st.text())
 def test_no_text_makes_the_check_fail(text: str) -> None:
     assert not tokens.wellformed(text)

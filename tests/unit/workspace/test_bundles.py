@@ -1,7 +1,7 @@
 """Reading the header of a bundle."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeyman.workspace import BundleRefused
@@ -21,6 +21,7 @@ def test_a_subject_may_hold_any_bytes() -> None:
     assert parse(GOOD.replace(b"Subject", b"\xff\x00\x1b[31m")).sha == A
 
 
+@settings(database=None)
 @given(st.binary(max_size=300))
 def test_any_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(BundleRefused):

@@ -9,15 +9,12 @@ from pathlib import Path
 
 from journeyman import git
 from journeyman.domain.errors import AppError, Code
-from journeyman.domain.principals import Actor, Principal, Token, TokenKind, kind_of
+from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
 from journeyman.domain.repositories import Permission, Pull, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, tokens
 from journeyman.forge.embedded.records import Records
 from journeyman.git import GitError
-
-SCOPED = frozenset({TokenKind.CLASSIC, TokenKind.OAUTH})
-"""The kinds of token that carry scopes."""
 
 _NO_BRANCH = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^$"
@@ -62,6 +59,8 @@ class EmbeddedForge:
             scopes=found.scopes if found.kind in SCOPED else None,
             token_id=found.id,
             expires_at=found.expires_at,
+            permissions=None if found.kind in SCOPED else found.permissions or {},
+            repository_ids=found.repository_ids,
         )
 
     def _valid(self, token: Token) -> bool:
@@ -72,7 +71,8 @@ class EmbeddedForge:
         repository = await self._records.find_repository(owner, name)
         if repository is None:
             return None
-        permission = await self._records.permission(principal.account.id, repository.id)
+        role = await self._records.permission(principal.account.id, repository.id)
+        permission = principal.limit(role, repository.id, private=repository.private)
         return Access(repository, permission) if permission >= Permission.READ else None
 
     async def find_public(self, owner: str, name: str) -> Repository | None:

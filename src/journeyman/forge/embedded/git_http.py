@@ -119,6 +119,11 @@ class GitHttp:
         if access is None:
             raise AppError(Code.NOT_FOUND, "Repository not found.")
         full_name = access.repository.full_name
+        if not principal.allows("contents=write" if write else "contents=read") and (
+            write or access.repository.private
+        ):
+            verb = "Write" if write else "Read"
+            raise AppError(Code.FORBIDDEN, f"{verb} access to {full_name} not granted.")
         if write and access.permission < Permission.WRITE:
             login = principal.account.login
             raise AppError(Code.FORBIDDEN, f"Permission to {full_name} denied to {login}.")

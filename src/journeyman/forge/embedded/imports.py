@@ -36,7 +36,7 @@ FETCH = (
     "--",
 )
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-_SCP_LIKE = re.compile(r"^[^/:]+:(?!//)")
+_SCP_LIKE = re.compile(r"^[^/:]+:(?!//|:)")
 _HEAD_FILE = re.compile(r"ref: refs/heads/(\S+)\s*")
 
 
