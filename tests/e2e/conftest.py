@@ -56,8 +56,10 @@ def token(server: Server, place: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def client(server: Server, token: str) -> Client:
-    return Client(server.url, token)
+def client(server: Server, token: str) -> Iterator[Client]:
+    made = Client(server.url, token)
+    yield made
+    made.http.close()
 
 
 def clone(server: Server, token: str, path: Path, branch: str = "main") -> Path:

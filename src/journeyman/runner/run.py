@@ -224,8 +224,15 @@ async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipme
         clone_url=f"{equipment.public_url}/{held.repository.full_name}.git",
         trailers=_trailers(held, equipment),
     )
-    if held.checkpoint is not None:
-        await checkout.restore(box, held.checkpoint, head_ref=head_ref)
+    if held.session.last_seq:
+        # What came after the last checkpoint may be half done, and the agent will be told it is gone.
+        kept = held.checkpoint or checkpoint_of(base_sha)
+        await checkout.restore(box, kept, head_ref=head_ref)
+
+
+def checkpoint_of(base_sha: str) -> Checkpoint:
+    """A workspace in which nothing has happened yet."""
+    return Checkpoint(base_sha, base_sha, tree="", changed_files=0, bundle=None)
 
 
 def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:

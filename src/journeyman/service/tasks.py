@@ -67,11 +67,12 @@ class Tasks:
                 known = _same_request(tx, principal, idempotency_key, digest)
                 if known is not None:
                     return known
+            tasks.add_task(tx, task)
+            sessions.add_session(tx, task.session)
+            if idempotency_key is not None:
                 tasks.add_idempotent(
                     tx, principal.account.id, idempotency_key, digest, task.id, task.created_at
                 )
-            tasks.add_task(tx, task)
-            sessions.add_session(tx, task.session)
             events.add_message(
                 tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
             )
@@ -105,7 +106,7 @@ class Tasks:
             if head is None:
                 return None
             version, repository_id = head
-            return version, accounts.permission(tx, principal.account.id, repository_id)
+            return version, accounts.permission_of(tx, principal, repository_id)
 
         found = await self._database.read(read)
         if found is None or found[1] < Permission.READ:
@@ -120,8 +121,7 @@ class Tasks:
 
     async def list_own(self, principal: Principal, query: TaskQuery) -> TaskPage:
         """The tasks that *principal* has made."""
-        creator_id = principal.account.id
-        return await self._database.read(lambda tx: tasks.list_for_creator(tx, creator_id, query))
+        return await self._database.read(lambda tx: tasks.list_for_creator(tx, principal, query))
 
     async def archive(self, principal: Principal, task_id: str, archived: bool) -> Task:
         """Out of the lists, or back into them. A task that is still at work stays in them:
@@ -143,7 +143,7 @@ class Tasks:
     async def require_write(self, principal: Principal, task: Task) -> None:
         """FORBIDDEN unless *principal* may write to the task's repository."""
         granted = await self._database.read(
-            lambda tx: accounts.permission(tx, principal.account.id, task.repository.id)
+            lambda tx: accounts.permission_of(tx, principal, task.repository.id)
         )
         require_write(Access(task.repository, granted))
 
