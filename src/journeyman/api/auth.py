@@ -22,6 +22,11 @@ from journeyman.domain.principals import Principal, TokenKind, kind_of
 LIMITS_DOCS = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 SECONDARY_DOCS = f"{LIMITS_DOCS}#about-secondary-rate-limits"
 
+NOT_ACCESSIBLE = {
+    TokenKind.FINE_GRAINED: "Resource not accessible by personal access token",
+    TokenKind.APP_USER: "Resource not accessible by integration",
+}
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 Signed = Callable[[Request, Principal], Awaitable[Response]]
 
@@ -45,6 +50,8 @@ class Gate:
             principal = await self._admit(request)
             if principal is None:
                 raise Refusal(Code.UNAUTHENTICATED, "Requires authentication")
+            if needs is not None and not principal.allows(needs):
+                raise Refusal(Code.FORBIDDEN, NOT_ACCESSIBLE[principal.kind])
             if writes:
                 self._limit_writes(principal)
             return await handler(request, principal)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -21,6 +22,35 @@ LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?")
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 SCOPES = ("repo", "user")
 """What a classic token of the embedded forge may do: all that its user may."""
+
+
+RESERVED = frozenset(
+    [
+        "agents",
+        "api",
+        "app",
+        "applications",
+        "assets",
+        "credentials",
+        "docs",
+        "healthz",
+        "login",
+        "logout",
+        "meta",
+        "metrics",
+        "orgs",
+        "rate-limit",
+        "readyz",
+        "repos",
+        "session",
+        "settings",
+        "user",
+        "users",
+        "versions",
+        "zen",
+    ]
+)
+"""What addresses of this server begin with; no account may be named so."""
 
 
 class Repositories(Protocol):
@@ -59,7 +89,12 @@ class Administration:
         """Take *source* (a path or a URL that git can fetch) in as OWNER/NAME; nothing is kept
         when that fails."""
         owner, _, name = full_name.partition("/")
-        if not LOGIN.fullmatch(owner) or not NAME.fullmatch(name) or name in (".", ".."):
+        if (
+            not LOGIN.fullmatch(owner)
+            or owner.lower() in RESERVED
+            or not NAME.fullmatch(name)
+            or name in (".", "..")
+        ):
             raise invalid("repository", f"{full_name!r} is not OWNER/NAME, for example octo/hello.")
 
         def add(tx: Connection) -> int:
@@ -104,39 +139,94 @@ class Administration:
         await self._database.write(grant)
 
     async def create_token(
-        self, login: str, *, note: str = "", expires_at: datetime | None = None
+        self,
+        login: str,
+        *,
+        note: str = "",
+        expires_at: datetime | None = None,
+        scopes: Sequence[str] = SCOPES,
     ) -> tuple[str, Token]:
         """A classic personal access token, shown only now. Makes the user when there is none of
         that name; the
         first user of all administers the site, and so may work on every repository."""
-        if not LOGIN.fullmatch(login):
-            raise invalid(
-                "user",
-                f"{login!r} is not a user name: letters, digits and inner hyphens, at most 39.",
-            )
-        if expires_at is not None and expires_at <= self._clock():
+        secret = self._tokens.mint("ghp_")
+        new = self._new(TokenKind.CLASSIC, secret, note, expires_at)
+        return secret, await self._add_token(login, replace(new, scopes=tuple(scopes)))
+
+    async def create_fine_grained_token(
+        self,
+        login: str,
+        *,
+        permissions: Mapping[str, str],
+        repositories: Sequence[str] | None = None,
+        note: str = "",
+        expires_at: datetime | None = None,
+    ) -> tuple[str, Token]:
+        """A token that reaches the selected repositories (None: all of its user's), and no more
+        than *permissions* there. Shown only now."""
+        secret = self._tokens.mint("github_pat_")
+        ids = None if repositories is None else await self._ids(repositories)
+        new = self._new(TokenKind.FINE_GRAINED, secret, note, expires_at)
+        new = replace(new, permissions=dict(permissions), repository_ids=ids)
+        return secret, await self._add_token(login, new)
+
+    async def create_user(self, login: str) -> Account:
+        """CONFLICT when there is one; the first user of all administers the site."""
+        _check_login(login)
+
+        def create(tx: Connection) -> Account:
+            known = accounts.find_account(tx, login)
+            if known is not None and known.type is AccountType.USER:
+                raise AppError(Code.CONFLICT, f"There is a user {known.login!r} already.")
+            return self._user(tx, login)
+
+        return await self._database.write(create)
+
+    async def list_users(self) -> Sequence[Account]:
+        return await self._database.read(accounts.list_users)
+
+    def _new(
+        self, kind: TokenKind, secret: str, note: str, expires_at: datetime | None
+    ) -> accounts.NewToken:
+        now = self._clock()
+        if expires_at is not None and expires_at <= now:
             raise invalid(
                 "expires_at", f"{expires_at:%Y-%m-%d %H:%M} is over; choose a time to come."
             )
-        secret = self._tokens.mint("ghp_")
+        return accounts.NewToken(
+            kind=kind,
+            digest=self._tokens.digest(secret),
+            last_eight=secret[-8:],
+            created_at=now,
+            note=note,
+            expires_at=expires_at,
+        )
 
-        def create(tx: Connection) -> int:
-            return accounts.add_token(
-                tx,
-                self._user(tx, login),
-                kind=TokenKind.CLASSIC,
-                digest=self._tokens.digest(secret),
-                last_eight=secret[-8:],
-                note=note,
-                scopes=SCOPES,
-                expires_at=expires_at,
-                now=self._clock(),
-            )
+    async def _add_token(self, login: str, new: accounts.NewToken) -> Token:
+        _check_login(login)
 
-        token_id = await self._database.write(create)
-        token = await self._database.read(lambda tx: accounts.find_token_by_id(tx, token_id))
-        assert token is not None
-        return secret, token
+        def add(tx: Connection) -> Token:
+            token_id = accounts.add_token(tx, self._user(tx, login), new)
+            token = accounts.find_token_by_id(tx, token_id)
+            assert token is not None
+            return token
+
+        return await self._database.write(add)
+
+    async def _ids(self, full_names: Sequence[str]) -> frozenset[int]:
+        """NOT_FOUND names the repository that is not there."""
+
+        def find(tx: Connection) -> frozenset[int]:
+            found = set()
+            for full_name in full_names:
+                owner, _, name = full_name.partition("/")
+                repository = accounts.find_repository(tx, owner, name)
+                if repository is None:
+                    raise not_found(f"There is no repository {full_name!r}.")
+                found.add(repository.id)
+            return frozenset(found)
+
+        return await self._database.read(find)
 
     async def list_tokens(self) -> Sequence[Token]:
         return await self._database.read(accounts.list_tokens)
@@ -163,3 +253,12 @@ class Administration:
             )
         accounts.become_user(tx, known.id, site_admin=first)
         return accounts.get_account(tx, known.id)
+
+
+def _check_login(login: str) -> None:
+    if not LOGIN.fullmatch(login) or login.lower() in RESERVED:
+        raise invalid(
+            "user",
+            f"{login!r} is not a user name: letters, digits and inner hyphens, at most 39, "
+            "and not the first part of one of this server's own addresses.",
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from journeyman.domain.principals import Token, TokenKind
+from journeyman.domain.principals import Principal, Token, TokenKind
 from journeyman.domain.repositories import Account, AccountType, Permission, Repository
 from journeyman.store.tables import account, collaborator, repository, token
 
@@ -56,6 +57,11 @@ def has_users(tx: sa.Connection) -> bool:
     return tx.scalar(sa.select(sa.exists().where(account.c.type == AccountType.USER))) or False
 
 
+def list_users(tx: sa.Connection) -> Sequence[Account]:
+    users = sa.select(account).where(account.c.type == AccountType.USER)
+    return [_account(row) for row in tx.execute(users.order_by(account.c.login_key))]
+
+
 _TOKEN_COLUMNS = [c.label(f"token_{c.name}") for c in token.c]
 _OWNER_COLUMNS = [c.label(f"owner_{c.name}") for c in account.c]
 
@@ -82,6 +88,11 @@ def _token(row: sa.Row[Any]) -> Token:
         expires_at=row.token_expires_at,
         last_used_at=row.token_last_used_at,
         revoked_at=row.token_revoked_at,
+        permissions=row.token_permissions,
+        repository_ids=(
+            None if row.token_repository_ids is None else frozenset(row.token_repository_ids)
+        ),
+        client_id=row.token_client_id,
     )
 
 
@@ -104,29 +115,38 @@ def list_tokens(tx: sa.Connection) -> Sequence[Token]:
     return [_token(row) for row in tx.execute(_TOKENS.order_by(token.c.id))]
 
 
-def add_token(
-    tx: sa.Connection,
-    owner: Account,
-    *,
-    kind: TokenKind,
-    digest: bytes,
-    last_eight: str,
-    note: str,
-    scopes: Sequence[str],
-    expires_at: datetime | None,
-    now: datetime,
-) -> int:
+@dataclass(frozen=True)
+class NewToken:
+    """A token to be stored. *digest* is the SHA-256 of its text."""
+
+    kind: TokenKind
+    digest: bytes
+    last_eight: str
+    created_at: datetime
+    note: str = ""
+    scopes: Sequence[str] = ()
+    permissions: Mapping[str, str] | None = None
+    repository_ids: Iterable[int] | None = None
+    client_id: str | None = None
+    expires_at: datetime | None = None
+
+
+def add_token(tx: sa.Connection, owner: Account, new: NewToken) -> int:
+    ids = new.repository_ids
     added: int = tx.execute(
         token.insert()
         .values(
             account_id=owner.id,
-            kind=kind,
-            digest=digest,
-            last_eight=last_eight,
-            note=note,
-            scopes=list(scopes),
-            created_at=now,
-            expires_at=expires_at,
+            kind=new.kind,
+            digest=new.digest,
+            last_eight=new.last_eight,
+            note=new.note,
+            scopes=list(new.scopes),
+            permissions=None if new.permissions is None else dict(new.permissions),
+            repository_ids=None if ids is None else sorted(ids),
+            client_id=new.client_id,
+            created_at=new.created_at,
+            expires_at=new.expires_at,
         )
         .returning(token.c.id)
     ).scalar_one()
@@ -246,15 +266,26 @@ _PERMISSION = (
 def permission(tx: sa.Connection, account_id: int, repository_id: int) -> Permission:
     """What an account may do: as site administrator, owner, collaborator, or because the
     repository is public."""
+    return _role(tx, account_id, repository_id)[0]
+
+
+def permission_of(tx: sa.Connection, principal: Principal, repository_id: int) -> Permission:
+    """What a principal may do: no more than its account, and no more than its token."""
+    role, private = _role(tx, principal.account.id, repository_id)
+    return principal.limit(role, repository_id, private=private)
+
+
+def _role(tx: sa.Connection, account_id: int, repository_id: int) -> tuple[Permission, bool]:
+    """And whether the repository is private."""
     row = tx.execute(
         _PERMISSION, {"account_id": account_id, "repository_id": repository_id}
     ).first()
     if row is None:
-        return Permission.NONE
+        return Permission.NONE, True
     if row.site_admin or row.owner_id == account_id:
-        return Permission.ADMIN
+        return Permission.ADMIN, row.private
     public = Permission.NONE if row.private else Permission.READ
-    return max(Permission(row.permission or 0), public)
+    return max(Permission(row.permission or 0), public), row.private
 
 
 def set_collaborator(

@@ -72,11 +72,106 @@ token = sa.Table(
     sa.Column("last_eight", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("scopes", Json, nullable=False),
+    sa.Column("permissions", Json),
+    sa.Column("repository_ids", Json),
+    sa.Column("client_id", sa.ForeignKey("oauth_app.client_id")),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("last_used_at", Instant),
     sa.Column("revoked_at", Instant),
     sqlite_autoincrement=True,
+)
+
+oauth_app = sa.Table(
+    "oauth_app",
+    metadata,
+    sa.Column("client_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("secret_digest", sa.LargeBinary),
+    sa.Column("callback_urls", Json, nullable=False),
+    sa.Column("device_flow", sa.Boolean, nullable=False),
+    sa.Column("permissions", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("deleted_at", Instant),
+)
+
+oauth_device = sa.Table(
+    "oauth_device",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("user_code_digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("client_id", sa.ForeignKey("oauth_app.client_id"), nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("account_id", sa.ForeignKey("account.id")),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("polled_at", Instant),
+)
+
+oauth_code = sa.Table(
+    "oauth_code",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("client_id", sa.ForeignKey("oauth_app.client_id"), nullable=False),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("code_challenge", sa.Text),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+)
+
+oauth_refresh = sa.Table(
+    "oauth_refresh",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("token_id", sa.ForeignKey("token.id"), nullable=False, index=True),
+    sa.Column("by_device", sa.Boolean, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+)
+
+password = sa.Table(
+    "password",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+login_link = sa.Table(
+    "login_link",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+)
+
+web_session = sa.Table(
+    "web_session",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("revoked_at", Instant),
+)
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+server_key = sa.Table(
+    "server_key",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
 )
 
 repository = sa.Table(

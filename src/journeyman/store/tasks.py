@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
+from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Sort, TaskPage, TaskQuery
 from journeyman.domain.tasks import Task
 from journeyman.store.accounts import OWNER_COLUMNS, REPOSITORY_COLUMNS, labelled_repository
@@ -147,8 +148,15 @@ def list_for_repository(tx: sa.Connection, repository_id: int, query: TaskQuery)
     return _page(tx, task.c.repository_id == repository_id, query)
 
 
-def list_for_creator(tx: sa.Connection, creator_id: int, query: TaskQuery) -> TaskPage:
-    return _page(tx, task.c.creator_id == creator_id, query)
+def list_for_creator(tx: sa.Connection, principal: Principal, query: TaskQuery) -> TaskPage:
+    """The tasks that *principal* made, in the repositories that its token reaches."""
+    scope = task.c.creator_id == principal.account.id
+    public = task.c.repository_id.in_(sa.select(repository.c.id).where(~repository.c.private))
+    if principal.public_only:
+        scope = scope & public
+    if principal.repository_ids is not None:
+        scope = scope & (task.c.repository_id.in_(principal.repository_ids) | public)
+    return _page(tx, scope, query)
 
 
 def _page(tx: sa.Connection, scope: sa.ColumnElement[bool], query: TaskQuery) -> TaskPage:

@@ -47,6 +47,19 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "oauth_app",
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("secret_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("callback_urls", sa.Text(), nullable=False),
+        sa.Column("device_flow", sa.Boolean(), nullable=False),
+        sa.Column("permissions", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_oauth_app")),
+    )
+    op.create_table(
         "token",
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("account_id", BIG_ID, nullable=False),
@@ -55,11 +68,17 @@ def upgrade() -> None:
         sa.Column("last_eight", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("permissions", sa.Text(), nullable=True),
+        sa.Column("repository_ids", sa.Text(), nullable=True),
+        sa.Column("client_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_token_account_id")),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["oauth_app.client_id"], name=op.f("fk_token_client_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_token")),
         sa.UniqueConstraint("digest", name=op.f("uq_token_digest")),
         sqlite_autoincrement=True,
@@ -243,3 +262,128 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_session_id"), "message", ["session_id"], unique=False)
+    _sign_in()
+
+
+def _sign_in() -> None:
+    """What OAuth and the pages that log people in keep."""
+    op.create_table(
+        "oauth_device",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("user_code_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("polled_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_oauth_device_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["oauth_app.client_id"], name=op.f("fk_oauth_device_client_id")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_oauth_device")),
+        sa.UniqueConstraint("user_code_digest", name=op.f("uq_oauth_device_user_code_digest")),
+    )
+    op.create_table(
+        "oauth_code",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("code_challenge", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_oauth_code_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["oauth_app.client_id"], name=op.f("fk_oauth_code_client_id")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_oauth_code")),
+    )
+    op.create_table(
+        "oauth_refresh",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("token_id", BIG_ID, nullable=False),
+        sa.Column("by_device", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["token_id"], ["token.id"], name=op.f("fk_oauth_refresh_token_id")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_oauth_refresh")),
+    )
+    op.create_index(op.f("ix_token_id"), "oauth_refresh", ["token_id"], unique=False)
+    op.create_table(
+        "password",
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_password_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_password")),
+    )
+    op.create_table(
+        "login_link",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_login_link_account_id")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_login_link")),
+    )
+    op.create_table(
+        "web_session",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_web_session_account_id")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_web_session")),
+    )
+    op.create_index(op.f("ix_account_id"), "web_session", ["account_id"], unique=False)
+    op.create_table(
+        "attempt",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_attempt")),
+    )
+    op.create_table(
+        "server_key",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_server_key")),
+    )
+    _register_the_clients_that_are_known()
+
+
+def _register_the_clients_that_are_known() -> None:
+    """GitHub's own command line and Journeyman's: both log in by the device flow."""
+    apps = sa.table(
+        "oauth_app",
+        sa.column("client_id", sa.Text()),
+        sa.column("name", sa.Text()),
+        sa.column("kind", sa.Text()),
+        sa.column("callback_urls", sa.Text()),
+        sa.column("device_flow", sa.Boolean()),
+        sa.column("permissions", sa.Text()),
+        sa.column("created_at", sa.BigInteger()),
+    )
+    same = {"kind": "oauth", "device_flow": True, "permissions": "{}", "created_at": 0}
+    loopback = '["http://127.0.0.1/callback"]'
+    known = (("178c6fc778ccc68e1d6a", "GitHub CLI"), ("6a6f75726e65796d616e", "Journeyman CLI"))
+    op.bulk_insert(
+        apps,
+        [
+            {"client_id": client_id, "name": name, "callback_urls": loopback, **same}
+            for client_id, name in known
+        ],
+    )
