@@ -10,6 +10,7 @@ import asyncio
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from journeyman.workspace import BundleRefused, bundles, remotes
 PUSH_SECONDS = 600
 PATCH_LIMIT = 64 << 20
 BRANCH = "refs/heads/"
+PREFIX = "publish-"
 PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
 DIFF = ("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -80,11 +82,18 @@ class Publisher:
             except GitError as error:
                 raise BundleRefused(f"The patch cannot be made: {error.message}") from error
 
+    async def sweep(self, keep_seconds: float = 86400) -> None:
+        """Remove what services that died in the middle left longer than *keep_seconds* ago."""
+        oldest = time.time() - keep_seconds
+        for path in self._root.glob(f"{PREFIX}*"):
+            if path.stat().st_mtime < oldest:
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
     @asynccontextmanager
     async def _unpacked(self, work: Work) -> AsyncIterator[Path]:
         """A bare repository with the bundle's commits; gone at every end."""
         self._root.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix="publish-", dir=self._root))
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._root))
         try:
             repository = directory / "work.git"
             await git.run("init", "--quiet", "--bare", "--template=", "--", str(repository))

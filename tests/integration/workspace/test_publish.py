@@ -56,6 +56,15 @@ async def test_the_work_arrives_as_a_branch_and_nothing_is_left(desk: Desk) -> N
     assert git(desk.mirror, "for-each-ref", "refs/heads/journeyman") == ""
 
 
+async def test_what_a_dead_service_left_is_swept(desk: Desk) -> None:
+    left = desk.root / "publish" / "publish-left"
+    (left / "work.git").mkdir(parents=True)
+    await desk.publisher.sweep()
+    assert left.exists()
+    await desk.publisher.sweep(keep_seconds=-1)
+    assert not left.exists()
+
+
 async def test_delivering_again_is_success_and_more_work_follows(desk: Desk) -> None:
     first = desk.work()
     await desk.deliver(first)
