@@ -42,6 +42,7 @@ class Limits:
     pids: int = 512
     open_files: int = 4096
     disk_bytes: int = 10 << 30
+    """Past it everything inside is ended, and commands may delete but not write until it fits."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from journeyman.sandbox import (
 )
 from journeyman.sandbox.arguments import ENVIRONMENT
 from journeyman.sandbox.descriptors import sealed
+from journeyman.sandbox.disk import Disk
 from journeyman.sandbox.launch import Account, Launched
 from journeyman.sandbox.output import Pipe
 from journeyman.sandbox.wire import Reply, Value
@@ -38,7 +39,14 @@ ERROR_BYTES = 4096
 class Bubble:
     """A Sandbox: one bubblewrap with a process 1 of our own in it."""
 
-    def __init__(self, spec: SandboxSpec, launched: Launched, account: Account | None) -> None:
+    def __init__(
+        self,
+        spec: SandboxSpec,
+        launched: Launched,
+        account: Account | None,
+        *,
+        disk_poll_seconds: float,
+    ) -> None:
         self.id = spec.id
         self.enforced: Mapping[str, str] = _enforced(launched.cgroup.enforced)
         self._environment = {**ENVIRONMENT, **spec.env}
@@ -47,6 +55,9 @@ class Bubble:
         self._account = account
         self._closing: asyncio.Task[None] | None = None
         self._killing: set[asyncio.Task[None]] = set()
+        self._disk = Disk(spec.directory, spec.limits.disk_bytes)
+        watching = self._disk.watch(disk_poll_seconds, self.kill_all)
+        self._watching = asyncio.create_task(watching)
 
     async def exec(
         self,
@@ -106,6 +117,8 @@ class Bubble:
 
     async def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """See Sandbox.write."""
+        if await self._disk_is_full():
+            raise FileRefused(f"{path!r}: {self._disk_notice().decode().strip()}")
         await self._ask("write", [sealed(data)], path=_absolute(path), mode=mode)
 
     async def kill_all(self) -> None:
@@ -115,7 +128,7 @@ class Bubble:
     async def close(self) -> None:
         """See Sandbox.close."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._launched.end())
+            self._closing = asyncio.create_task(self._end())
         await asyncio.shield(self._closing)
 
     async def _run(
@@ -129,13 +142,17 @@ class Bubble:
         timeout_seconds: float | None,
     ) -> tuple[int, bool]:
         """Exit code, and whether time ran out. *pipes*: output, and errors when apart."""
+        full = await self._disk_is_full()
+        if full:
+            pipes[-1].kept.add(self._disk_notice())
         number, ended = self._channel.submit(
             "exec",
-            [*([] if stdin is None else [sealed(stdin)]), *(pipe.writer for pipe in pipes)],
+            [*([] if stdin is None else [sealed(stdin)]), *(pipe.give_writer() for pipe in pipes)],
             arg=argv,
             cwd=posixpath.join(WORKSPACE, cwd),
             env={**self._environment, **(env or {})},
             stdin="none" if stdin is None else "given",
+            writing="refused" if full else "allowed",
         )
         try:
             finished, _ = await asyncio.wait([ended], timeout=timeout_seconds)
@@ -187,10 +204,27 @@ class Bubble:
             raise FileRefused(f"{fields.get('path', operation)!r}: {reply.fields['error']}")
         return reply
 
+    async def _disk_is_full(self) -> bool:
+        if self._disk.over:
+            await self._disk.measure()
+        return self._disk.over
+
+    def _disk_notice(self) -> bytes:
+        used, limit = self._disk.used_bytes, self._disk.limit_bytes
+        return (
+            f"The session uses {used} bytes on disk and may use {limit}: "
+            "files can be deleted but not written.\n"
+        ).encode()
+
+    async def _end(self) -> None:
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
+        await self._launched.end()
+
     def _pipe(self, limit_bytes: int, on_output: OnOutput | None = None) -> Pipe:
         pipe = Pipe(limit_bytes, on_output)
         if self._account is not None:
-            os.fchown(pipe.writer, self._account.uid, self._account.gid)
+            pipe.give_to(self._account.uid, self._account.gid)
         return pipe
 
     def _release(self, pipe: Pipe) -> None:
@@ -237,5 +271,5 @@ def _enforced(groups: Mapping[str, str]) -> dict[str, str]:
     return {
         **{limit: groups.get(limit, otherwise) for limit, otherwise in alone.items()},
         "open_files": "rlimit, each process",
-        "disk": "nothing",
+        "disk": "polled",
     }

@@ -6,6 +6,7 @@ Knows nothing of what runs inside.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -43,6 +44,8 @@ class Options:
     """Host account of the sandboxes' processes when the service is root; never 0."""
     gid: int = UNPRIVILEGED
     """Its group."""
+    disk_poll_seconds: float = 5.0
+    """How often a session's use of the disk is measured."""
 
 
 class Bubblewrap:
@@ -67,7 +70,9 @@ class Bubblewrap:
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """See SandboxBackend.start."""
         host = await self._host()
-        return Bubble(spec, await launch(spec, host), host.account)
+        launched = await launch(spec, host)
+        poll = self._options.disk_poll_seconds
+        return Bubble(spec, launched, host.account, disk_poll_seconds=poll)
 
     async def remove(self, directory: Path) -> None:
         """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
@@ -79,7 +84,8 @@ class Bubblewrap:
 
     async def sweep(self) -> None:
         """See SandboxBackend.sweep."""
-        await (await self._host()).cgroups.sweep()
+        with contextlib.suppress(SandboxUnavailable):
+            await (await self._host()).cgroups.sweep()
 
     async def _try(self) -> Probe:
         directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="journeyman-probe-"))

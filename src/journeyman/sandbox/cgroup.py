@@ -15,6 +15,8 @@ from pathlib import Path
 from journeyman.sandbox import Limits
 
 PREFIX = "journeyman-"
+SERVICE = "service.journeyman"
+"""Where the service itself goes when its group is to have groups below it."""
 MOUNT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
 CONTROLLERS = ("memory", "pids", "cpu")
@@ -87,7 +89,7 @@ def find(mount: Path = MOUNT, own: str | None = None) -> Cgroups:
     unified, controllers = None, frozenset[str]()
     for root in (mount, mount / "unified"):
         if (root / "cgroup.controllers").exists() and "" in places:
-            unified = root / places[""].lstrip("/")
+            unified = root / places[""].removesuffix(f"/{SERVICE}").lstrip("/")
             controllers = _delegate(unified)
             break
     classic = {
@@ -122,7 +124,7 @@ def _delegate(base: Path) -> frozenset[str]:
 
 def _move_out_of(base: Path) -> None:
     """A group with processes of its own may not pass controllers on, except the root."""
-    service = base / "service"
+    service = base / SERVICE
     service.mkdir(exist_ok=True)
     (service / "cgroup.procs").write_text(str(os.getpid()))
 

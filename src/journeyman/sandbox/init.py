@@ -34,6 +34,8 @@ DIES_FIRST, DIES_LAST = b"1000", b"0"
 """Values of oom_score_adj: memory runs out for a command before it does for process 1."""
 KILL_SECONDS = 0.5
 """How long a command's tree may go on growing while it is killed; then everything is."""
+RESET = {int(signal.SIGPIPE), int(signal.SIGXFSZ)}
+"""Signals that Python ignores and commands must not; without the second, writing fails politely."""
 
 
 class Message:
@@ -159,15 +161,22 @@ class Init:
         stdin = streams.pop(0) if message.one("stdin") == "given" else None
         environment = dict(pair.split("=", 1) for pair in message.many("env"))
         environment[MARK] = message.one("id")
+        writing = message.one("writing") == "allowed"
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
         os.pwrite(self.oom_score, DIES_FIRST, 0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most if writing else 0, most))
         try:
             pid = spawn(
                 message.many("arg"),
                 message.one("cwd"),
                 environment,
                 (stdin, streams[0], streams[-1]),
+                RESET if writing else RESET - {signal.SIGXFSZ},
             )
+            if not writing:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
         finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
             os.pwrite(self.oom_score, DIES_LAST, 0)
         self.commands[pid] = int(message.one("id"))
 
@@ -302,7 +311,11 @@ def watch_children() -> int:
 
 
 def spawn(
-    argv: list[str], cwd: str, environment: dict[str, str], streams: tuple[int | None, int, int]
+    argv: list[str],
+    cwd: str,
+    environment: dict[str, str],
+    streams: tuple[int | None, int, int],
+    reset: set[int],
 ) -> int:
     """Start a program in a session of its own; its process number. Raises OSError."""
     stdin, stdout, stderr = streams
@@ -321,7 +334,7 @@ def spawn(
             environment,
             file_actions=actions,
             setsid=True,
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+            setsigdef=reset,
         )
     finally:
         os.chdir("/")

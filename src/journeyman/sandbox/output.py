@@ -54,8 +54,8 @@ class Pipe:
 
     def __init__(self, limit_bytes: int, on_output: OnOutput | None = None) -> None:
         self.kept = Bounded(limit_bytes)
-        self.writer: int
-        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self._writer: int | None
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reader, False)
         self._on_output = on_output
         self._loop = asyncio.get_running_loop()
@@ -64,6 +64,16 @@ class Pipe:
         self._ended = asyncio.Event()
         self._open = True
         self._loop.add_reader(self._reader, self._readable)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let that account open the pipe by name, as /dev/stdout does."""
+        os.fchown(self._reader, uid, gid)
+
+    def give_writer(self) -> int:
+        """The writing end, once; whoever takes it closes it."""
+        assert self._writer is not None
+        writer, self._writer = self._writer, None
+        return writer
 
     async def settle(self, grace_seconds: float) -> None:
         """Wait until the pipe ends, at most *grace_seconds* while somebody keeps it open."""
@@ -79,7 +89,9 @@ class Pipe:
             return None
         self._open = False
         self._stop()
-        if self._ended.is_set():
+        if self._writer is not None:
+            os.close(self._writer)
+        if self._writer is not None or self._ended.is_set():
             os.close(self._reader)
             return None
         return self._reader

@@ -66,7 +66,7 @@ class Channel:
         reply: asyncio.Future[Reply] = self._loop.create_future()
         if self.lost:
             _close(descriptors)
-            reply.set_exception(SandboxLost("the sandbox has ended"))
+            _fail(reply)
             return number, reply
         self._waiting[number] = reply
         try:
@@ -80,7 +80,13 @@ class Channel:
         self, operation: str, descriptors: Sequence[int] = (), **fields: Value
     ) -> Reply:
         """Send a request and wait for its reply. Raises SandboxLost."""
-        return await self.submit(operation, descriptors, **fields)[1]
+        _, reply = self.submit(operation, descriptors, **fields)
+        try:
+            await asyncio.wait([reply])
+        except asyncio.CancelledError:
+            reply.add_done_callback(_discard)
+            raise
+        return reply.result()
 
     def hand_over(self, descriptor: int) -> None:
         """Give process 1 the reading end of a pipe to drain."""
@@ -100,8 +106,7 @@ class Channel:
         _close(self._received + [one for _, many in self._unsent for one in many])
         for reply in self._waiting.values():
             if not reply.done():
-                reply.set_exception(SandboxLost("the sandbox has ended"))
-                reply.exception()
+                _fail(reply)
         self._waiting.clear()
         self._unsent.clear()
         self._received.clear()
@@ -194,6 +199,17 @@ def _encoded(message: Mapping[str, Value]) -> bytes:
 def _pair(field: str) -> tuple[str, str]:
     name, _, value = field.partition("=")
     return name, value
+
+
+def _fail(reply: asyncio.Future[Reply]) -> None:
+    reply.set_exception(SandboxLost("the sandbox has ended"))
+    reply.exception()
+
+
+def _discard(reply: asyncio.Future[Reply]) -> None:
+    """Nobody waits for *reply* any more: close what came with it."""
+    if not reply.cancelled() and reply.exception() is None:
+        reply.result().close()
 
 
 def _close(descriptors: Sequence[int]) -> None:

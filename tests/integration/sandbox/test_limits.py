@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.sandbox import Sandbox, SandboxBackend, SandboxSpec
+from journeyman.sandbox import FileRefused, Limits, Sandbox, SandboxBackend, SandboxSpec
+from journeyman.sandbox.bubblewrap import Bubblewrap, Options
 from tests.integration.sandbox.conftest import LIMITS
+from tests.integration.sandbox.requirement import require
 
 pytestmark = pytest.mark.sandbox
 
@@ -92,6 +94,29 @@ async def test_a_flood_of_output_is_bounded_and_the_service_stays_awake(box: San
         before = time.monotonic()
     assert len((await flood).output) == 1 << 16
     assert longest < 0.5
+
+
+async def test_past_its_disk_a_session_may_only_delete(tmp_path: Path) -> None:
+    backend = await require(Bubblewrap(Options(disk_poll_seconds=0.1)))
+    limits = Limits(disk_bytes=20 << 20)
+    box = await backend.start(SandboxSpec("disk", tmp_path / "s", limits=limits))
+    try:
+        filling = await box.exec(
+            "echo small > kept; while sleep 0.02; do head -c 1M /dev/zero >> ~/big; done",
+            timeout_seconds=30,
+        )
+        assert filling.exit_code == 137
+        assert not filling.timed_out
+        refused = await box.exec("echo more >> kept; cat kept")
+        assert b"deleted but not written" in refused.output
+        assert refused.output.endswith(b"small\n")
+        with pytest.raises(FileRefused, match="deleted but not written"):
+            await box.write("kept", b"more")
+        assert (await box.exec("rm ~/big")).exit_code == 0
+        assert (await box.exec("echo more >> kept; cat kept")).output == b"small\nmore\n"
+        await box.write("kept", b"rewritten")
+    finally:
+        await box.close()
 
 
 async def test_a_processor_share_is_enforced(box: Sandbox) -> None:

@@ -49,7 +49,12 @@ def test_version_2_limits_are_written_before_anything_is_moved(unified: Path) ->
 
 def test_version_2_moves_the_service_out_of_the_way(unified: Path) -> None:
     cgroup.find(unified, "0::/unit\n")
-    assert (unified / "unit/service/cgroup.procs").read_text() == str(os.getpid())
+    assert (unified / "unit" / cgroup.SERVICE / "cgroup.procs").read_text() == str(os.getpid())
+
+
+def test_a_second_look_finds_the_same_place(unified: Path) -> None:
+    first = cgroup.find(unified, "0::/unit\n")
+    assert cgroup.find(unified, f"0::/unit/{cgroup.SERVICE}\n") == first
 
 
 def test_version_1_stays_below_the_services_own_group(classic: Path) -> None:

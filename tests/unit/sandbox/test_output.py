@@ -36,8 +36,9 @@ def test_a_long_stream_holds_little_memory() -> None:
 async def test_a_pipe_ends_when_its_writers_are_gone() -> None:
     seen: list[bytes] = []
     pipe = Pipe(100, seen.append)
-    os.write(pipe.writer, b"hello")
-    os.close(pipe.writer)
+    writer = pipe.give_writer()
+    os.write(writer, b"hello")
+    os.close(writer)
     await pipe.settle(1)
     assert pipe.release() is None
     assert (pipe.kept.content(), seen) == (b"hello", [b"hello"])
@@ -45,27 +46,35 @@ async def test_a_pipe_ends_when_its_writers_are_gone() -> None:
 
 async def test_a_pipe_that_somebody_keeps_open_is_handed_on() -> None:
     pipe = Pipe(100)
-    os.write(pipe.writer, b"early")
+    writer = pipe.give_writer()
+    os.write(writer, b"early")
     await pipe.settle(0.05)
     left = pipe.release()
     assert left is not None
     assert pipe.kept.content() == b"early"
-    os.write(pipe.writer, b"late")
+    os.write(writer, b"late")
     assert os.read(left, 100) == b"late"
-    os.close(pipe.writer)
+    os.close(writer)
     os.close(left)
 
 
 async def test_a_flood_is_paused_and_goes_on() -> None:
     pipe = Pipe(100)
-    os.set_blocking(pipe.writer, False)
+    writer = pipe.give_writer()
+    os.set_blocking(writer, False)
     sent = 0
     while sent < 12 << 20:
         try:
-            sent += os.write(pipe.writer, b"x" * 65536)
+            sent += os.write(writer, b"x" * 65536)
         except BlockingIOError:
             await pipe.settle(0.001)
-    os.close(pipe.writer)
+    os.close(writer)
     await pipe.settle(5)
     assert pipe.release() is None
     assert pipe.kept.total_bytes == sent
+
+
+async def test_a_pipe_that_was_never_used_is_closed_whole() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    assert Pipe(100).release() is None
+    assert len(os.listdir("/proc/self/fd")) == before

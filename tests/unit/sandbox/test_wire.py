@@ -151,3 +151,22 @@ async def test_after_the_end_every_request_is_lost(ends: Ends) -> None:
         await channel.request("open", [writing])
     channel.hand_over(reading)
     assert opened() == before - {str(writing), str(reading)}
+
+
+async def test_a_reply_to_somebody_who_left_is_closed(ends: Ends) -> None:
+    channel, theirs = ends
+    before = opened()
+    for delay in range(4):
+        asking = asyncio.create_task(channel.request("open"))
+        await asyncio.sleep(0)
+        text = b"id=%d\0descriptors=1" % (delay + 1)
+        socket.send_fds(theirs, [framed(text)], [theirs.fileno()])
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        if not asking.cancel():
+            asking.result().close()
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        await asyncio.sleep(0.01)
+    assert opened() == before
