@@ -105,6 +105,8 @@ class _Demo:
             task = self._follow(client, task_id)
             self._show_result(client, task)
         self._check_branch(task, token)
+        code = self.server.stop()
+        _expect(code == 0, f"the server was stopped and ended with {code}")
 
     def _make_repository(self) -> None:
         self._say("A small repository whose test fails")

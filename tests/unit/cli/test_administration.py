@@ -1,0 +1,109 @@
+"""`journeyman repo …`, `token …`, `migrate` and `config-check` on a real data directory."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from journeyman import config
+from tests.unit.cli.conftest import Result, Run
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A git repository with one commit."""
+    path = tmp_path / "source"
+    identity = ["-c", "user.name=Alice", "-c", "user.email=alice@example.org"]
+    for arguments in (
+        ["init", "--quiet", "--initial-branch=trunk", str(path)],
+        ["-C", str(path), *identity, "commit", "--quiet", "--allow-empty", "-m", "Begin"],
+    ):
+        subprocess.run(["git", *arguments], check=True)
+    return path
+
+
+@pytest.fixture
+def on_data(journeyman: Run, tmp_path: Path) -> Run:
+    def run(*arguments: str) -> Result:
+        return journeyman(*arguments, "--data", str(tmp_path / "data"))
+
+    return run
+
+
+def test_a_repository_is_added_and_listed(on_data: Run, source: Path) -> None:
+    added = on_data("repo", "add", "alice/hello", str(source))
+    assert (added.code, added.out) == (0, "added alice/hello (id 1, branch trunk)\n")
+    (listed,) = json.loads(on_data("repo", "list", "--json").out)
+    assert (listed["full_name"], listed["private"]) == ("alice/hello", True)
+    assert "alice/hello" in on_data("repo", "list").out
+
+
+def test_a_relative_path_and_a_public_repository(
+    on_data: Run, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    added = on_data("repo", "add", "alice/hello", "source", "--public", "--json")
+    assert json.loads(added.out)["private"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("alice", "SOURCE"), 2), (("alice/hello", "/nowhere"), 2), (("alice/hello", "DATA"), 2)],
+)
+def test_what_is_no_repository_is_one_line(
+    on_data: Run, source: Path, tmp_path: Path, arguments: tuple[str, str], code: int
+) -> None:
+    places = {"SOURCE": str(source), "DATA": str(tmp_path)}
+    done = on_data("repo", "add", arguments[0], places.get(arguments[1], arguments[1]))
+    assert done.code == code
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    assert json.loads(on_data("repo", "list", "--json").out) == []
+
+
+def test_a_token_is_printed_alone_and_never_again(on_data: Run) -> None:
+    made = on_data("token", "create", "--user", "alice", "--note", "ci", "--expires-days", "7")
+    secret = made.out.strip()
+    assert made.out == f"{secret}\n"
+    assert secret.startswith("ghp_")
+    listed = on_data("token", "list")
+    assert secret not in listed.out + made.err
+    assert f"…{secret[-8:]}" in listed.out
+    assert "valid until" in listed.out
+
+
+def test_a_revoked_token_stays_in_the_list(on_data: Run) -> None:
+    made = json.loads(on_data("token", "create", "--user", "alice", "--json").out)
+    assert on_data("token", "revoke", str(made["id"])).code == 0
+    (listed,) = json.loads(on_data("token", "list", "--json").out)
+    assert listed["revoked_at"] is not None
+    assert "revoked" in on_data("token", "list").out
+    missing = on_data("token", "revoke", "99")
+    assert missing.code == 1
+    assert "There is no token 99" in missing.err
+
+
+def test_migrate_says_that_it_is_done(on_data: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert on_data("migrate").code == 0
+    assert (tmp_path / "data" / "journeyman.db").exists()
+
+
+def test_config_check_shows_origins_and_no_secret(
+    on_data: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("JOURNEYMAN_SERVER_PORT", "9000")
+    table = on_data("config-check").out
+    assert "sk-secret" not in table
+    assert "4 GiB" in table
+    assert not (tmp_path / "data").exists()
+    found = {s["key"]: s for s in json.loads(on_data("config-check", "--json").out)}
+    assert found["server.port"] == {
+        "key": "server.port",
+        "value": 9000,
+        "origin": "JOURNEYMAN_SERVER_PORT",
+    }
+    assert found["providers.openai.api_key"]["value"] == config.MASK
+    assert found["data"]["origin"] == "command line"
