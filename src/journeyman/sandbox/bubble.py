@@ -267,7 +267,7 @@ def _content(descriptor: int, path: str, limit_bytes: int) -> bytes:
 
 
 def _enforced(groups: Mapping[str, str]) -> dict[str, str]:
-    alone = {"memory": "rlimit, each process", "pids": "rlimit", "cpu": "nothing"}
+    alone = {"memory": "watched", "pids": "rlimit", "cpu": "nothing"}
     return {
         **{limit: groups.get(limit, otherwise) for limit, otherwise in alone.items()},
         "open_files": "rlimit, each process",

@@ -32,6 +32,8 @@ MARK = "SANDBOX_EXEC"
 """Names a command's number in the environment of everything it starts."""
 DIES_FIRST, DIES_LAST = b"1000", b"0"
 """Values of oom_score_adj: memory runs out for a command before it does for process 1."""
+WATCH_MS = 250
+"""How often the memory of all processes is added up, where nothing else limits it."""
 KILL_SECONDS = 0.5
 """How long a command's tree may go on growing while it is killed; then everything is."""
 RESET = {int(signal.SIGPIPE), int(signal.SIGXFSZ)}
@@ -70,6 +72,9 @@ class Init:
         self.commands: dict[int, int] = {}
         """Process number to the number of the request that started it."""
         self.drained: set[int] = set()
+        self.memory_bytes = 0
+        """What all processes together may use; 0 where a control group sees to it."""
+        self.next_look = 0.0
         self.poll = select.poll()
         self.oom_score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
         self.proc_device = os.stat("/proc").st_dev
@@ -90,7 +95,7 @@ class Init:
         self.poll.register(self.control, select.POLLIN)
         self.poll.register(children, select.POLLIN)
         while True:
-            for ready, _ in self.poll.poll():
+            for ready, _ in self.poll.poll(WATCH_MS if self.memory_bytes else None):
                 if ready == children:
                     os.read(children, 4096)
                     self.reap()
@@ -98,6 +103,7 @@ class Init:
                     self.receive()
                 elif ready in self.drained:
                     self.discard(ready)
+            self.watch_memory()
 
     def receive(self) -> None:
         """Take in what has arrived, and do every request that is whole."""
@@ -153,7 +159,18 @@ class Init:
             _, hard = resource.getrlimit(kind)
             value = int(wanted) if hard == resource.RLIM_INFINITY else min(int(wanted), hard)
             resource.setrlimit(kind, (value, value))
+        self.memory_bytes = int(message.one("watched_memory"))
         return Reply()
+
+    def watch_memory(self) -> None:
+        """Past the limit, end the largest process, as the kernel would where it could."""
+        now = time.monotonic()
+        if not self.memory_bytes or now < self.next_look:
+            return
+        self.next_look = now + WATCH_MS / 1000
+        sizes = {pid: memory_of(pid) for pid in living()}
+        if sum(sizes.values()) > self.memory_bytes:
+            send_kill(max(sizes, key=lambda pid: sizes[pid]))
 
     def start(self, message: Message, descriptors: list[int]) -> None:
         """Start a command; its reply comes when it is reaped."""
@@ -374,6 +391,27 @@ def environment_of(pid: int) -> bytes:
             return file.read() + b"\0"
     except OSError:
         return b""
+
+
+def memory_of(pid: int) -> int:
+    """The share of memory that is *pid*'s, in bytes; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) << 10
+    except OSError:
+        return resident_of(pid)
+    return 0
+
+
+def resident_of(pid: int) -> int:
+    """What *pid* holds in memory, shared pages included: all that can be read of a closed one."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def send_kill(pid: int) -> None:

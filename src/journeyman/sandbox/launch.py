@@ -97,7 +97,11 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
         async with asyncio.timeout(START_SECONDS):
             process, doors = _spawn(spec, host, errors)
             launched = await _admit(process, doors, cgroup, errors)
-            await launched.channel.request("limit", limit=_rlimits(spec.limits, cgroup))
+            await launched.channel.request(
+                "limit",
+                limit=_rlimits(spec.limits, cgroup),
+                watched_memory=0 if "memory" in cgroup.enforced else spec.limits.memory_bytes,
+            )
         return launched
     except (OSError, SandboxLost, ValueError) as error:
         text = os.pread(errors, 4096, 0).decode(errors="replace").strip() or str(error)

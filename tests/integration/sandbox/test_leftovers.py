@@ -148,6 +148,18 @@ async def test_a_cancelled_start_leaves_nothing(backend: SandboxBackend, tmp_pat
         assert groups(os.getpid()) == []
 
 
+async def test_a_service_may_have_its_loop_in_another_thread(tmp_path: Path) -> None:
+    async def session() -> bytes:
+        backend = Bubblewrap()
+        box = await backend.start(SandboxSpec("thread", tmp_path / "s"))
+        output = (await box.exec("sleep 0.2; echo fine")).output
+        await box.close()
+        await backend.remove(tmp_path / "s")
+        return output
+
+    assert await asyncio.to_thread(lambda: asyncio.run(session())) == b"fine\n"
+
+
 async def test_without_bubblewrap_the_hint_says_what_to_install(tmp_path: Path) -> None:
     backend = Bubblewrap(Options(bwrap="no-such-bwrap"))
     probe = await backend.probe()

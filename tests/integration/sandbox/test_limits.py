@@ -49,10 +49,20 @@ async def test_what_fits_is_given(box: Sandbox) -> None:
 
 async def test_memory_that_belongs_to_no_process_is_limited(box: Sandbox) -> None:
     if not box.enforced["memory"].startswith("cgroup"):
-        assert box.enforced["memory"] == "rlimit, each process"
+        assert box.enforced["memory"] == "watched"
         return
     result = await box.exec(["python3", "-c", HIDDEN_HOG], timeout_seconds=60)
     assert b"had it" not in result.output
+    await alive(box)
+
+
+async def test_memory_of_many_processes_is_limited_together(box: Sandbox) -> None:
+    hog = HOG.format(size=200 << 20) + "; import time; time.sleep(3)"
+    results = await asyncio.gather(
+        *(box.exec(["python3", "-c", hog], timeout_seconds=60) for _ in range(4))
+    )
+    assert any(result.exit_code == 137 for result in results)
+    assert any(result.exit_code == 0 for result in results)
     await alive(box)
 
 
