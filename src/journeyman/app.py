@@ -30,6 +30,7 @@ from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Guarantee, bubblewrap
 from journeyman.service import Services
 from journeyman.service.administration import Administration
+from journeyman.service.browsing import Browsing
 from journeyman.service.events import Events
 from journeyman.service.identity import Identity
 from journeyman.service.ledger import Ledger
@@ -86,6 +87,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
+        browsing=Browsing(database, tasks),
     )
     try:
         yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from journeyman.llm import Models
+from journeyman.service.browsing import Browsing
 from journeyman.service.events import Events
 from journeyman.service.identity import Identity
 from journeyman.service.patches import Patches
@@ -25,3 +26,4 @@ class Services:
     events: Events
     patches: Patches
     models: Models
+    browsing: Browsing

@@ -43,7 +43,7 @@ def add_events(
     return made
 
 
-def _event(row: sa.Row[Any]) -> Event:
+def row_to_event(row: sa.Row[Any]) -> Event:
     return Event(
         row.session_id,
         row.number,
@@ -66,10 +66,10 @@ _WITHOUT_RECORD = sa.select(
     session.c.number,
 ).select_from(event.join(session))
 _SESSION_LOG = _EVENT_OF.where(event.c.session_id == sa.bindparam("id")).order_by(event.c.seq)
-_TASK_LOG = _WITHOUT_RECORD.where(session.c.task_id == sa.bindparam("task_id")).order_by(
+TASK_LOG = _WITHOUT_RECORD.where(session.c.task_id == sa.bindparam("task_id")).order_by(
     session.c.number, event.c.seq
 )
-_AFTER = _TASK_LOG.where(
+_AFTER = TASK_LOG.where(
     sa.or_(
         session.c.number > sa.bindparam("after_number"),
         sa.and_(
@@ -82,7 +82,7 @@ _AFTER = _TASK_LOG.where(
 
 def session_log(tx: sa.Connection, session_id: str) -> list[Event]:
     """All of one session, with what the fold needs."""
-    return [_event(row) for row in tx.execute(_SESSION_LOG, {"id": session_id})]
+    return [row_to_event(row) for row in tx.execute(_SESSION_LOG, {"id": session_id})]
 
 
 def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> EventPage:
@@ -91,8 +91,8 @@ def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> Even
         tx.scalar(sa.select(sa.func.sum(session.c.last_seq)).where(session.c.task_id == task_id))
         or 0
     )
-    rows = tx.execute(_TASK_LOG.limit(per_page).offset((page - 1) * per_page), {"task_id": task_id})
-    return EventPage(tuple(_event(row) for row in rows), total)
+    rows = tx.execute(TASK_LOG.limit(per_page).offset((page - 1) * per_page), {"task_id": task_id})
+    return EventPage(tuple(row_to_event(row) for row in rows), total)
 
 
 def task_tail(tx: sa.Connection, task_id: str, after: Cursor, most: int) -> list[Event]:
@@ -106,7 +106,7 @@ def task_tail(tx: sa.Connection, task_id: str, after: Cursor, most: int) -> list
             "most": most,
         },
     )
-    return [_event(row) for row in rows]
+    return [row_to_event(row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -69,6 +70,13 @@ def _with_artifacts(tx: sa.Connection, rows: list[sa.Row[Any]]) -> list[Task]:
 def find_task(tx: sa.Connection, task_id: str) -> Task | None:
     rows = list(tx.execute(_FIND, {"id": task_id}))
     return _with_artifacts(tx, rows)[0] if rows else None
+
+
+def list_by_id(tx: sa.Connection, task_ids: Sequence[str]) -> list[Task]:
+    """In the order of *task_ids*."""
+    found = _with_artifacts(tx, list(tx.execute(_TASKS.where(task.c.id.in_(task_ids)))))
+    by_id = {one.id: one for one in found}
+    return [by_id[task_id] for task_id in task_ids if task_id in by_id]
 
 
 _HEAD = sa.select(task.c.version, task.c.repository_id).where(task.c.id == sa.bindparam("id"))

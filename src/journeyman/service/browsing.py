@@ -1,0 +1,118 @@
+"""Looking at tasks as a person does: lists to search in, parts of a log, what is asked for.
+
+Changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from journeyman.domain.browsing import Found, Mark, Row, Search, Sight, Waiting, Window
+from journeyman.domain.errors import not_found
+from journeyman.domain.events import Event, EventType
+from journeyman.domain.principals import Principal
+from journeyman.domain.queries import Cursor
+from journeyman.domain.repositories import Permission, Repository
+from journeyman.service.tasks import Tasks
+from journeyman.store import accounts, browsing, events
+from journeyman.store.database import Database
+
+SEARCH_MOST = 200
+ALIGN_MOST = 40
+"""How many events a window may leave to the next older one, so as to begin with a turn."""
+BEGINNINGS = frozenset({EventType.TURN_START, EventType.SESSION_START, EventType.USER_MESSAGE})
+
+
+class Browsing:
+    def __init__(self, database: Database, of_tasks: Tasks) -> None:
+        self._database = database
+        self._tasks = of_tasks
+
+    async def find(self, principal: Principal, search: Search) -> Found:
+        """Of all tasks in the repositories that *principal* may read."""
+
+        def find(tx: Connection) -> Found:
+            found, counts = browsing.find_tasks(tx, principal, search)
+            shown = found[: search.per_page]
+            costs = browsing.costs(tx, [task.id for task in shown])
+            people = browsing.logins(tx, {task.creator_id for task in shown})
+            rows = (Row(task, people[task.creator_id], costs.get(task.id)) for task in shown)
+            return Found(tuple(rows), len(found) > len(shown), counts)
+
+        return await self._database.read(find)
+
+    async def repositories(
+        self, principal: Principal, permission: Permission = Permission.READ
+    ) -> Sequence[Repository]:
+        """Those where *principal* has at least *permission*, by name."""
+        return await self._database.read(
+            lambda tx: browsing.list_repositories(tx, principal, permission)
+        )
+
+    async def task(self, principal: Principal, task_id: str) -> Sight:
+        """NOT_FOUND also for a task of a repository that *principal* may not see."""
+        detail = await self._tasks.get(principal, task_id)
+        task, sessions = detail.task, detail.sessions
+
+        def look(tx: Connection) -> Sight:
+            unread = [] if task.session.ended else events.unread_messages(tx, task.session.id)
+            involved = {task.creator_id, *(s.user_id for s in sessions)}
+            people = browsing.logins(tx, involved | {message.user_id for message in unread})
+            waiting = (Waiting(people[m.user_id], m.source, m.content) for m in unread)
+            granted = accounts.permission_of(tx, principal, task.repository.id)
+            writable = granted >= Permission.WRITE and not task.repository.archived
+            return Sight(task, sessions, writable, people, tuple(waiting))
+
+        return await self._database.read(look)
+
+    async def before(
+        self, principal: Principal, task_id: str, before: Cursor | None, most: int
+    ) -> Window:
+        """The end of the log, or what comes before an event; begins with a turn where it can, so
+        that a call and its result stay together."""
+        await self._tasks.version(principal, task_id)
+
+        def read(tx: Connection) -> Window:
+            found = browsing.log_before(tx, task_id, before, most + 1)
+            older = len(found) > most
+            kept = _aligned(found[-most:]) if older else found
+            return Window(tuple(kept), older, before is not None)
+
+        return await self._database.read(read)
+
+    async def after(self, principal: Principal, task_id: str, after: Cursor, most: int) -> Window:
+        await self._tasks.version(principal, task_id)
+
+        def read(tx: Connection) -> Window:
+            found = events.task_tail(tx, task_id, after, most + 1)
+            return Window(tuple(found[:most]), after > Cursor(1, 0), len(found) > most)
+
+        return await self._database.read(read)
+
+    async def event(self, principal: Principal, task_id: str, at: Cursor) -> Event:
+        await self._tasks.version(principal, task_id)
+        found = await self._database.read(lambda tx: browsing.find_event(tx, task_id, at))
+        if found is None:
+            raise not_found(f"The log has no event {at}.")
+        return found
+
+    async def outline(self, principal: Principal, task_id: str) -> Sequence[Mark]:
+        """The whole log without what is long in it."""
+        await self._tasks.version(principal, task_id)
+        return await self._database.read(lambda tx: browsing.outline(tx, task_id))
+
+    async def search(self, principal: Principal, task_id: str, text: str) -> Sequence[Event]:
+        """The first SEARCH_MOST events that say *text*."""
+        await self._tasks.version(principal, task_id)
+        return await self._database.read(
+            lambda tx: browsing.search_log(tx, task_id, text, SEARCH_MOST)
+        )
+
+
+def _aligned(found: list[Event]) -> list[Event]:
+    for index, event in enumerate(found[:ALIGN_MOST]):
+        if event.type in BEGINNINGS:
+            return found[index:]
+    return found
