@@ -162,6 +162,12 @@ class TestExec:
         result = await box.exec("echo a >/dev/stdout; echo b >/dev/stderr; echo c >/proc/self/fd/1")
         assert result.output == b"a\nb\nc\n"
 
+    async def test_commands_ignore_and_block_no_signal(self, box: Sandbox) -> None:
+        result = await box.exec(["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"])
+        masks = [int(line.split()[1], 16) for line in result.output.splitlines()]
+        ordinary = (1 << 31) - 1
+        assert [mask & ordinary for mask in masks] == [0, 0]
+
     async def test_many_at_once(self, box: Sandbox) -> None:
         results = await asyncio.gather(*(box.exec(f"echo {n}") for n in range(100)))
         assert [int(result.output) for result in results] == list(range(100))

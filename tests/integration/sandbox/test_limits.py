@@ -66,6 +66,11 @@ async def test_memory_of_many_processes_is_limited_together(box: Sandbox) -> Non
     await alive(box)
 
 
+async def test_commands_die_of_hunger_before_process_1(box: Sandbox) -> None:
+    result = await box.exec(["cat", "/proc/self/oom_score_adj", "/proc/1/oom_score_adj"])
+    assert result.output == b"1000\n0\n"
+
+
 async def test_shared_memory_is_small(box: Sandbox) -> None:
     result = await box.exec("head -c 100M /dev/zero > /dev/shm/x; stat -c %s /dev/shm/x")
     assert int(result.output.split()[-1]) <= 64 << 20
