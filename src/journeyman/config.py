@@ -120,25 +120,17 @@ class Config:
         return self.server.public_url.rstrip("/") or f"http://{host}:{self.server.port}"
 
     def settings(self) -> list[Setting]:
-        """Everything, in the order of the documentation, for people to read."""
-        found = [Setting("data", str(self.data), self._origin("data"))]
-        for section in _SECTIONS:
-            part = getattr(self, section)
+        """In the order of the documentation."""
+        values: dict[str, Any] = {"data": str(self.data)}
+        parts = [(name, getattr(self, name)) for name in _SECTIONS]
+        for name, part in (*parts, *((f"providers.{one.name}", one) for one in self.providers)):
             for item in fields(part):
-                key = f"{section}.{item.name}"
-                found.append(
-                    Setting(key, _shown(item.name, getattr(part, item.name)), self._origin(key))
-                )
-        for provider in self.providers:
-            for item in fields(provider)[1:]:
-                key = f"providers.{provider.name}.{item.name}"
-                found.append(
-                    Setting(key, _shown(item.name, getattr(provider, item.name)), self._origin(key))
-                )
-        return found
-
-    def _origin(self, key: str) -> str:
-        return self.origins.get(key, "default")
+                values[f"{name}.{item.name}"] = _shown(item.name, getattr(part, item.name))
+        return [
+            Setting(key, value, self.origins.get(key, "default"))
+            for key, value in values.items()
+            if not re.fullmatch(r"providers\.[^.]+\.name", key)
+        ]
 
 
 @dataclass(frozen=True)
@@ -190,7 +182,8 @@ def load(
         if value is not None
     }
     from_env = _read_environment(environ)
-    explicit = file or _path(environ.get(f"{_PREFIX}CONFIG"))
+    named = file or environ.get(f"{_PREFIX}CONFIG")
+    explicit = Path(named).expanduser() if named else None
     from_file = _read_file(explicit) if explicit else {}
     data = given.get("data") or from_env.get("data") or from_file.get("data")
     data = data or _Found(_default_data(environ), "default", text=False)
@@ -356,6 +349,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
         parts[section] = kind(**values)
     providers = _providers(merged, environ, origins)
     _check_preference(parts["models"].preference, providers)
+    _check_database(parts["database"].url)
     return Config(data=data, providers=providers, origins=origins, **parts)
 
 
@@ -397,8 +391,8 @@ def _api_key(prefix: str, found: _Layer, environ: Mapping[str, str]) -> tuple[st
         raise _wrong(f"{prefix}{given[1]}", f"{prefix}{given[0]} and {given[1]}: keep one of them.")
     if not given:
         return None, "default"
-    key = given[0]
-    value, origin = _convert(f"{prefix}{key}", found[key], str), found[key].origin
+    key, origin = given[0], found[given[0]].origin
+    value = _convert(f"{prefix}{key}", found[key], str)
     if key == "api_key_env":
         if not environ.get(value):
             raise _wrong(f"{prefix}{key}", f"{prefix}{key} names {value!r}, which is not set.")
@@ -417,6 +411,13 @@ def _check_preference(preference: Names, providers: Sequence[Provider]) -> None:
                 "models.preference",
                 f"models.preference names {name!r}, which no provider has{_nearest(name, known)}",
             )
+
+
+def _check_database(url: str) -> None:
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        scheme = url.partition(":")[0]
+        message = f"database.url begins with {scheme!r}; use sqlite:///PATH or postgresql://…"
+        raise _wrong("database.url", message)
 
 
 def _convert(key: str, found: _Found, kind: Any) -> Any:
@@ -456,10 +457,6 @@ def _default_data(environ: Mapping[str, str]) -> Path:
         Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/")) / ".local" / "share")
         / "journeyman"
     )
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser() if text else None
 
 
 def _table(value: Any, name: str, origin: str) -> Mapping[str, Any]:

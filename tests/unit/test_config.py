@@ -237,6 +237,12 @@ def test_the_password_of_a_database_never_shows(tmp_path: Path) -> None:
     assert f"postgresql://jm:{config.MASK}@db/jm" in repr(loaded.settings())
 
 
+def test_a_database_of_another_kind_is_refused_without_its_password() -> None:
+    with pytest.raises(AppError, match="begins with 'mysql'") as caught:
+        config.load(environ={"JOURNEYMAN_DATABASE_URL": "mysql://jm:hunter2@db/jm"})
+    assert "hunter2" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("flags", "url"),
     [
