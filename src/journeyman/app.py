@@ -30,11 +30,15 @@ from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Guarantee, bubblewrap
 from journeyman.service import Services
 from journeyman.service.administration import Administration
+from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
+from journeyman.service.consents import Consents
 from journeyman.service.events import Events
 from journeyman.service.identity import Identity
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
+from journeyman.service.logins import Logins
+from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
 from journeyman.service.records import StoredRecords
 from journeyman.service.sessions import Sessions
@@ -88,6 +92,10 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
         browsing=Browsing(database, tasks),
+        oauth=OAuth(database, tokens),
+        consents=Consents(database, tokens),
+        apps=Apps(database, tokens),
+        logins=Logins(database),
     )
     try:
         yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from journeyman.api import accounts, root
+from journeyman.api.applications import Applications
 from journeyman.api.auth import Endpoint, Gate
 from journeyman.api.errors import Boundary
 from journeyman.api.events import Events
@@ -64,7 +65,12 @@ def build_app(
         heartbeat_seconds=options.heartbeat_seconds,
         stopping=stopping or asyncio.Event(),
     )
-    routes = [*_own(gate, ready), *_github(gate, services), *_extensions(gate, services, events)]
+    routes = [
+        *_own(gate, ready),
+        *_github(gate, services),
+        *_apps(services),
+        *_extensions(gate, services, events),
+    ]
     router = Router(routes, redirect_slashes=False, default=_nothing_here)
     return Headers(Boundary(Versions(router)), public_url=options.public_url)
 
@@ -97,6 +103,16 @@ def _github(gate: Gate, services: Services) -> list[BaseRoute]:
         ),
         _route("/agents/tasks", GET=gate.signed(tasks.list_own, needs=READ)),
         _route("/agents/tasks/{task_id}", GET=gate.signed(tasks.get, needs=READ)),
+    ]
+
+
+def _apps(services: Services) -> list[BaseRoute]:
+    """Apps name themselves with Basic, not with a user's token."""
+    apps, app = Applications(services.apps), "/applications/{client_id}"
+    return [
+        _route(f"{app}/token", POST=apps.check, PATCH=apps.reset, DELETE=apps.revoke),
+        _route(f"{app}/grant", DELETE=apps.revoke_grant),
+        _route("/credentials/revoke", POST=apps.revoke_credentials),
     ]
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from journeyman.llm import Models
+from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
+from journeyman.service.consents import Consents
 from journeyman.service.events import Events
 from journeyman.service.identity import Identity
+from journeyman.service.logins import Logins
+from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
@@ -27,3 +31,7 @@ class Services:
     patches: Patches
     models: Models
     browsing: Browsing
+    oauth: OAuth
+    consents: Consents
+    apps: Apps
+    logins: Logins

@@ -172,7 +172,7 @@ class Administration:
 
     async def create_user(self, login: str) -> Account:
         """CONFLICT when there is one; the first user of all administers the site."""
-        _check_login(login)
+        check_login(login)
 
         def create(tx: Connection) -> Account:
             known = accounts.find_account(tx, login)
@@ -203,7 +203,7 @@ class Administration:
         )
 
     async def _add_token(self, login: str, new: accounts.NewToken) -> Token:
-        _check_login(login)
+        check_login(login)
 
         def add(tx: Connection) -> Token:
             token_id = accounts.add_token(tx, self._user(tx, login), new)
@@ -255,7 +255,8 @@ class Administration:
         return accounts.get_account(tx, known.id)
 
 
-def _check_login(login: str) -> None:
+def check_login(login: str) -> None:
+    """INVALID for what no user may be named."""
     if not LOGIN.fullmatch(login) or login.lower() in RESERVED:
         raise invalid(
             "user",

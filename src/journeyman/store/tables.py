@@ -144,7 +144,7 @@ login_link = sa.Table(
     "login_link",
     metadata,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("account_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("account_id", sa.ForeignKey("account.id")),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
 )

@@ -328,7 +328,7 @@ def _sign_in() -> None:
     op.create_table(
         "login_link",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("account_id", BIG_ID, nullable=False),
+        sa.Column("account_id", BIG_ID, nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(

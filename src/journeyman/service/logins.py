@@ -1,0 +1,232 @@
+"""Logging in on the web: passwords, one-time links, sessions. Knows nothing of cookies or pages."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from journeyman.domain.errors import AppError, Code, invalid, not_found
+from journeyman.domain.repositories import Account, AccountType
+from journeyman.service.administration import check_login
+from journeyman.service.clock import Clock, utc_now
+from journeyman.store import accounts, logins
+from journeyman.store.database import Database
+
+SHORTEST, LONGEST = 10, 1000
+"""Characters of a password."""
+SESSION = timedelta(days=14)
+LINK = timedelta(hours=1)
+HOUR = timedelta(hours=1)
+TRIES_PER_LOGIN, TRIES_PER_ADDRESS = 30, 100
+"""Passwords that may be tried in an hour."""
+WRONG = "The user name or the password is wrong."
+OVER = "This link has been used or has expired. Ask for a new one."
+NOBODYS = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$"
+NOBODYS += "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+@dataclass(frozen=True)
+class Link:
+    """Whom a one-time link is for; None: the first user of all, who chooses a name."""
+
+    account: Account | None
+    has_password: bool
+
+
+class Logins:
+    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+        self._hasher = PasswordHasher()
+
+    async def key(self) -> bytes:
+        """What this server signs cookies with; the same in all of its processes."""
+
+        def find(tx: Connection) -> bytes:
+            known = logins.find_server_key(tx, "web")
+            if known is None:
+                known = secrets.token_bytes(32)
+                logins.add_server_key(tx, "web", known)
+            return known
+
+        try:
+            return await self._database.write(find)
+        except IntegrityError:  # another process made it in this moment
+            return await self._database.write(find)
+
+    # --- Passwords -------------------------------------------------------------------------------
+
+    async def log_in(self, login: str, password: str, address: str) -> Account:
+        """UNAUTHENTICATED for a wrong password or name, FORBIDDEN after too many."""
+        await self._count(f"login:{login.lower()[:39]}", TRIES_PER_LOGIN)
+        await self._count(f"address:{address}", TRIES_PER_ADDRESS)
+        account = await self._database.read(lambda tx: accounts.find_account(tx, login))
+        if not await self._is_password(account, password):
+            raise AppError(Code.UNAUTHENTICATED, WRONG)
+        assert account is not None
+        return account
+
+    async def has_password(self, account: Account) -> bool:
+        return await self._hash_of(account) is not None
+
+    async def change_password(self, account: Account, current: str, new: str) -> None:
+        """*current* is asked for where there is one. All of the user's sessions end."""
+        if await self.has_password(account):
+            await self._count(f"login:{account.login.lower()}", TRIES_PER_LOGIN)
+            if not await self._is_password(account, current):
+                raise invalid("current", "The current password is wrong.")
+        await self.set_password(account.login, new)
+
+    async def set_password(self, login: str, password: str) -> None:
+        """All of the user's sessions end."""
+        hashed = await self._hashed(password)
+        now = self._clock()
+
+        def change(tx: Connection) -> None:
+            account = accounts.find_account(tx, login)
+            if account is None or account.type is not AccountType.USER:
+                raise not_found(f"There is no user {login!r}.")
+            logins.set_password(tx, account.id, hashed, now)
+            logins.end_sessions_of(tx, account.id, now)
+
+        await self._database.write(change)
+
+    async def _hashed(self, password: str) -> str:
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise invalid("password", f"A password has at least {SHORTEST} characters.")
+        return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def _hash_of(self, account: Account | None) -> str | None:
+        if account is None:
+            return None
+        return await self._database.read(lambda tx: logins.find_password(tx, account.id))
+
+    async def _is_password(self, account: Account | None, password: str) -> bool:
+        """Takes as long for a user that is not there."""
+        known = await self._hash_of(account)
+        try:
+            await asyncio.to_thread(self._hasher.verify, known or NOBODYS, password[:LONGEST])
+        except (VerificationError, InvalidHashError):
+            return False
+        return known is not None
+
+    async def _count(self, key: str, most: int) -> None:
+        now = self._clock()
+        tries = await self._database.write(
+            lambda tx: logins.count_attempt(tx, key, now, now - HOUR)
+        )
+        if tries > most:
+            raise AppError(
+                Code.FORBIDDEN,
+                "There were too many tries to log in. Wait an hour, or ask for a one-time link.",
+            )
+
+    # --- One-time links --------------------------------------------------------------------------
+
+    async def create_link(self, login: str) -> str:
+        """The secret part of a link that logs *login* in, once, within the hour."""
+
+        def find(tx: Connection) -> int:
+            account = accounts.find_account(tx, login)
+            if account is None or account.type is not AccountType.USER:
+                raise not_found(f"There is no user {login!r}; `journeyman user create` makes one.")
+            return account.id
+
+        return await self._link(await self._database.read(find))
+
+    async def invite_first(self) -> str | None:
+        """A link for the first user of all, while nobody has ever logged in; else None.
+
+        It is for whoever administers the site; without any user, for one who chooses a name.
+        """
+
+        def find(tx: Connection) -> tuple[bool, int | None]:
+            admins = [user.id for user in accounts.list_users(tx) if user.site_admin]
+            return logins.anybody_logged_in(tx), min(admins, default=None)
+
+        done, account_id = await self._database.read(find)
+        return None if done else await self._link(account_id)
+
+    async def _link(self, account_id: int | None) -> str:
+        secret = secrets.token_urlsafe(32)
+        now = self._clock()
+
+        def add(tx: Connection) -> None:
+            logins.remove_expired(tx, now)
+            logins.add_link(tx, _digest(secret), account_id, now + LINK)
+
+        await self._database.write(add)
+        return secret
+
+    async def find_link(self, secret: str) -> Link:
+        """NOT_FOUND when it is over."""
+        found = await self._database.read(
+            lambda tx: logins.find_link(tx, _digest(secret), self._clock())
+        )
+        if found is None:
+            raise not_found(OVER)
+        return Link(found[0], await self._hash_of(found[0]) is not None)
+
+    async def use_link(self, secret: str, *, login: str = "", password: str = "") -> Account:
+        """Logs in whom the link is for; a *password* is set on the way, and *login* is the name
+        that the first user of all chooses."""
+        link, now = await self.find_link(secret), self._clock()
+        if link.account is None:
+            check_login(login)
+        hashed = await self._hashed(password) if password or link.account is None else None
+
+        def use(tx: Connection) -> Account:
+            account = link.account or self._first(tx, login)
+            if not logins.use_link(tx, _digest(secret), now):
+                raise not_found(OVER)
+            if hashed is not None:
+                logins.set_password(tx, account.id, hashed, now)
+                logins.end_sessions_of(tx, account.id, now)
+            return account
+
+        return await self._database.write(use)
+
+    def _first(self, tx: Connection, login: str) -> Account:
+        if accounts.has_users(tx):
+            raise not_found(OVER)
+        known = accounts.find_account(tx, login)
+        if known is None:
+            return accounts.add_account(
+                tx, login, AccountType.USER, site_admin=True, now=self._clock()
+            )
+        accounts.become_user(tx, known.id, site_admin=True)
+        return accounts.get_account(tx, known.id)
+
+    # --- Sessions --------------------------------------------------------------------------------
+
+    async def start_session(self, session_id: str, account: Account) -> None:
+        now = self._clock()
+
+        def start(tx: Connection) -> None:
+            logins.remove_expired(tx, now)
+            logins.add_session(tx, _digest(session_id), account.id, now, now + SESSION)
+
+        await self._database.write(start)
+
+    async def find_session(self, session_id: str) -> Account | None:
+        """Who is logged in; None when nobody is any more."""
+        now = self._clock()
+        return await self._database.read(
+            lambda tx: logins.find_session(tx, _digest(session_id), now)
+        )
+
+    async def end_session(self, session_id: str) -> None:
+        now = self._clock()
+        await self._database.write(lambda tx: logins.end_session(tx, _digest(session_id), now))
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
