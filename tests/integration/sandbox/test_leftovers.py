@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -48,8 +48,9 @@ def groups(owner: int) -> list[Path]:
 
 
 @pytest.fixture
-def service(tmp_path: Path, backend: SandboxBackend) -> Iterator[subprocess.Popen[bytes]]:
-    assert backend.name == "bubblewrap"
+async def service(
+    tmp_path: Path, backend: SandboxBackend
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, str(SERVICE), str(tmp_path / "data")], stdout=subprocess.PIPE
     )
@@ -59,6 +60,8 @@ def service(tmp_path: Path, backend: SandboxBackend) -> Iterator[subprocess.Pope
         yield process
     process.kill()
     process.wait()
+    await backend.sweep()
+    assert groups(process.pid) == []
 
 
 async def test_a_killed_service_leaves_no_process_and_its_groups_are_swept(
