@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The whole working tree after a turn, untracked files included, as commits in a git bundle."""
+    """The whole working tree at one moment, new files that are not ignored included, as commits.
+
+    All but *bundle* may be shown and stored as text.
+    """
 
     sha: str
-    """A commit of the working tree, on top of *head_sha* or the same."""
+    """The commit that holds the whole working tree; *head_sha* when nothing is uncommitted."""
     head_sha: str
     """Where the agent's branch stood."""
     tree: str
     changed_files: int
-    """Against the commit that the session started from."""
-    bundle: bytes | None = field(repr=False)
-    """Everything between the session's base commit and *sha*; None when there is nothing."""
+    """Files that differ between the session's base commit and *sha*."""
+    bundle: bytes | None = field(default=None, repr=False)
+    """A git bundle of all commits from the base to *sha*; None when *sha* is the base or older."""

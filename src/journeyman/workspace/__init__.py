@@ -6,7 +6,7 @@ looks into a tree that an agent can write: what leaves the sandbox is data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class WorkspaceError(Exception):
@@ -17,20 +17,6 @@ class WorkspaceError(Exception):
 
 class BundleRefused(Exception):
     """What left the sandbox is no bundle of good commits on top of the base, or too large."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A workspace at one moment. All but *bundle* may be shown and stored as text."""
-
-    sha: str
-    """The commit that holds the whole working tree; *head_sha* when nothing is uncommitted."""
-    head_sha: str
-    tree: str
-    changed_files: int
-    """Files that differ between the base and *sha*."""
-    bundle: bytes | None = field(default=None, repr=False)
-    """All commits from the base to *sha*; None when *sha* is the base or older."""
 
 
 @dataclass(frozen=True)

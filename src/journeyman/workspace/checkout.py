@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from importlib import resources
 
 from journeyman import git
+from journeyman.domain.checkpoints import Checkpoint
 from journeyman.sandbox import ExecResult, FileRefused, Sandbox
-from journeyman.workspace import Changes, Commit, Snapshot, WorkspaceError
+from journeyman.workspace import Changes, Commit, WorkspaceError
 
 CHECKOUT_SECONDS = 1800
 TURN_SECONDS = 300
@@ -80,8 +81,8 @@ async def checkout(
 
 
 async def snapshot(
-    box: Sandbox, *, base_sha: str, last: Snapshot | None = None, limit_bytes: int = BUNDLE_LIMIT
-) -> Snapshot | None:
+    box: Sandbox, *, base_sha: str, last: Checkpoint | None = None, limit_bytes: int = BUNDLE_LIMIT
+) -> Checkpoint | None:
     """All that differs from the base now: commits, changes and new files that are not ignored.
 
     None when nothing has changed since *last* (with None: since the checkout). WorkspaceError when
@@ -102,10 +103,10 @@ async def snapshot(
     if found is None:
         raise WorkspaceError("The workspace cannot be kept: git inside gave an unknown answer.")
     sha, head, tree, changed = (part.decode() for part in found.groups())
-    return Snapshot(sha, head, tree, int(changed), bundle or None)
+    return Checkpoint(sha, head, tree, int(changed), bundle or None)
 
 
-async def restore(box: Sandbox, kept: Snapshot, *, head_ref: str) -> None:
+async def restore(box: Sandbox, kept: Checkpoint, *, head_ref: str) -> None:
     """Bring a checked-out workspace to *kept*: HEAD on *head_ref*, index clean, files as they were.
 
     New files that are not ignored go; ignored ones stay.
