@@ -16,7 +16,7 @@ from journeyman.cli import temporary
 from tests.peers.model_server import ModelServer, Say
 
 MODEL = "bench"
-USERS = ("bench-a", "bench-b", "bench-c")
+USERS = ("bench-a", "bench-b")
 """Several, because the number of tasks that one may give in a minute is limited."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,5 +40,6 @@ def show(rows: Sequence[Row], seconds: float) -> None:
     table.add_column("how", style="dim")
     for row in rows:
         table.add_row(row.what, row.result, row.how)
-    Console().print(table)
-    Console().print(f"took {seconds:.0f} s, load {os.getloadavg()[0]:.1f}", style="dim")
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(f"took {seconds:.0f} s, load {os.getloadavg()[0]:.1f}", style="dim")
