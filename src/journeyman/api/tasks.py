@@ -14,7 +14,7 @@ from journeyman.api.errors import invalid_request
 from journeyman.api.exchange import addresses_of
 from journeyman.domain.errors import invalid, not_found
 from journeyman.domain.principals import Principal
-from journeyman.domain.queries import TaskPage
+from journeyman.domain.queries import Revision, TaskPage
 from journeyman.domain.tasks import NewTask
 from journeyman.forge import Access
 from journeyman.service import Services
@@ -71,15 +71,14 @@ class Tasks:
     ) -> Response:
         task_id = request.path_params["task_id"]
         if "if-none-match" in request.headers:
-            etag = responses.etag_of(await self._services.tasks.version(principal, task_id))
+            etag = etag_of(await self._services.tasks.version(principal, task_id))
             if responses.has(request, etag):
                 return responses.not_modified(etag)
         found = await self._services.tasks.get(principal, task_id)
         if access is not None and found.task.repository.id != access.repository.id:
             raise not_found("This task is in another repository.")
         content = wire.task_detail(found, addresses_of(request.scope))
-        etag = responses.etag_of(found.task.version)
-        return responses.as_json(content, headers={"ETag": etag})
+        return responses.as_json(content, headers={"ETag": etag_of(found.revision)})
 
     async def _access(self, request: Request, principal: Principal) -> Access:
         owner, name = request.path_params["owner"], request.path_params["repo"]
@@ -101,6 +100,10 @@ def new_task(asked: CreateTask) -> NewTask:
         base_ref=body.text(asked.base_ref, "base_ref"),
         head_ref=body.text(asked.head_ref, "head_ref"),
     )
+
+
+def etag_of(revision: Revision) -> str:
+    return responses.etag_of(revision.version, revision.queue_position or 0)
 
 
 def idempotency_key(request: Request) -> str | None:

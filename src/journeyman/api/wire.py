@@ -96,6 +96,7 @@ class TaskOut(msgspec.Struct, kw_only=True):
 
 
 class TaskDetailOut(TaskOut, kw_only=True):
+    queue_position: int | UnsetType
     sessions: list[SessionOut]
 
 
@@ -154,7 +155,9 @@ def task(found: Task, addresses: Addresses) -> TaskOut:
 
 def task_detail(found: TaskDetail, addresses: Addresses) -> TaskDetailOut:
     sessions = [session(one, found.task.repository) for one in found.sessions]
-    return TaskDetailOut(**_task_fields(found.task, addresses), sessions=sessions)
+    position = found.queue_position or UNSET
+    fields = _task_fields(found.task, addresses)
+    return TaskDetailOut(**fields, queue_position=position, sessions=sessions)
 
 
 def task_list(page: TaskPage, addresses: Addresses) -> TaskListOut:

@@ -42,11 +42,25 @@ class TaskPage:
 
 
 @dataclass(frozen=True)
+class Revision:
+    """A reader who has seen this has nothing new to see."""
+
+    version: int
+    queue_position: int | None
+
+
+@dataclass(frozen=True)
 class TaskDetail:
     """A task with all of its sessions, oldest first."""
 
     task: Task
     sessions: tuple[Session, ...]
+    queue_position: int | None = None
+    """1: the next one; None: it does not wait for a worker."""
+
+    @property
+    def revision(self) -> Revision:
+        return Revision(self.task.version, self.queue_position)
 
 
 @dataclass(frozen=True, order=True)

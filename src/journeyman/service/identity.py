@@ -6,6 +6,7 @@ from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Permission
 from journeyman.forge import Access, Forge
+from journeyman.service import outages
 
 
 class Identity:
@@ -14,12 +15,14 @@ class Identity:
 
     async def authenticate(self, token: str) -> Principal:
         """Raises UNAUTHENTICATED for a bad token, FORBIDDEN for one of a kind that is not taken."""
-        return await self._forge.identify(token)
+        with outages.told():
+            return await self._forge.identify(token)
 
     async def access(self, principal: Principal, owner: str, name: str) -> Access:
         """The repository as *principal* sees it; NOT_FOUND when it may not be seen, as if it
         were not there."""
-        found = await self._forge.find_access(principal, owner, name)
+        with outages.told():
+            found = await self._forge.find_access(principal, owner, name)
         if found is None or found.permission < Permission.READ:
             raise not_found("Not Found")
         return found

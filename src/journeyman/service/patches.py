@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journeyman.domain.principals import Actor, Principal
 from journeyman.forge import Forge
+from journeyman.service import outages
 from journeyman.service.tasks import Tasks
 from journeyman.store import events
 from journeyman.store.database import Database
@@ -35,6 +36,10 @@ class Patches:
         saved = await self._database.read(lambda tx: events.find_checkpoint(tx, session.id))
         if saved is None or saved.bundle is None or session.base_sha is None:
             return b""
-        remote = await self._forge.remote(Actor(principal.account), task.repository)
-        mirror = await self._mirrors.refresh(task.repository.id, remote, commit=session.base_sha)
-        return await self._publisher.patch(Work(saved.bundle, mirror, session.base_sha, saved.sha))
+        with outages.told():
+            remote = await self._forge.remote(Actor(principal.account), task.repository)
+            mirror = await self._mirrors.refresh(
+                task.repository.id, remote, commit=session.base_sha
+            )
+            work = Work(saved.bundle, mirror, session.base_sha, saved.sha)
+            return await self._publisher.patch(work)

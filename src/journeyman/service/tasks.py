@@ -9,16 +9,18 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.principals import Actor, Principal
-from journeyman.domain.queries import TaskDetail, TaskPage, TaskQuery
+from journeyman.domain.queries import Revision, TaskDetail, TaskPage, TaskQuery
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.domain.sessions import Session, State
 from journeyman.domain.tasks import NewTask, Task, branch_for, branch_name, name_of
 from journeyman.engine.queue import Queue
 from journeyman.forge import Access, Forge
 from journeyman.llm import Models, UnknownModel
+from journeyman.service import outages
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
 from journeyman.store import accounts, events, sessions, tasks
@@ -79,7 +81,14 @@ class Tasks:
             self._queue.enqueue(tx, task.session.id, 1, owner_id=principal.account.id)
             return task
 
-        return await self._database.write(create)
+        try:
+            return await self._database.write(create)
+        except IntegrityError:
+            # Two requests with one key at once, on a database with more than one writer: the
+            # second attempt finds what the other one made.
+            if idempotency_key is None:
+                raise
+            return await self._database.write(create)
 
     async def get(self, principal: Principal, task_id: str) -> TaskDetail:
         """NOT_FOUND also for a task of a repository that *principal* may not see."""
@@ -87,31 +96,34 @@ class Tasks:
 
         def read(tx: Connection) -> TaskDetail | None:
             task = tasks.find_task(tx, task_id)
-            return (
-                None
-                if task is None
-                else TaskDetail(task, tuple(sessions.list_sessions(tx, task_id)))
-            )
+            if task is None:
+                return None
+            waits = task.session.state is State.QUEUED
+            position = sessions.queue_position(tx, task.session.id) if waits else None
+            return TaskDetail(task, tuple(sessions.list_sessions(tx, task_id)), position)
 
         detail = await self._database.read(read)
         if detail is None:
             raise not_found("Not Found")
         return detail
 
-    async def version(self, principal: Principal, task_id: str) -> int:
+    async def version(self, principal: Principal, task_id: str) -> Revision:
         """What the task's ETag is made of, without reading the task; NOT_FOUND as `get`."""
 
-        def read(tx: Connection) -> tuple[int, Permission] | None:
+        def read(tx: Connection) -> Revision | None:
             head = tasks.find_head(tx, task_id)
             if head is None:
                 return None
-            version, repository_id = head
-            return version, accounts.permission_of(tx, principal, repository_id)
+            if accounts.permission_of(tx, principal, head.repository_id) < Permission.READ:
+                return None
+            waits = head.state is State.QUEUED
+            position = sessions.queue_position(tx, head.session_id) if waits else None
+            return Revision(head.version, position)
 
         found = await self._database.read(read)
-        if found is None or found[1] < Permission.READ:
+        if found is None:
             raise not_found("Not Found")
-        return found[0]
+        return found
 
     async def list_for_repository(self, access: Access, query: TaskQuery) -> TaskPage:
         repository_id = access.repository.id
@@ -176,7 +188,9 @@ class Tasks:
         return replace(new, base_ref=base_ref, head_ref=head_ref)
 
     async def _exists(self, principal: Principal, repository: Repository, branch: str) -> bool:
-        return await self._forge.find_tip(Actor(principal.account), repository, branch) is not None
+        with outages.told():
+            tip = await self._forge.find_tip(Actor(principal.account), repository, branch)
+        return tip is not None
 
 
 def _first_session(

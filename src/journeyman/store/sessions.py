@@ -3,8 +3,10 @@ same transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,35 +14,21 @@ import sqlalchemy as sa
 from journeyman.domain.sessions import FINAL, Reason, Session, State
 from journeyman.store.tables import session, task
 
+_FIELDS = tuple(column.name for column in session.c if column.name != "cancel_requested_at")
+
+
+@cache
+def _getter(prefix: str) -> Callable[[sa.RowMapping], tuple[Any, ...]]:
+    return itemgetter(*(f"{prefix}{name}" for name in _FIELDS))
+
 
 def row_to_session(row: sa.Row[Any], prefix: str = "") -> Session:
-    values = row._mapping
-    reason = values[f"{prefix}state_reason"]
-    return Session(
-        id=values[f"{prefix}id"],
-        task_id=values[f"{prefix}task_id"],
-        repository_id=values[f"{prefix}repository_id"],
-        number=values[f"{prefix}number"],
-        user_id=values[f"{prefix}user_id"],
-        state=State(values[f"{prefix}state"]),
-        state_reason=None if reason is None else Reason(reason),
-        prompt=values[f"{prefix}prompt"],
-        model=values[f"{prefix}model"],
-        custom_agent=values[f"{prefix}custom_agent"],
-        create_pull_request=values[f"{prefix}create_pull_request"],
-        base_ref=values[f"{prefix}base_ref"],
-        base_sha=values[f"{prefix}base_sha"],
-        head_ref=values[f"{prefix}head_ref"],
-        on_existing_branch=values[f"{prefix}on_existing_branch"],
-        error=values[f"{prefix}error"],
-        usage_nano_credits=values[f"{prefix}usage_nano_credits"],
-        run_number=values[f"{prefix}run_number"],
-        fence=values[f"{prefix}fence"],
-        last_seq=values[f"{prefix}last_seq"],
-        created_at=values[f"{prefix}created_at"],
-        updated_at=values[f"{prefix}updated_at"],
-        completed_at=values[f"{prefix}completed_at"],
-    )
+    """The table's columns are the session's fields, but for the wish to end it."""
+    values = dict(zip(_FIELDS, _getter(prefix)(row._mapping), strict=True))
+    values["state"] = State(values["state"])
+    if values["state_reason"] is not None:
+        values["state_reason"] = Reason(values["state_reason"])
+    return Session(**values)
 
 
 _GET = sa.select(session).where(session.c.id == sa.bindparam("session_id"))
@@ -193,13 +181,20 @@ def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
     return [row_to_session(row) for row in rows]
 
 
-def count_queued_before(tx: sa.Connection, created_at: datetime) -> int:
-    """How many wait longer than one made at *created_at*."""
-    return (
-        tx.scalar(
-            sa.select(sa.func.count())
-            .select_from(session)
-            .where(session.c.state == State.QUEUED, session.c.created_at < created_at)
-        )
-        or 0
+_BEFORE = session.alias()
+_QUEUE_POSITION = (
+    sa.select(sa.func.count())
+    .select_from(_BEFORE)
+    .where(
+        _BEFORE.c.state == State.QUEUED,
+        _BEFORE.c.created_at
+        <= sa.select(session.c.created_at)
+        .where(session.c.id == sa.bindparam("session_id"))
+        .scalar_subquery(),
     )
+)
+
+
+def queue_position(tx: sa.Connection, session_id: str) -> int:
+    """1: this queued session is the next one."""
+    return tx.scalar(_QUEUE_POSITION, {"session_id": session_id}) or 1

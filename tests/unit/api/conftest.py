@@ -49,6 +49,7 @@ class World:
     ledger: Ledger
     administration: Administration
     tokens: dict[str, str]
+    data: Path
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def application(self, options: Options | None = None, **more: object) -> ASGIApp:
@@ -120,6 +121,7 @@ async def world(filled: Filled, tmp_path: Path) -> AsyncIterator[World]:
             Ledger(parts.database, parts.live),
             Administration(parts.database, parts.forge, tokens),
             dict(filled.tokens),
+            tmp_path / "data",
         )
         yield made
         for client in made.clients:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+
 import httpx
 import pytest
 
@@ -135,3 +138,32 @@ async def test_the_same_key_and_body_make_one_task(alice: httpx.AsyncClient) -> 
 async def test_a_key_has_1_to_255_characters(alice: httpx.AsyncClient, key: str) -> None:
     headers = {"Idempotency-Key": key}
     assert (await alice.post(TASKS, json={"prompt": "x"}, headers=headers)).status_code == 422
+
+
+async def test_a_key_is_the_callers_own(world: World, alice: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    mine = await alice.post(TASKS, json={"prompt": "x"}, headers=headers)
+    theirs = await world.client("root").post(TASKS, json={"prompt": "y"}, headers=headers)
+    assert theirs.status_code == 201
+    assert mine.json()["id"] != theirs.json()["id"]
+
+
+async def test_requests_with_one_key_at_once_make_one_task(alice: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(
+        *(
+            alice.post(TASKS, json={"prompt": "x"}, headers={"Idempotency-Key": "k1"})
+            for _ in range(8)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len((await alice.get(TASKS)).json()["tasks"]) == 1
+
+
+async def test_a_forge_that_is_away_is_503_in_its_own_words(
+    world: World, alice: httpx.AsyncClient
+) -> None:
+    shutil.rmtree(world.data / "repositories")
+    response = await alice.post(TASKS, json={"prompt": "x"}, extensions={"also": {503}})
+    assert response.status_code == 503
+    assert "git data of octo/hello is missing" in response.json()["message"]

@@ -47,6 +47,24 @@ async def test_a_new_task_has_its_session(alice: httpx.AsyncClient) -> None:
     assert session["head_ref"].startswith("journeyman/fix-it-")
 
 
+async def test_a_queued_task_says_how_far_it_is(alice: httpx.AsyncClient) -> None:
+    first, second = await create(alice, "First"), await create(alice, "Second")
+    answers = [await alice.get(f"/agents/tasks/{made}") for made in (first, second)]
+    assert [answer.json()["queue_position"] for answer in answers] == [1, 2]
+    assert all("queue_position" not in task for task in (await alice.get(TASKS)).json()["tasks"])
+
+
+async def test_moving_up_in_the_queue_is_something_new_to_see(alice: httpx.AsyncClient) -> None:
+    first, second = await create(alice, "First"), await create(alice, "Second")
+    known = {"If-None-Match": (await alice.get(f"/agents/tasks/{second}")).headers["etag"]}
+    assert (await alice.get(f"/agents/tasks/{second}", headers=known)).status_code == 304
+    await alice.post(f"/agents/tasks/{first}/cancel")
+    moved = await alice.get(f"/agents/tasks/{second}", headers=known)
+    assert (moved.status_code, moved.json()["queue_position"]) == (200, 1)
+    await alice.post(f"/agents/tasks/{second}/cancel")
+    assert "queue_position" not in (await alice.get(f"/agents/tasks/{second}")).json()
+
+
 async def test_a_finished_task_has_artifacts_usage_and_error(
     world: World, alice: httpx.AsyncClient
 ) -> None:
