@@ -170,6 +170,10 @@ class _Demo:
         _expect(
             made == {"branch", "pull"}, f"the task made {sorted(made)}, not a branch and a pull"
         )
+        self._say("The pull request")
+        branch = next(a["data"] for a in task["artifacts"] if a["type"] == "branch")
+        number = _pull_number(client, task["id"])
+        self._print(f"#{number} {task['name']}: {branch['head_ref']} → {branch['base_ref']}")
         self._say("What it changed")
         self._command("journeyman task diff", task["id"])
         patch = client.patch(task["id"])
@@ -212,6 +216,12 @@ class _Demo:
 
     def _print(self, text: str) -> None:
         self.console.print(text.strip("\n"), markup=False, soft_wrap=True)
+
+
+def _pull_number(client: Client, task_id: str) -> int:
+    """From the log: the artifact itself has the database id, as GitHub's contract wants it."""
+    made = [e["data"] for e in client.list_events(task_id) if e["type"] == "artifact.created"]
+    return next(int(one["data"]["number"]) for one in made if one["type"] == "pull")
 
 
 @contextlib.contextmanager

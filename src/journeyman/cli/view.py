@@ -82,7 +82,8 @@ def _took(session: dict[str, Any]) -> str:
     if not session.get("completed_at"):
         return ""
     took = output.moment(session["completed_at"]) - output.moment(session["created_at"])
-    return f"{took.total_seconds():.1f} s"
+    seconds = int(took.total_seconds())  # the API's times have no fractions
+    return f"{seconds} s" if seconds else "less than a second"
 
 
 def _usage(sessions: list[dict[str, Any]]) -> str:

@@ -123,7 +123,7 @@ def test_view_shows_what_was_made_and_why_it_failed(api: Api, journeyman: Run) -
         "Block 1 exited with 1.",
         "branch journeyman/greet-1",
         "pull request (id 7)",
-        "10.0 s",
+        "10 s",
         "1.5 credits",
     ):
         assert words in out
