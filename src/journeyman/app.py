@@ -138,7 +138,8 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         janitor.cancel()
         with suppress(asyncio.CancelledError):
             await janitor
-        await engine.stop(int(config.worker.drain_seconds))
+        await worker.drain(config.worker.drain_seconds)
+        await engine.stop()
         await worker.stop()
 
 

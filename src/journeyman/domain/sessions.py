@@ -36,6 +36,7 @@ class Reason(StrEnum):
     REPOSITORY_UNAVAILABLE = "repository_unavailable"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     SANDBOX_LOST = "sandbox_lost"
+    WORKSPACE_NOT_SAVED = "workspace_not_saved"
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_REFUSED = "model_refused"
     MODEL_NOT_CONFIGURED = "model_not_configured"

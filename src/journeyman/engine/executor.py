@@ -88,22 +88,18 @@ class Executor:
             Ticker("heartbeat", lambda: self._heartbeats.beat(self.id), every),
             Ticker("sweep", self._sweep, every),
         ]
+        await asyncio.to_thread(self._sweep)
         for ticker in self._tickers:
             ticker.start()
 
-    async def stop(self, drain_seconds: int = 0) -> None:
-        """Take no more; wait for the running ones up to *drain_seconds*, then leave them to
-        others."""
-        for ticker in self._tickers:
-            if ticker.name == "sweep":
-                await asyncio.to_thread(ticker.stop)
-        await asyncio.to_thread(
-            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=drain_seconds
-        )
+    async def stop(self) -> None:
+        """Take no more, and leave what is running here to others."""
+        heartbeat, sweep = self._tickers
+        await asyncio.to_thread(sweep.stop)
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS has made its own threads the loop's, and has just ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
-        for ticker in self._tickers:
-            await asyncio.to_thread(ticker.stop)
+        await asyncio.to_thread(heartbeat.stop)
         await asyncio.to_thread(self._heartbeats.leave, self.id)
 
     def _sweep(self) -> None:

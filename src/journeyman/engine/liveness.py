@@ -8,25 +8,37 @@ process that starts again under the same name.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 
 log = structlog.get_logger()
 
-_worker = sa.table("worker", sa.column("executor_id"), sa.column("heartbeat_ms"))
+_worker = sa.table(
+    "worker",
+    sa.column("executor_id"),
+    sa.column("heartbeat_ms"),
+    sa.column("place"),
+    sa.column("pid"),
+)
 
 
 class Heartbeats:
-    """The table of workers. Times are the database's own, so that machines need not agree on
-    theirs."""
+    """The table of workers. Times are the database's own: machines need not agree on theirs.
+
+    A worker is dead when it was not heard of within the lease, or at once when this process can see
+    that it is: a server that was killed and started again need not wait for its own lease.
+    """
 
     def __init__(self, database: sa.Engine, lease_seconds: float) -> None:
         self._database = database
         self._lease_ms = int(lease_seconds * 1000)
+        self._place = _place()
         sqlite = database.dialect.name == "sqlite"
         self._now = sa.literal_column(
             "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -36,21 +48,21 @@ class Heartbeats:
         )
 
     def beat(self, executor_id: str) -> None:
+        mine = _worker.c.executor_id == executor_id
         with self._database.begin() as tx:
-            mine = _worker.c.executor_id == executor_id
-            if (
-                tx.execute(_worker.update().where(mine).values(heartbeat_ms=self._now)).rowcount
-                == 0
-            ):
-                tx.execute(_worker.insert().values(executor_id=executor_id, heartbeat_ms=self._now))
+            beaten = tx.execute(_worker.update().where(mine).values(heartbeat_ms=self._now))
+            if beaten.rowcount == 0:
+                row = {"executor_id": executor_id, "place": self._place, "pid": os.getpid()}
+                tx.execute(_worker.insert().values(heartbeat_ms=self._now, **row))
 
     def live(self) -> set[str]:
-        """Those that were heard of within the lease."""
-        fresh = sa.select(_worker.c.executor_id).where(
+        """Those that may be at work."""
+        fresh = sa.select(_worker.c.executor_id, _worker.c.place, _worker.c.pid).where(
             _worker.c.heartbeat_ms > self._now - self._lease_ms
         )
         with self._database.connect() as connection:
-            return set(connection.execute(fresh).scalars())
+            rows = connection.execute(fresh).all()
+        return {row.executor_id for row in rows if row.place != self._place or _runs(row.pid)}
 
     def leave(self, executor_id: str) -> None:
         with self._database.begin() as tx:
@@ -62,6 +74,22 @@ class Heartbeats:
             tx.execute(
                 _worker.delete().where(_worker.c.heartbeat_ms < self._now - 60 * self._lease_ms)
             )
+
+
+def _place() -> str:
+    """Where process ids mean the same: one boot of one kernel, one process namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Ticker(threading.Thread):

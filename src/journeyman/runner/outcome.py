@@ -9,9 +9,7 @@ from journeyman.domain.errors import AppError
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError, PushRejected
 from journeyman.sandbox import FileRefused, SandboxLost, SandboxUnavailable
-
-EXPECTED = (AppError, ForgeError, SandboxUnavailable, SandboxLost, FileRefused)
-"""Failures with a meaning; any other exception is a bug."""
+from journeyman.workspace import BundleRefused, WorkspaceError
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,19 @@ class Stop(Exception):
         self.outcome = outcome
 
 
+EXPECTED = (
+    AppError,
+    BundleRefused,
+    FileRefused,
+    ForgeError,
+    SandboxLost,
+    SandboxUnavailable,
+    Stop,
+    WorkspaceError,
+)
+"""Failures with a meaning; any other exception is a bug."""
+
+
 def failed(reason: Reason, message: str) -> Outcome:
     return Outcome(State.FAILED, reason, message)
 
@@ -65,6 +76,10 @@ def outcome_of(error: BaseException) -> Outcome:
         case SandboxLost():
             return failed(
                 Reason.SANDBOX_LOST, f"The sandbox ended: {error}. What was saved is in the patch."
+            )
+        case WorkspaceError() | BundleRefused():
+            return failed(
+                Reason.WORKSPACE_NOT_SAVED, f"{error} What was saved before is in the patch."
             )
         case PushRejected():
             return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")

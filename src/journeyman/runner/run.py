@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.agent.conversation import Conversation
-from journeyman.agent.verdict import Verdict
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.tools import Toolbox, ToolError, tools_for
+from journeyman.agent.verdict import Verdict
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
@@ -25,7 +25,7 @@ from journeyman.runner import briefing, delivery, words
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.sandbox import Sandbox, SandboxSpec
-from journeyman.workspace import checkout
+from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 """Ends after which the work is pushed; after the others it is kept as a patch, beside what was
@@ -103,8 +103,17 @@ async def turn(run: Run) -> Verdict:
         run.conversation, model=run.model, tools=_toolbox(run), emit=run.emit, publish=run.publish
     )
     if run.conversation.touched:
-        await save(run)
+        await _try_to_save(run)
     return verdict
+
+
+async def _try_to_save(run: Run) -> None:
+    """In the middle of the work a tree that cannot be kept is no reason to stop: it is told."""
+    try:
+        await save(run)
+    except WorkspaceError as error:
+        message = f"The working tree was not saved this time: {error}"
+        await run.emit([NewEvent(EventType.SESSION_INFO, {"message": message})])
 
 
 async def save(run: Run) -> None:
@@ -171,7 +180,7 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
         if saved is None or not pushed:
             return "Nothing has changed yet, so nothing was committed."
         await delivery.tell_pull(run.held, description, draft=True, equipment=run.equipment)
-    except ForgeError as error:
+    except (ForgeError, BundleRefused) as error:
         raise ToolError(f"Committed, but not pushed: {error}") from error
     return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
 
@@ -225,7 +234,7 @@ async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipme
         trailers=_trailers(held, equipment),
     )
     if held.session.last_seq:
-        # What came after the last checkpoint may be half done, and the agent will be told it is gone.
+        # What came after the last checkpoint may be half done; the agent is told that it is gone.
         kept = held.checkpoint or checkpoint_of(base_sha)
         await checkout.restore(box, kept, head_ref=head_ref)
 

@@ -331,4 +331,6 @@ worker = sa.Table(
     metadata,
     sa.Column("executor_id", sa.Text, primary_key=True),
     sa.Column("heartbeat_ms", sa.BigInteger, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
 )

@@ -46,6 +46,10 @@ class Worker:
         self._stepping: dict[str, asyncio.Task[Next]] = {}
         self._cancelled: set[str] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def steps(self) -> Steps:
         return Steps(self.prepare, self.turn, self.deliver)
@@ -53,12 +57,22 @@ class Worker:
     def start(self) -> None:
         self._watch = asyncio.create_task(self._watch_cancels())
 
+    async def drain(self, seconds: float) -> None:
+        """Begin no more steps, and wait for the running ones: what they have done need not be
+        done again by the worker that goes on."""
+        self._draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+
     async def stop(self) -> None:
         """End what is still open; the log and the checkpoints let another worker go on with it."""
         if self._watch is not None:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+        for session_id, task in list(self._stepping.items()):
+            await self._abandon(session_id, task)
         for session_id in list(self._open):
             await self._close(session_id, keep=False)
 
@@ -137,6 +151,11 @@ class Worker:
     async def _guarded(
         self, session_id: str, step: Callable[[], Awaitable[Next]], *, cancellable: bool = True
     ) -> Next:
+        if self._draining:
+            # The engine gives the run to another worker when this process has left it.
+            await asyncio.Event().wait()
+        self._running += 1
+        self._idle.clear()
         task = asyncio.ensure_future(step())
         if cancellable:
             self._stepping[session_id] = task
@@ -157,6 +176,9 @@ class Worker:
             log.exception("run.failed", session_id=session_id)
             return deliver_next(outcome_of(error))
         finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
             self._stepping.pop(session_id, None)
             self._cancelled.discard(session_id)
 

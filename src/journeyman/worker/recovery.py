@@ -28,6 +28,8 @@ class Janitor:
     async def run(self) -> None:
         """Until cancelled."""
         await self.sweep_workspaces()
+        await self._equipment.mirrors.sweep()
+        await self._equipment.publisher.sweep()
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             await self.end_lost_runs()

@@ -131,3 +131,5 @@ async def test_one_users_many_runs_do_not_keep_another_waiting(
     async with worker(database, log, seconds=0.2):
         lines = await until(log, "prepare b.1")
         assert sum(line.startswith("deliver a") for line in lines) < 12
+        for number in range(12):
+            await until(log, f"deliver a{number}.1")

@@ -1,6 +1,6 @@
-"""A worker of its own process: `python worker_process.py URL LOG SECONDS`. Each step writes a line to LOG.
+"""A worker of its own process: `python worker_process.py URL LOG SECONDS`.
 
-A run is two turns, each of SECONDS, and a delivery.
+Each step writes a line to LOG. A run is two turns, each of SECONDS, and a delivery.
 """
 
 from __future__ import annotations

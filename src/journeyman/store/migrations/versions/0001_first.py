@@ -28,6 +28,8 @@ def upgrade() -> None:
         "worker",
         sa.Column("executor_id", sa.Text(), nullable=False),
         sa.Column("heartbeat_ms", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("executor_id", name=op.f("pk_worker")),
     )
     op.create_table(
