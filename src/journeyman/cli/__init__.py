@@ -50,7 +50,7 @@ demo.register(app)
 
 
 def main() -> None:
-    """Run one command. Whatever a user can cause ends in one line on standard error."""
+    """Run one command. What a user can cause ends in one line on standard error."""
     try:
         app()
     except AppError as exc:
