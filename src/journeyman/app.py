@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from journeyman.api import routes
+from journeyman.api.oauth import TokenEndpoints
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
 from journeyman.engine import executor, queue
@@ -45,12 +46,14 @@ from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.web.signin import SignIn
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
 
 log = structlog.get_logger()
+Invite = Callable[[str], None]
 
 EXIT_AT_ONCE = 130
 CLOSE_SECONDS = 3
@@ -154,10 +157,13 @@ def migrate(config: Config) -> None:
         engine.dispose()
 
 
-def serve(config: Config, *, with_worker: bool = True) -> None:
-    """Serve the API, git and, with a worker, carry out tasks, until SIGTERM or SIGINT."""
+def serve(config: Config, *, with_worker: bool = True, invite: Invite | None = None) -> None:
+    """Serve the API, git and, with a worker, carry out tasks, until SIGTERM or SIGINT.
+
+    While nobody has ever logged in, *invite* gets a one-time link for the first user.
+    """
     listening = _bind(config)
-    asyncio.run(_serve(config, listening, with_worker=with_worker))
+    asyncio.run(_serve(config, listening, with_worker=with_worker, invite=invite))
 
 
 def work(config: Config) -> None:
@@ -172,13 +178,28 @@ async def administration(config: Config) -> AsyncIterator[Administration]:
         yield Administration(made.database, made.forge, tokens)
 
 
+@asynccontextmanager
+async def services(config: Config) -> AsyncIterator[Services]:
+    """What a surface may call, for an operator beside a server."""
+    async with parts(config) as made:
+        yield made.services
+
+
 async def doctor(config: Config) -> tuple[Guarantee, ...]:
     """What this host can and cannot guarantee."""
     probe = await _sandboxes(config).probe()
     return probe.guarantees
 
 
-async def _serve(config: Config, listening: socket.socket, *, with_worker: bool) -> None:
+async def _invite_first(made: Parts, public_url: str, invite: Invite | None) -> None:
+    secret = await made.services.logins.invite_first() if invite else None
+    if invite is not None and secret is not None:
+        invite(f"{public_url}/login/link/{secret}")
+
+
+async def _serve(
+    config: Config, listening: socket.socket, *, with_worker: bool, invite: Invite | None
+) -> None:
     host, port = listening.getsockname()[:2]
     public_url = config.server.public_url.rstrip("/") or f"http://{_shown(host)}:{port}"
     stopping = _stop_on_signal()
@@ -197,6 +218,7 @@ async def _serve(config: Config, listening: socket.socket, *, with_worker: bool)
         try:
             async with working(made, public_url) if with_worker else nullcontext():
                 log.info("server.listening", url=public_url, worker=with_worker)
+                await _invite_first(made, public_url, invite)
                 await _first_of(serving, stopping)
         finally:
             server.should_exit = True
@@ -239,13 +261,19 @@ async def _first_of(serving: asyncio.Task[None], stopping: asyncio.Event) -> Non
 
 
 def _asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
-    """Git where the path is a repository's, the API everywhere else."""
-    options = routes.Options(public_url=made.config.server.public_url.rstrip("/"))
+    """Git where the path is a repository's, login below its own, the API everywhere else."""
+    public_url = made.config.server.public_url.rstrip("/")
+    options = routes.Options(public_url=public_url)
     github = routes.build_app(made.services, options, stopping=stopping)
-    git = GitHttp(made.forge)
+    others = (
+        GitHttp(made.forge),
+        TokenEndpoints(made.services.oauth, public_url=public_url),
+        SignIn(made.services, public_url=public_url),
+    )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = git if scope["type"] == "http" and git.matches(scope["path"]) else github
+        http = scope["type"] == "http"
+        chosen = next((one for one in others if http and one.matches(scope["path"])), github)
         await chosen(scope, receive, send)
 
     return app

@@ -48,7 +48,7 @@ def serve(
     from journeyman import app
 
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    app.serve(settings, with_worker=not no_worker)
+    app.serve(settings, with_worker=not no_worker, invite=_invite)
 
 
 def worker(data: options.Data = None, config: options.File = None) -> None:
@@ -138,6 +138,12 @@ def _announce(config: Config) -> None:
         time.sleep(0.1)
     for line in _first_steps(config):
         print(line, flush=True)
+
+
+def _invite(link: str) -> None:
+    print(
+        f"Nobody has logged in yet. This link does it, once, within the hour:\n  {link}", flush=True
+    )
 
 
 def _first_steps(config: Config) -> list[str]:

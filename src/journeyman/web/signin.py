@@ -1,0 +1,67 @@
+"""The route table of the pages that log people in. Knows nothing of what a page does."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from journeyman.domain.errors import not_found
+from journeyman.service import Services
+from journeyman.web import render
+from journeyman.web.consent import Consent
+from journeyman.web.desk import Desk, Page
+from journeyman.web.login import Login
+from journeyman.web.session import Sessions, Visit
+
+WHOLE = frozenset({"/login", "/logout"})
+BELOW = "/login/"
+
+
+class SignIn:
+    """A pure ASGI application for the addresses that `matches`."""
+
+    def __init__(self, services: Services, *, public_url: str = "") -> None:
+        sessions = Sessions(services.logins, public_url=public_url)
+        self._desk = Desk(render.Pages(), sessions)
+        routes = [
+            *self._login(Login(self._desk, services.logins)),
+            *self._consent(Consent(self._desk, services.consents)),
+            Mount("/login/assets", StaticFiles(directory=render.STATIC)),
+        ]
+        nothing = Route("/", self._desk.endpoint(_nothing)).app
+        self._router = Router(routes, redirect_slashes=False, default=nothing)
+
+    def matches(self, path: str) -> bool:
+        return path in WHOLE or path.startswith(BELOW)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._router(scope, receive, send)
+
+    def _login(self, login: Login) -> list[BaseRoute]:
+        return [
+            self._route("/login", login.show, login.log_in),
+            self._route("/logout", login.show_log_out, login.log_out),
+            self._route("/login/link/{secret}", login.show_link, login.use_link),
+            self._route("/login/password", login.show_password, login.change_password),
+        ]
+
+    def _consent(self, consent: Consent) -> list[BaseRoute]:
+        return [
+            self._route("/login/device", consent.show_device, consent.device),
+            self._route("/login/oauth/authorize", consent.show_authorize, consent.authorize),
+        ]
+
+    def _route(self, path: str, show: Page, send: Page) -> Route:
+        """*show* for GET and HEAD, *send* for the form on the page."""
+
+        async def either(request: Request, visit: Visit) -> Response:
+            return await (send if request.method == "POST" else show)(request, visit)
+
+        return Route(path, self._desk.endpoint(either), methods=["GET", "POST"])
+
+
+async def _nothing(_request: Request, _visit: Visit) -> Response:
+    raise not_found("There is no such page.")
