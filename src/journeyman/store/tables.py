@@ -211,6 +211,11 @@ pull = sa.Table(
     sa.Column("base_ref", sa.Text, nullable=False),
     sa.Column("draft", sa.Boolean, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_head_sha", sa.Text),
+    sa.Column("ended_base_sha", sa.Text),
+    sa.Column("merged_by_id", sa.ForeignKey("account.id")),
+    sa.Column("merge_sha", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.UniqueConstraint("repository_id", "number"),
@@ -333,4 +338,44 @@ worker = sa.Table(
     sa.Column("heartbeat_ms", sa.BigInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
+)
+
+former_name = sa.Table(
+    "former_name",
+    metadata,
+    sa.Column("owner_key", sa.Text, primary_key=True),
+    sa.Column("name_key", sa.Text, primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), nullable=False),
+)
+
+agent_value = sa.Table(
+    "agent_value",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("organization_id", sa.ForeignKey("account.id")),
+    sa.Column("repository_id", sa.ForeignKey("repository.id")),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("visibility", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("organization_id", "kind", "name"),
+    sa.UniqueConstraint("repository_id", "kind", "name"),
+    sqlite_autoincrement=True,
+)
+
+agent_value_repository = sa.Table(
+    "agent_value_repository",
+    metadata,
+    sa.Column("value_id", sa.ForeignKey("agent_value.id"), primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), primary_key=True),
+)
+
+agent_configuration = sa.Table(
+    "agent_configuration",
+    metadata,
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), primary_key=True),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
 )

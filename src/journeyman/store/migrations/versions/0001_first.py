@@ -110,12 +110,20 @@ def upgrade() -> None:
         sa.Column("base_ref", sa.Text(), nullable=False),
         sa.Column("draft", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_head_sha", sa.Text(), nullable=True),
+        sa.Column("ended_base_sha", sa.Text(), nullable=True),
+        sa.Column("merged_by_id", BIG_ID, nullable=True),
+        sa.Column("merge_sha", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repository.id"], name=op.f("fk_pull_repository_id")
         ),
         sa.ForeignKeyConstraint(["user_id"], ["account.id"], name=op.f("fk_pull_user_id")),
+        sa.ForeignKeyConstraint(
+            ["merged_by_id"], ["account.id"], name=op.f("fk_pull_merged_by_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pull")),
         sa.UniqueConstraint("repository_id", "number", name=op.f("uq_pull_repository_id_number")),
         sqlite_autoincrement=True,
@@ -363,6 +371,68 @@ def _sign_in() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_server_key")),
+    )
+    op.create_table(
+        "former_name",
+        sa.Column("owner_key", sa.Text(), nullable=False),
+        sa.Column("name_key", sa.Text(), nullable=False),
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_former_name_repository_id")
+        ),
+        sa.PrimaryKeyConstraint("owner_key", "name_key", name=op.f("pk_former_name")),
+    )
+    op.create_table(
+        "agent_value",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("organization_id", BIG_ID, nullable=True),
+        sa.Column("repository_id", BIG_ID, nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("visibility", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["account.id"], name=op.f("fk_agent_value_organization_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_agent_value_repository_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_value")),
+        sa.UniqueConstraint(
+            "organization_id", "kind", "name", name=op.f("uq_agent_value_organization_id_kind_name")
+        ),
+        sa.UniqueConstraint(
+            "repository_id", "kind", "name", name=op.f("uq_agent_value_repository_id_kind_name")
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "agent_value_repository",
+        sa.Column("value_id", BIG_ID, nullable=False),
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["value_id"], ["agent_value.id"], name=op.f("fk_agent_value_repository_value_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repository.id"],
+            name=op.f("fk_agent_value_repository_repository_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "value_id", "repository_id", name=op.f("pk_agent_value_repository")
+        ),
+    )
+    op.create_table(
+        "agent_configuration",
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_agent_configuration_repository_id")
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_agent_configuration")),
     )
     _register_the_clients_that_are_known()
 
