@@ -284,13 +284,17 @@ def _bind(config: Config) -> socket.socket:
     host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise AppError(
             Code.UNAVAILABLE,
             f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port, "
             "or 0 for any that is free.",
         ) from error
+    # Inherited by every connection; asyncio would set it only where the protocol number is given,
+    # and without it each answer on a kept connection waits for the client's delayed acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _shown(host: str) -> str:
