@@ -206,7 +206,7 @@ async def _serve(
     async with parts(config) as made:
         server = _Server(
             uvicorn.Config(
-                _asgi_app(made, stopping),
+                asgi_app(made, stopping),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -260,7 +260,7 @@ async def _first_of(serving: asyncio.Task[None], stopping: asyncio.Event) -> Non
     waiting.cancel()
 
 
-def _asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
+def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     """Git where the path is a repository's, login below its own, the API everywhere else."""
     public_url = made.config.server.public_url.rstrip("/")
     options = routes.Options(public_url=public_url)

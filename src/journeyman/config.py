@@ -213,8 +213,7 @@ def load_client(
     """Arguments, then JOURNEYMAN_URL and JOURNEYMAN_TOKEN, then client.toml."""
     environ = os.environ if environ is None else environ
     _read_environment(environ)
-    base = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    file = base / "journeyman" / "client.toml"
+    file = client_file(environ)
     kept = _toml(file) if file.is_file() else {}
     for key in kept:
         _known(key, _CLIENT_KEYS, str(file))
@@ -229,6 +228,12 @@ def load_client(
     if not re.match(r"https?://[^/\s]+", url):
         raise _wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
     return Client(url=url.rstrip("/"), token=token or None)
+
+
+def client_file(environ: Mapping[str, str] | None = None) -> Path:
+    environ = os.environ if environ is None else environ
+    base = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    return base / "journeyman" / "client.toml"
 
 
 def bare_environment() -> dict[str, str]:

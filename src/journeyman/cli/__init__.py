@@ -11,7 +11,7 @@ import sys
 import typer
 
 from journeyman import __version__
-from journeyman.cli import demo, repositories, server, tasks, tokens
+from journeyman.cli import apps, demo, login, repositories, server, tasks, tokens, users
 from journeyman.domain.errors import AppError, Code
 
 EXIT_CODES = {Code.BAD_REQUEST: 2, Code.INVALID: 2}
@@ -46,6 +46,9 @@ tasks.register(app)
 server.register(app)
 repositories.register(app)
 tokens.register(app)
+users.register(app)
+apps.register(app)
+login.register(app)
 demo.register(app)
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from journeyman.cli import options, output
+from journeyman.domain import oauth
+from journeyman.domain.errors import invalid
 
 if TYPE_CHECKING:
     from journeyman.config import Config
     from journeyman.domain.principals import Token
+
+
+class Rights(NamedTuple):
+    """What a fine-grained token may do."""
+
+    permissions: Mapping[str, str]
+    repositories: Sequence[str] | None
+
 
 token = typer.Typer(no_args_is_help=True, help="Access tokens of the embedded forge.")
 
@@ -24,6 +34,21 @@ def register(root: typer.Typer) -> None:
 @token.command()
 def create(
     user: Annotated[str, typer.Option("--user", metavar="NAME", show_default=False)],
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="classic, or fine-grained.")
+    ] = "classic",
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LEVEL", help="Of a fine-grained one, as agent_tasks=write; repeatable."
+        ),
+    ] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="What a fine-grained one reaches, else all; repeatable."
+        ),
+    ] = None,
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires_days: Annotated[
         int | None, typer.Option(min=1, help="Else it never expires.", show_default=False)
@@ -37,7 +62,8 @@ def create(
 
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
     settings = options.operating(data, config)
-    secret, made = asyncio.run(_create(settings, user, note, expires_at))
+    rights = _rights(kind, permission or [], repository)
+    secret, made = asyncio.run(_create(settings, user, note, expires_at, rights))
     if as_json:
         output.print_json({"token": secret, **_as_json(made)})
     else:
@@ -62,6 +88,7 @@ def list_(
             (
                 str(one.id),
                 one.account.login,
+                one.kind.replace("_", "-"),
                 f"…{one.last_eight}",
                 _standing(one),
                 output.ago(one.last_used_at.isoformat()) if one.last_used_at else "never",
@@ -69,7 +96,7 @@ def list_(
             )
             for one in found
         ]
-        output.print_table(("ID", "USER", "TOKEN", "STATE", "LAST USED", "NOTE"), rows)
+        output.print_table(("ID", "USER", "KIND", "TOKEN", "STATE", "LAST USED", "NOTE"), rows)
 
 
 @token.command()
@@ -89,13 +116,34 @@ def revoke(
         print(f"revoked token {token_id}")
 
 
+def _rights(
+    kind: str, permissions: Sequence[str], repositories: Sequence[str] | None
+) -> Rights | None:
+    """None for a classic token, which may do whatever its user may."""
+    if kind == "fine-grained":
+        return Rights(oauth.parse_permissions(permissions), repositories or None)
+    if kind != "classic":
+        raise invalid("kind", f"There is no kind {kind!r}: classic or fine-grained.")
+    if permissions or repositories:
+        raise invalid("kind", "--permission and --repository need --kind fine-grained.")
+    return None
+
+
 async def _create(
-    config: Config, user: str, note: str, expires_at: datetime | None
+    config: Config, user: str, note: str, expires_at: datetime | None, rights: Rights | None
 ) -> tuple[str, Token]:
     from journeyman import app
 
     async with app.administration(config) as administration:
-        return await administration.create_token(user, note=note, expires_at=expires_at)
+        if rights is None:
+            return await administration.create_token(user, note=note, expires_at=expires_at)
+        return await administration.create_fine_grained_token(
+            user,
+            permissions=rights.permissions,
+            repositories=rights.repositories,
+            note=note,
+            expires_at=expires_at,
+        )
 
 
 async def _list(config: Config) -> Sequence[Token]:
@@ -135,5 +183,8 @@ def _as_json(one: Token) -> dict[str, object]:
         "last_eight": one.last_eight,
         "note": one.note,
         "scopes": list(one.scopes),
+        "permissions": None if one.permissions is None else dict(one.permissions),
+        "repository_ids": None if one.repository_ids is None else sorted(one.repository_ids),
+        "client_id": one.client_id,
         **{name: time.isoformat() if time else None for name, time in times.items()},
     }

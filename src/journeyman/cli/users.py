@@ -1,0 +1,127 @@
+"""`journeyman user …`: who may log in to the embedded forge, while the server runs or not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import options, output
+
+if TYPE_CHECKING:
+    from journeyman.config import Config
+    from journeyman.domain.repositories import Account
+
+user = typer.Typer(no_args_is_help=True, help="Users of the embedded forge.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(user, name="user")
+
+
+@user.command()
+def create(
+    name: Name,
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make a user. The first of all administers the site."""
+    import asyncio
+
+    made = asyncio.run(_create(options.operating(data, config), name))
+    if as_json:
+        output.print_json(_as_json(made))
+    else:
+        print(f"created user {made.login}" + (", who administers the site" * made.site_admin))
+        output.hint(f"to let them log in: journeyman user link {made.login}")
+
+
+@user.command("list")
+def list_(
+    data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
+) -> None:
+    """List the users."""
+    import asyncio
+
+    found = asyncio.run(_list(options.operating(data, config)))
+    if as_json:
+        output.print_json([_as_json(one) for one in found])
+    elif not found:
+        output.hint("no users; make one: journeyman user create NAME")
+    else:
+        rows = [
+            (one.login, str(one.id), "administrator" if one.site_admin else "user") for one in found
+        ]
+        output.print_table(("USER", "ID", "IS"), rows)
+
+
+@user.command()
+def password(
+    name: Name,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read it from standard input.")] = False,
+    data: options.Data = None,
+    config: options.File = None,
+) -> None:
+    """Set a user's password. Their sessions on the web end."""
+    import asyncio
+
+    settings = options.operating(data, config)
+    if stdin:
+        chosen = sys.stdin.readline().rstrip("\r\n")
+    else:
+        chosen = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+    asyncio.run(_set_password(settings, name, chosen))
+    output.hint(f"the password of {name} is set")
+
+
+@user.command()
+def link(name: Name, data: options.Data = None, config: options.File = None) -> None:
+    """Print a link that logs a user in, once, within the hour."""
+    import asyncio
+
+    settings = options.operating(data, config)
+    secret = asyncio.run(_link(settings, name))
+    print(f"{settings.public_url}/login/link/{secret}")
+    output.hint(f"it logs {name} in, once, within the hour")
+
+
+async def _create(config: Config, name: str) -> Account:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.create_user(name)
+
+
+async def _list(config: Config) -> Sequence[Account]:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.list_users()
+
+
+async def _set_password(config: Config, name: str, chosen: str) -> None:
+    from journeyman import app
+
+    async with app.services(config) as services:
+        await services.logins.set_password(name, chosen)
+
+
+async def _link(config: Config, name: str) -> str:
+    from journeyman import app
+
+    async with app.services(config) as services:
+        return await services.logins.create_link(name)
+
+
+def _as_json(one: Account) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "login": one.login,
+        "site_admin": one.site_admin,
+        "created_at": one.created_at.isoformat(),
+    }
