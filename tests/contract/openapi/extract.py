@@ -1,8 +1,8 @@
-"""Cuts the slice that the tests validate against out of GitHub's whole description.
+"""Cuts what Journeyman serves out of GitHub's whole description.
 
-`python -m tests.contract.openapi.extract api.github.com.json` writes github.json beside this
-file. The source is `api.github.com.json` of the npm package @octokit/openapi (MIT, see
-LICENSE-github-description). Knows nothing of Journeyman's own routes.
+`python -m tests.contract.openapi.extract api.github.com.json` writes github.json into the package.
+The source is `api.github.com.json` of the npm package @octokit/openapi (MIT). Knows nothing of
+Journeyman's own routes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).parent / "github.json"
+TARGET = Path(__file__).parents[3] / "src/journeyman/api/description/github.json"
 WANTED = re.compile(
     r"/(meta|versions|rate_limit|zen|user|agents/(repos|tasks).*|repos/\{owner\}/\{repo\}"
-    r"|repos/\{owner\}/\{repo\}/(agents/.*|copilot/cloud-agent/configuration)|orgs/\{org\}/agents/.*)?"
+    r"|repos/\{owner\}/\{repo\}/(agents/.*|copilot/cloud-agent/configuration"
+    r"|pulls|pulls/\{pull_number\}|pulls/\{pull_number\}/(files|commits|merge)"
+    r"|branches|branches/\{branch\}|commits/\{ref\}|git/ref/\{ref\}|git/matching-refs/\{ref\})"
+    r"|orgs/\{org\}/agents/.*)?"
 )
-ONLY_READ = {"/repos/{owner}/{repo}"}
-PROSE = {"description", "summary", "example", "examples", "externalDocs", "tags", "title"}
+NOT_SERVED = {
+    ("patch", "/user"),
+    ("patch", "/repos/{owner}/{repo}"),
+    ("delete", "/repos/{owner}/{repo}"),
+}
+PROSE = {"example", "examples", "externalDocs", "tags", "title"}
+LONGEST = 200
 
 
 def without_prose(node: Any, *, names: bool = False) -> Any:
@@ -29,10 +37,18 @@ def without_prose(node: Any, *, names: bool = False) -> Any:
     if not isinstance(node, dict):
         return node
     return {
-        key: without_prose(value, names=not names and key in {"properties", "headers"})
+        key: shortened(value)
+        if key == "description" and isinstance(value, str)
+        else without_prose(value, names=not names and key in {"properties", "headers"})
         for key, value in node.items()
         if names or not (key in PROSE or key.startswith("x-"))
     }
+
+
+def shortened(text: str) -> str:
+    """The first paragraph, at most LONGEST characters; links become words."""
+    first = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).strip().partition("\n")[0].strip()
+    return first if len(first) <= LONGEST else first[:LONGEST].rpartition(" ")[0] + " …"
 
 
 def references(node: Any) -> set[str]:
@@ -62,7 +78,7 @@ def extract(source: dict[str, Any]) -> dict[str, Any]:
     paths = {}
     for path, operations in source["paths"].items():
         if WANTED.fullmatch(path):
-            kept = {m: o for m, o in operations.items() if m == "get" or path not in ONLY_READ}
+            kept = {m: o for m, o in operations.items() if (m, path) not in NOT_SERVED}
             paths[path] = without_prose(kept)
     info = {"title": "Slice of GitHub's REST API", "version": source["info"]["version"]}
     return {

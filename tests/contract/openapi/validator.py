@@ -1,4 +1,4 @@
-"""Holds every response of the suite against GitHub's description and the rules beside it.
+"""Holds every response of the suite against the OpenAPI description and the rules beside it.
 
 `check(method, path, response)` raises ContractError. An undocumented status fails unless the call
 names it in *also* or it is one of DEVIATIONS. Knows nothing of the application: it sees what a
@@ -7,18 +7,17 @@ client sees.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import jsonschema_rs
 
-HERE = Path(__file__).parent
+from journeyman.api import description as openapi
+
 PREFIX = "/api/v3"
 DEVIATIONS = {
     # The description has no 404 here, though a repository can be unseen as anywhere else.
@@ -136,15 +135,8 @@ def require(condition: bool, message: str) -> None:
 
 @cache
 def description() -> dict[str, Any]:
-    """Both files as one document, in the dialect of JSON Schema."""
-    github = json.loads((HERE / "github.json").read_text(encoding="utf-8"))
-    own = json.loads((HERE / "extensions.json").read_text(encoding="utf-8"))
-    paths = {**github["paths"], **own["paths"]}
-    parts = {
-        kind: {**github["components"].get(kind, {}), **own["components"].get(kind, {})}
-        for kind in {*github["components"], *own["components"]}
-    }
-    whole: dict[str, Any] = without_nullable({"paths": paths, "components": parts})
+    """What `/openapi.json` serves, in the dialect of JSON Schema."""
+    whole: dict[str, Any] = without_nullable(openapi.document())
     return whole
 
 
@@ -169,7 +161,13 @@ def without_nullable(node: Any) -> Any:
 def templates() -> list[tuple[re.Pattern[str], str]]:
     """The most literal first, so that a fixed part wins over a parameter."""
     paths = sorted(description()["paths"], key=lambda path: (path.count("{"), path))
-    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path) for path in paths]
+    return [(pattern_of(path), path) for path in paths]
+
+
+def pattern_of(path: str) -> re.Pattern[str]:
+    """A branch's name may have slashes."""
+    wide = re.sub(r"\\{(ref|branch)\\}", ".+", re.escape(path))
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", wide))
 
 
 def find_template(method: str, route: str) -> str | None:
