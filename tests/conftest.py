@@ -23,6 +23,7 @@ from journeyman.forge import Access
 from journeyman.forge.embedded import tokens
 from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
+from tests import postgres
 
 NOT_SKIPPED_IN_CI = ("root", "sandbox", "engine", "postgres", "browser")
 
@@ -32,10 +33,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     """On CI a test that needs the machine to have something fails where it would be skipped."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.skipped and "CI" in os.environ and not hasattr(report, "wasxfail"):
-        if any(item.get_closest_marker(name) for name in NOT_SKIPPED_IN_CI):
-            report.outcome = "failed"
-            report.longrepr = f"skipped on CI: {report.longrepr}"
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    needs = any(item.get_closest_marker(name) for name in NOT_SKIPPED_IN_CI)
+    if skipped and needs and "CI" in os.environ:
+        report.outcome = "failed"
+        report.longrepr = f"skipped on CI: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +58,42 @@ def data(tmp_path: Path, migrated: Path) -> Path:
     return Path(shutil.copytree(migrated, tmp_path / "data"))
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    with postgres.running() as started:
+        if started is None:
+            pytest.skip("PostgreSQL is not installed")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def template(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an empty, migrated database, to be copied."""
+    url = cluster.fresh()
+    app.migrate(configured(tmp_path_factory.mktemp("template"), **{"database.url": url}))
+    return url.rpartition("/")[2]
+
+
+EACH_DATABASE = pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)],
+    indirect=True,
+)
+"""For tests that use a database: once on each kind."""
+
+
 @pytest.fixture
-def database(data: Path) -> Iterator[Database]:
-    opened = Database(sqlite_url(data))
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Of an empty, migrated database; SQLite where the test does not ask for EACH_DATABASE."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return sqlite_url(request.getfixturevalue("data"))
+    cluster: postgres.Cluster = request.getfixturevalue("cluster")
+    return cluster.fresh(request.getfixturevalue("template"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
     yield opened
     opened.close()
 
@@ -130,8 +165,8 @@ class World:
 
 
 @pytest.fixture
-async def world(data: Path, source: Path) -> AsyncIterator[World]:
-    async with app.parts(configured(data)) as parts:
+async def world(data: Path, database_url: str, source: Path) -> AsyncIterator[World]:
+    async with app.parts(configured(data, **{"database.url": database_url})) as parts:
         administration = Administration(parts.database, parts.forge, tokens)
         # The first user of all administers the site, which none of the cast should.
         await administration.create_token("root")

@@ -88,7 +88,9 @@ def test_a_task_that_changes_nothing_completes_without_a_branch(client: Client) 
 def test_a_failing_command_fails_the_task_and_what_was_done_is_kept_as_a_patch(
     client: Client,
 ) -> None:
-    prompt = "Try\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nexit 3\n```\n\n```sh\ntouch no\n```\n"
+    prompt = (
+        "Try\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nexit 3\n```\n\n```sh\ntouch no\n```\n"
+    )
     task = client.wait(client.create(REPOSITORY, prompt, create_pull_request=True)["id"])
     assert (task["state"], task["state_reason"]) == ("failed", "command_failed")
     message = task["sessions"][0]["error"]["message"]
