@@ -292,7 +292,7 @@ def _bind(config: Config) -> socket.socket:
             "or 0 for any that is free.",
         ) from error
     # Inherited by every connection; asyncio would set it only where the protocol number is given,
-    # and without it each answer on a kept connection waits for the client's delayed acknowledgement.
+    # and without it every answer on a kept connection waits for a delayed acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,9 @@ async def test_one_users_many_runs_do_not_keep_another_waiting(
 ) -> None:
     log = tmp_path / "log"
     for number in range(12):
-        await database.write(lambda tx, n=number: sending.enqueue(tx, f"a{n}", 1, owner_id=1))
+        await database.write(
+            partial(sending.enqueue, session_id=f"a{number}", run_number=1, owner_id=1)
+        )
     await database.write(lambda tx: sending.enqueue(tx, "b", 1, owner_id=2))
     async with worker(database, log, seconds=0.2):
         lines = await until(log, "prepare b.1")
