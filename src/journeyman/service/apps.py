@@ -54,7 +54,11 @@ class Apps:
             secret_digest=None if secret is None else self._tokens.digest(secret),
             callback_urls=tuple(check_callback(url) for url in new.callback_urls),
             device_flow=new.device_flow,
-            permissions=dict(new.permissions or {}) if new.kind is AppKind.GITHUB else {},
+            permissions=(
+                {"metadata": "read", **(new.permissions or {})}
+                if new.kind is AppKind.GITHUB
+                else {}
+            ),
             created_at=self._clock(),
         )
         await self._database.write(lambda tx: oauth.add_app(tx, app))
