@@ -5,6 +5,7 @@ used from a pool of threads. Knows no table."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,14 +28,20 @@ def make_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
     if not url.startswith("sqlite"):
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         return sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+    _keep_private(Path(sa.make_url(url).database or ""))
     engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=60)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
+def _keep_private(file: Path) -> None:
+    """Logs and prompts are nobody else's; SQLite gives the files beside it the mode of this one."""
+    if file.parent.is_dir() and not file.exists():
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # IMMEDIATE: a transaction that will write takes the lock at its start instead of failing half-
-    # way.
+    # IMMEDIATE: a transaction that will write takes the lock at its start, and cannot fail half-way.
     connection.isolation_level = "IMMEDIATE"
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
