@@ -5,7 +5,6 @@ The app shows its id and its secret with Basic. Also `/credentials/revoke`, for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -30,7 +29,7 @@ class TokenBody(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    credentials: Sequence[Any] = ()
+    credentials: Any = None
 
 
 class Applications:
@@ -57,10 +56,11 @@ class Applications:
     async def revoke_credentials(self, request: Request) -> Response:
         """As GitHub's: 202, whatever was found."""
         given = (await body.read(request, Credentials)).credentials
-        if not 0 < len(given) <= MOST_CREDENTIALS or not all(isinstance(g, str) for g in given):
+        texts = isinstance(given, list) and all(isinstance(one, str) for one in given)
+        if not texts or not 0 < len(given) <= MOST_CREDENTIALS:
             message = f"For 'properties/credentials', 1 to {MOST_CREDENTIALS} texts are wanted."
             raise invalid_request(message, "credentials", "invalid")
-        await self._apps.revoke_credentials([str(one) for one in given])
+        await self._apps.revoke_credentials(given)
         return responses.as_json({}, 202)
 
 
