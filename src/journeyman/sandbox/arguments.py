@@ -73,8 +73,15 @@ class View:
     tmp: Path
     mirror: Path | None
     files: Mapping[str, bytes]
+    init: bytes
+    """The source of process 1."""
     nested_users_off: bool
     """False for a bubblewrap before 0.8, which cannot; the filter refuses them anyway."""
+
+
+def init_source() -> bytes:
+    """The source of process 1, to be read once: a service outlives an upgrade of its files."""
+    return resources.files("journeyman.sandbox").joinpath("init.py").read_bytes()
 
 
 def options(view: View, given: Descriptors, *, block: int, info: int) -> list[str]:
@@ -123,9 +130,8 @@ def _system() -> Iterable[str]:
 
 
 def _generated(view: View, given: Descriptors) -> Iterable[str]:
-    init = resources.files("journeyman.sandbox").joinpath("init.py").read_bytes()
     defaults = {path: text.encode() for path, text in GENERATED.items()}
-    for path, content in {**defaults, **view.files, INIT: init}.items():
+    for path, content in {**defaults, **view.files, INIT: view.init}.items():
         _check(path)
         yield from ("--perms", "0444", "--ro-bind-data", str(given.hold(content)), path)
 

@@ -32,6 +32,8 @@ from journeyman.sandbox.launch import Account, Host, launch
 UNPRIVILEGED = 65532
 """Below nobody (65534), above every range that distributions hand out."""
 NESTED_USERS_OFF_SINCE = (0, 8)
+PROBE = "journeyman-probe-"
+"""Begins the name of a probe's folder; the number of its process follows."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Bubblewrap:
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or Options()
+        self._init = arguments.init_source()
         self._found: Host | None = None
         self._finding = asyncio.Lock()
         self._probed: Probe | None = None
@@ -86,9 +89,14 @@ class Bubblewrap:
         """See SandboxBackend.sweep."""
         with contextlib.suppress(SandboxUnavailable):
             await (await self._host()).cgroups.sweep()
+        for folder in Path(tempfile.gettempdir()).glob(f"{PROBE}*"):
+            owner = folder.name.removeprefix(PROBE).partition("-")[0]
+            with contextlib.suppress(FileNotFoundError):
+                if not Path("/proc", owner).exists() and folder.stat().st_uid == os.geteuid():
+                    await self.remove(folder)
 
     async def _try(self) -> Probe:
-        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="journeyman-probe-"))
+        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{PROBE}{os.getpid()}-"))
         try:
             host = await self._host()
             sandbox = await self.start(SandboxSpec("probe", directory))
@@ -131,6 +139,7 @@ class Bubblewrap:
             account=Account(self._options.uid, self._options.gid) if root else None,
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
+            init=self._init,
         )
 
 

@@ -58,6 +58,8 @@ class Host:
     """None when the service is not root: its own account is used."""
     nested_users_off: bool
     cgroups: Cgroups
+    init: bytes
+    """The source of process 1."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
         tmp=session / "tmp",
         mirror=mirror,
         files=spec.files,
+        init=host.init,
         nested_users_off=host.nested_users_off,
     )
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -211,3 +212,19 @@ async def test_every_line_of_doctor_holds_or_says_how_to_mend_it(backend: Sandbo
     assert facts["unprivileged"].holds
     for name in ("memory limit", "pids limit", "cpu limit"):
         assert facts[name].holds or facts[name].mend
+
+
+async def test_folders_of_killed_probes_are_swept(backend: SandboxBackend) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    temporary = Path(tempfile.gettempdir())
+    old = temporary / f"journeyman-probe-{ended.pid}-x"
+    live = temporary / f"journeyman-probe-{os.getpid()}-x"
+    for folder in (old, live):
+        (folder / "work").mkdir(parents=True)
+    try:
+        await backend.sweep()
+        assert not old.exists()
+        assert live.exists()
+    finally:
+        await backend.remove(live)

@@ -18,6 +18,7 @@ def view(**files: bytes) -> View:
         tmp=Path("/s/tmp"),
         mirror=None,
         files={f"/etc/{name}": content for name, content in files.items()},
+        init=b"",
         nested_users_off=True,
     )
 
