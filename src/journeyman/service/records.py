@@ -53,6 +53,7 @@ class StoredRecords:
         now = self._clock()
 
         def add(tx: Connection) -> Pull:
+            accounts.lock_repository(tx, repository_id)
             known = pulls.find_open_pull(tx, repository_id, new.head_ref, new.base_ref)
             return known or pulls.add_pull(
                 tx,

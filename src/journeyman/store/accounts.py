@@ -206,6 +206,13 @@ def get_repository(tx: sa.Connection, repository_id: int) -> Repository:
     return labelled_repository(tx.execute(_GET_REPOSITORY, {"id": repository_id}).one())
 
 
+def lock_repository(tx: sa.Connection, repository_id: int) -> None:
+    """Until the transaction ends, others that ask for this wait: what is numbered in a repository
+    is numbered once."""
+    held = sa.select(repository.c.id).where(repository.c.id == repository_id)
+    tx.execute(held.with_for_update())
+
+
 def list_repositories(tx: sa.Connection) -> Sequence[Repository]:
     rows = tx.execute(_REPOSITORIES.order_by(account.c.login_key, repository.c.name_key))
     return [labelled_repository(row) for row in rows]

@@ -1,0 +1,480 @@
+"""What the store promises, on each database. Other parts' tables are tested with those parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
+
+from journeyman.domain.artifacts import BranchArtifact, PullArtifact
+from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.events import EventType, NewEvent
+from journeyman.domain.principals import Principal, TokenKind
+from journeyman.domain.queries import Cursor, Sort, TaskQuery
+from journeyman.domain.repositories import Account, AccountType, Permission
+from journeyman.domain.sessions import Reason, Session, State
+from journeyman.domain.tasks import Task
+from journeyman.store import accounts, events, pulls, sessions, tasks
+from journeyman.store.database import Database
+from journeyman.store.migrate import upgrade
+from journeyman.store.tables import metadata
+from tests.conftest import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cast:
+    alice: Account
+    bob: Account
+    repository_id: int
+
+
+@pytest.fixture
+async def cast(database: Database) -> Cast:
+    def fill(tx: sa.Connection) -> Cast:
+        alice, bob = (
+            accounts.add_account(tx, login, AccountType.USER, site_admin=False, now=NOW)
+            for login in ("Alice", "bob")
+        )
+        return Cast(alice, bob, accounts.add_repository(tx, alice, "Hello", private=True, now=NOW))
+
+    return await database.write(fill)
+
+
+def a_session(cast: Cast, name: str, *, seconds: float = 0, by: Account | None = None) -> Session:
+    now = NOW + timedelta(seconds=seconds)
+    return Session(
+        id=f"s-{name}",
+        task_id=f"t-{name}",
+        repository_id=cast.repository_id,
+        number=1,
+        user_id=(by or cast.alice).id,
+        state=State.QUEUED,
+        state_reason=None,
+        prompt="Fix it, ü",
+        model=None,
+        custom_agent=None,
+        create_pull_request=True,
+        base_ref="main",
+        base_sha=None,
+        head_ref=f"journeyman/{name}",
+        on_existing_branch=False,
+        error=None,
+        usage_nano_credits=None,
+        run_number=1,
+        fence=0,
+        last_seq=0,
+        created_at=now,
+        updated_at=now,
+        completed_at=None,
+    )
+
+
+def add(tx: sa.Connection, cast: Cast, session: Session) -> Task:
+    task = Task(
+        id=session.task_id,
+        repository=accounts.get_repository(tx, cast.repository_id),
+        creator_id=session.user_id,
+        name="Fix it",
+        custom_agent=None,
+        session=session,
+        session_count=1,
+        artifacts=(),
+        version=1,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        archived_at=None,
+    )
+    tasks.add_task(tx, task)
+    sessions.add_session(tx, session)
+    return task
+
+
+async def made(database: Database, cast: Cast, name: str = "1", seconds: float = 0) -> Session:
+    session = a_session(cast, name, seconds=seconds)
+    await database.write(lambda tx: add(tx, cast, session))
+    return session
+
+
+def log(*texts: str) -> list[NewEvent]:
+    return [NewEvent(EventType.SESSION_INFO, {"message": text}) for text in texts]
+
+
+# --- The schema ----------------------------------------------------------------------------------
+
+
+def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> None:
+    def ours(found: object, name: str | None, kind: str, reflected: bool, _other: object) -> bool:
+        table = name if kind == "table" else getattr(getattr(found, "table", None), "name", None)
+        return table in metadata.tables
+
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_object": ours, "compare_type": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    upgrade(database.engine)
+
+
+# --- Transactions --------------------------------------------------------------------------------
+
+
+async def test_a_write_that_fails_leaves_nothing(database: Database, cast: Cast) -> None:
+    def fail(tx: sa.Connection) -> None:
+        add(tx, cast, a_session(cast, "lost"))
+        raise RuntimeError("after the insert")
+
+    with pytest.raises(RuntimeError, match="after the insert"):
+        await database.write(fail)
+    assert await database.read(lambda tx: tasks.find_task(tx, "t-lost")) is None
+
+
+async def test_a_reader_sees_what_a_writer_has_committed(database: Database, cast: Cast) -> None:
+    assert await database.read(lambda tx: tasks.find_task(tx, "t-1")) is None
+    session = await made(database, cast)
+    found = await database.read(lambda tx: tasks.find_task(tx, "t-1"))
+    assert found is not None
+    assert found.session == session
+
+
+async def test_many_writers_at_once_lose_nothing(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+
+    def append(tx: sa.Connection) -> None:
+        first = sessions.reserve(tx, session.id, 0, 1)
+        assert first is not None
+        events.add_events(tx, session, first, log("x"), NOW)
+
+    await asyncio.gather(*(database.write(append) for _ in range(50)))
+    found = await database.read(lambda tx: events.session_log(tx, session.id))
+    assert [event.seq for event in found] == list(range(1, 51))
+
+
+async def test_a_cancelled_writer_still_commits_or_leaves_nothing(
+    database: Database, cast: Cast
+) -> None:
+    writing = asyncio.ensure_future(
+        database.write(lambda tx: add(tx, cast, a_session(cast, "cut")))
+    )
+    await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    await database.write(lambda tx: None)
+    found = await database.read(lambda tx: tasks.find_task(tx, "t-cut"))
+    assert found is None or found.session.id == "s-cut"
+
+
+# --- Accounts and repositories -------------------------------------------------------------------
+
+
+async def test_logins_and_names_are_found_whatever_their_case(
+    database: Database, cast: Cast
+) -> None:
+    assert await database.read(lambda tx: accounts.find_account(tx, "aLICE")) == cast.alice
+    found = await database.read(lambda tx: accounts.find_repository(tx, "ALICE", "hELLO"))
+    assert found is not None
+    assert (found.id, found.full_name) == (cast.repository_id, "Alice/Hello")
+
+
+async def test_a_login_is_taken_once(database: Database, cast: Cast) -> None:
+    with pytest.raises(IntegrityError):
+        await database.write(
+            lambda tx: accounts.add_account(
+                tx, "ALICE", AccountType.USER, site_admin=False, now=NOW
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "granted", [Permission.NONE, Permission.READ, Permission.WRITE, Permission.ADMIN]
+)
+async def test_a_collaborator_has_what_was_granted_last(
+    database: Database, cast: Cast, granted: Permission
+) -> None:
+    def grant(tx: sa.Connection) -> Permission:
+        accounts.set_collaborator(tx, cast.repository_id, cast.bob.id, Permission.READ)
+        accounts.set_collaborator(tx, cast.repository_id, cast.bob.id, granted)
+        return accounts.permission(tx, cast.bob.id, cast.repository_id)
+
+    assert await database.write(grant) is granted
+
+
+async def test_becoming_a_user_keeps_an_administrator_one(database: Database, cast: Cast) -> None:
+    def become(tx: sa.Connection) -> list[bool]:
+        accounts.become_user(tx, cast.bob.id, site_admin=True)
+        accounts.become_user(tx, cast.bob.id, site_admin=False)
+        return [accounts.get_account(tx, one.id).site_admin for one in (cast.alice, cast.bob)]
+
+    assert await database.write(become) == [False, True]
+
+
+async def test_pull_requests_are_numbered_in_their_repository(
+    database: Database, cast: Cast
+) -> None:
+    def open_one(head: str) -> Callable[[sa.Connection], int]:
+        def open_pull(tx: sa.Connection) -> int:
+            accounts.lock_repository(tx, cast.repository_id)
+            made = pulls.add_pull(
+                tx,
+                repository_id=cast.repository_id,
+                user_id=cast.bob.id,
+                title="Fix",
+                body="",
+                head_ref=head,
+                base_ref="main",
+                draft=True,
+                now=NOW,
+            )
+            return made.number
+
+        return open_pull
+
+    numbers = await asyncio.gather(*(database.write(open_one(f"b{n}")) for n in range(8)))
+    assert sorted(numbers) == list(range(1, 9))
+
+
+# --- Sessions ------------------------------------------------------------------------------------
+
+
+async def test_a_session_comes_back_as_it_was_added(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    assert await database.read(lambda tx: sessions.get_session(tx, session.id)) == session
+    assert await database.read(lambda tx: sessions.list_sessions(tx, "t-1")) == [session]
+    assert await database.read(lambda tx: sessions.find_session(tx, "nobody")) is None
+
+
+async def test_a_state_is_set_from_the_expected_one_only(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+
+    def set_twice(tx: sa.Connection) -> tuple[bool, bool]:
+        first, second = (
+            sessions.set_state(tx, session, state, reason=Reason.PAUSED, now=NOW)
+            for state in (State.IN_PROGRESS, State.CANCELLED)
+        )
+        return first, second
+
+    assert await database.write(set_twice) == (True, False)
+    task = await database.read(lambda tx: tasks.find_task(tx, "t-1"))
+    assert task is not None
+    assert (task.session.state, task.session.state_reason) == (State.IN_PROGRESS, Reason.PAUSED)
+    assert task.session.completed_at is None
+    head = await database.read(lambda tx: tasks.find_head(tx, "t-1"))
+    assert head is not None
+    assert (head.state, head.version) == (State.IN_PROGRESS, 2)
+
+
+async def test_a_final_state_says_when_it_came(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    later = NOW + timedelta(minutes=1)
+
+    def end(tx: sa.Connection) -> Session:
+        sessions.set_state(tx, session, State.FAILED, error="It broke.", now=later)
+        return sessions.get_session(tx, session.id)
+
+    ended = await database.write(end)
+    assert (ended.completed_at, ended.error, ended.ended) == (later, "It broke.", True)
+
+
+async def test_a_former_holder_reserves_nothing(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+
+    def take_twice(tx: sa.Connection) -> tuple[int | None, int | None, int | None]:
+        former, holder = sessions.take(tx, session.id), sessions.take(tx, session.id)
+        return (
+            sessions.reserve(tx, session.id, former.fence, 1),
+            sessions.reserve(tx, session.id, holder.fence, 2),
+            sessions.reserve(tx, session.id, None, 1),
+        )
+
+    assert await database.write(take_twice) == (None, 1, 3)
+
+
+async def test_usage_adds_up_from_nothing(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+
+    def add_up(tx: sa.Connection) -> int | None:
+        sessions.add_usage(tx, session.id, 2**40)
+        sessions.add_usage(tx, session.id, 2)
+        return sessions.get_session(tx, session.id).usage_nano_credits
+
+    assert await database.write(add_up) == 2**40 + 2
+
+
+async def test_the_wish_to_cancel_is_found_among_those_asked_for(
+    database: Database, cast: Cast
+) -> None:
+    one, two = await made(database, cast, "1"), await made(database, cast, "2")
+    await database.write(lambda tx: sessions.request_cancel(tx, two.id, NOW))
+    wanted = await database.read(lambda tx: sessions.cancel_requested(tx, [one.id, two.id]))
+    assert wanted == {two.id}
+    assert await database.read(lambda tx: sessions.cancel_requested(tx, [one.id])) == set()
+    assert await database.read(lambda tx: sessions.cancel_requested(tx, [])) == set()
+
+
+async def test_the_queue_counts_what_was_queued_before(database: Database, cast: Cast) -> None:
+    made_ones = [await made(database, cast, str(n), seconds=n) for n in range(3)]
+    await database.write(
+        lambda tx: sessions.set_state(tx, made_ones[0], State.IN_PROGRESS, now=NOW)
+    )
+
+    def positions(tx: sa.Connection) -> list[int]:
+        return [sessions.queue_position(tx, one.id) for one in made_ones[1:]]
+
+    assert await database.read(positions) == [1, 2]
+    queued = await database.read(lambda tx: sessions.list_in(tx, [State.QUEUED]))
+    assert {one.id for one in queued} == {"s-1", "s-2"}
+
+
+# --- The log -------------------------------------------------------------------------------------
+
+
+async def test_an_event_keeps_every_character(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    data = {"content": "NUL \x00, half a pair \ud83d, ü, 雪, 🙂", "n": 2**60, "list": [None, 1.5]}
+    new = [NewEvent(EventType.MESSAGE, data, {"message": {"parts": ["\udfff"]}})]
+    await database.write(lambda tx: events.add_events(tx, session, 1, new, NOW))
+    (found,) = await database.read(lambda tx: events.session_log(tx, session.id))
+    assert (found.data, found.record) == (data, new[0].record)
+    assert (found.session_number, found.seq, found.created_at) == (1, 1, NOW)
+
+
+async def test_a_number_is_given_to_one_event_only(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    await database.write(lambda tx: events.add_events(tx, session, 1, log("a"), NOW))
+    with pytest.raises(IntegrityError):
+        await database.write(lambda tx: events.add_events(tx, session, 1, log("b"), NOW))
+
+
+async def test_a_tasks_log_spans_its_sessions(database: Database, cast: Cast) -> None:
+    first = await made(database, cast)
+    second = replace(first, id="s-1b", number=2)
+
+    def fill(tx: sa.Connection) -> None:
+        sessions.add_session(tx, second)
+        for one, texts in ((first, ("a", "b")), (second, ("c", "d"))):
+            start = sessions.reserve(tx, one.id, None, len(texts))
+            assert start is not None
+            events.add_events(tx, one, start, log(*texts), NOW)
+
+    await database.write(fill)
+    tail = await database.read(lambda tx: events.task_tail(tx, "t-1", Cursor(1, 1), 2))
+    assert [(event.session_number, event.seq) for event in tail] == [(1, 2), (2, 1)]
+    page = await database.read(lambda tx: events.task_page(tx, "t-1", 2, 3))
+    assert ([event.data["message"] for event in page.events], page.total) == (["d"], 4)
+
+
+async def test_messages_wait_in_their_order_until_they_are_read(
+    database: Database, cast: Cast
+) -> None:
+    session = await made(database, cast)
+
+    def converse(tx: sa.Connection) -> list[list[str]]:
+        for text in ("first", "second"):
+            events.add_message(tx, session.id, cast.bob.id, "steer", text, NOW)
+        before = events.unread_messages(tx, session.id)
+        events.mark_read(tx, before[0].id, 7)
+        after = events.unread_messages(tx, session.id)
+        return [[one.content for one in found] for found in (before, after)]
+
+    assert await database.write(converse) == [["first", "second"], ["second"]]
+
+
+async def test_the_newest_checkpoint_replaces_the_one_before(
+    database: Database, cast: Cast
+) -> None:
+    session = await made(database, cast)
+    old = Checkpoint("a" * 40, "b" * 40, "c" * 40, 1, b"\x00\xff")
+    new = Checkpoint("d" * 40, "e" * 40, "f" * 40, 0, None)
+
+    def save(tx: sa.Connection) -> list[Checkpoint | None]:
+        found = [events.find_checkpoint(tx, session.id)]
+        for one in (old, new):
+            events.save_checkpoint(tx, session.id, one, NOW)
+            found.append(events.find_checkpoint(tx, session.id))
+        return found
+
+    assert await database.write(save) == [None, old, new]
+
+
+# --- Tasks ---------------------------------------------------------------------------------------
+
+
+async def test_an_artifact_is_made_once(database: Database, cast: Cast) -> None:
+    await made(database, cast)
+    artifacts = (BranchArtifact("fix", "main"), PullArtifact(2**40, 3))
+
+    def add_each_twice(tx: sa.Connection) -> list[bool]:
+        return [tasks.add_artifact(tx, "t-1", one) for one in artifacts for _ in range(2)]
+
+    assert await database.write(add_each_twice) == [True, False, True, False]
+    task = await database.read(lambda tx: tasks.find_task(tx, "t-1"))
+    assert task is not None
+    assert task.artifacts == artifacts
+
+
+async def test_an_idempotency_key_belongs_to_an_account(database: Database, cast: Cast) -> None:
+    await made(database, cast)
+    await database.write(
+        lambda tx: tasks.add_idempotent(tx, cast.alice.id, "key", b"digest", "t-1", NOW)
+    )
+
+    def find(account: Account) -> Callable[[sa.Connection], tuple[bytes, str] | None]:
+        return lambda tx: tasks.find_idempotent(tx, account.id, "key")
+
+    assert await database.read(find(cast.alice)) == (b"digest", "t-1")
+    assert await database.read(find(cast.bob)) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (TaskQuery(), ["2", "1", "0"]),
+        (TaskQuery(ascending=True, sort=Sort.CREATED_AT), ["0", "1", "2"]),
+        (TaskQuery(per_page=2), ["2", "1"]),
+        (TaskQuery(per_page=2, page=2), ["0"]),
+        (TaskQuery(page=5), []),
+        (TaskQuery(states=frozenset({State.IN_PROGRESS})), ["0"]),
+        (TaskQuery(states=frozenset({State.QUEUED, State.IN_PROGRESS})), ["2", "1", "0"]),
+        (TaskQuery(archived=True), ["3"]),
+        (TaskQuery(since=NOW + timedelta(seconds=1)), ["2", "1"]),
+        (TaskQuery(creator_ids=frozenset({10**9})), []),
+    ],
+)
+async def test_tasks_are_listed_as_asked(
+    database: Database, cast: Cast, query: TaskQuery, names: list[str]
+) -> None:
+    made_ones = [await made(database, cast, str(n), seconds=n) for n in range(4)]
+
+    def change(tx: sa.Connection) -> None:
+        sessions.set_state(tx, made_ones[0], State.IN_PROGRESS, now=NOW)
+        tasks.set_archived(tx, "t-3", NOW, NOW)
+
+    await database.write(change)
+    page = await database.read(lambda tx: tasks.list_for_repository(tx, cast.repository_id, query))
+    assert [task.id for task in page.tasks] == [f"t-{name}" for name in names]
+    assert (page.total_active_count, page.total_archived_count) == (3, 1)
+    assert page.has_more == (query.per_page == 2 and query.page == 1)
+
+
+async def test_a_creator_sees_what_its_token_reaches(database: Database, cast: Cast) -> None:
+    await made(database, cast)
+    for selected, count in ((None, 1), (frozenset({cast.repository_id}), 1), (frozenset[int](), 0)):
+        principal = Principal(cast.alice, TokenKind.FINE_GRAINED, repository_ids=selected)
+        page = await database.read(
+            partial(tasks.list_for_creator, principal=principal, query=TaskQuery())
+        )
+        assert len(page.tasks) == count
