@@ -5,14 +5,24 @@ export GIT_AUTHOR_NAME=Journeyman GIT_AUTHOR_EMAIL=journeyman@localhost
 export GIT_COMMITTER_NAME=Journeyman GIT_COMMITTER_EMAIL=journeyman@localhost
 
 head=$(git rev-parse -q --verify 'HEAD^{commit}') || head=$base
+if [ -z "$last_tree" ]; then last_tree=$(git rev-parse "$base^{tree}"); fi
 index=$PWD/.git/journeyman-index
-rm -f "$index" "$index.lock"
-if [ -e .git/index ]; then cp -p .git/index "$index"; fi # -p: git compares its time with the files'
 export GIT_INDEX_FILE=$index
+
+# Most turns change nothing: the index of the last snapshot tells so with one look at the files.
+if [ "$head" = "$last_head" ] && [ -e "$index" ] && [ -e "$index.tree" ] &&
+    [ "$(<"$index.tree")" = "$last_tree" ] &&
+    [ -z "$(git ls-files --modified --deleted --others --exclude-standard | head -c 1)" ]; then
+    echo same >&3
+    exit
+fi
+
+rm -f "$index" "$index.lock" "$index.tree"
+if [ -e .git/index ]; then cp -p .git/index "$index"; fi # -p: git compares its time with the files'
 git -c advice.addEmbeddedRepo=false add -A --ignore-errors . ||
     echo "some files could not be kept" # unreadable, or a nested repository without a commit
 tree=$(git write-tree)
-if [ -z "$last_tree" ]; then last_tree=$(git rev-parse "$base^{tree}"); fi
+echo "$tree" >"$index.tree"
 if [ "$head" = "$last_head" ] && [ "$tree" = "$last_tree" ]; then
     echo same >&3
     exit
