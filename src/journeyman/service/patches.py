@@ -28,9 +28,10 @@ class Patches:
         self._publisher = publisher
 
     async def patch(self, principal: Principal, task_id: str) -> bytes:
-        """`git diff --binary` from where the newest session started to its last checkpoint; empty
-        when it has
-        changed nothing yet."""
+        """`git diff --binary` from where the newest session started to its last checkpoint.
+
+        Empty when it has changed nothing yet.
+        """
         task = (await self._tasks.get(principal, task_id)).task
         session = task.session
         saved = await self._database.read(lambda tx: events.find_checkpoint(tx, session.id))

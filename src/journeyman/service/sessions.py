@@ -49,7 +49,7 @@ class Sessions:
 
         def cancel(tx: Connection) -> None:
             now = self._clock()
-            session = sessions.get_session(tx, task.session.id)
+            session = sessions.lock_newest(tx, task_id)
             if session.ended:
                 return
             sessions.request_cancel(tx, session.id, now)
@@ -61,9 +61,8 @@ class Sessions:
         return await self._settled(principal, task_id)
 
     async def steer(self, principal: Principal, task_id: str, content: str) -> Task:
-        """A message for the agent: read at its next turn, taken as the answer while it waits for
-        one, and a new
-        session on the same branch after the end."""
+        """A message for the agent, read at its next turn; the answer while it waits for one; a
+        new session on the same branch after the end."""
         if not content.strip() or len(content) > PROMPT_LIMIT:
             raise invalid(
                 "content",
@@ -76,7 +75,7 @@ class Sessions:
 
     def _deliver(self, tx: Connection, principal: Principal, task: Task, content: str) -> None:
         now = self._clock()
-        session = sessions.get_session(tx, task.session.id)
+        session = sessions.lock_newest(tx, task.id)
         if session.ended:
             session = self._follow_up(tx, principal, task, session, content)
             events.add_message(tx, session.id, principal.account.id, "prompt", content, now)

@@ -6,28 +6,47 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from journeyman.domain.errors import AppError, Code
+from journeyman.domain.errors import AppError, Code, DatabaseLost
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction."""
+CONNECT_SECONDS = 10
+THREADS = 8
+"""Transactions at once of one process on PostgreSQL."""
+POOL = THREADS + 2
+"""The queue asks on a thread of its own."""
+ATTEMPTS = 5
+"""How often a transaction is begun that PostgreSQL has ended in favour of another one."""
+COLLISIONS = ("40001", "40P01")
+"""PostgreSQL's codes for it: serialization failure, deadlock."""
+SQLITE_FAULTS = ("BUSY", "LOCKED", "FULL", "IOERR", "READONLY", "CANTOPEN", "CORRUPT", "NOTADB")
+"""What a SQLite file may be; other errors of its are ours."""
 
 
-def make_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
+def make_engine(url: str, *, pool_size: int = POOL) -> sa.Engine:
     """An engine as both the store and the workflow engine want it: WAL on SQLite, psycopg on
     PostgreSQL."""
     if not url.startswith("sqlite"):
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
-        return sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+        return sa.create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS},
+        )
     _keep_private(Path(sa.make_url(url).database or ""))
     engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=60)
     event.listen(engine, "connect", _prepare_sqlite)
@@ -63,34 +82,46 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._threads = ThreadPoolExecutor(1 if self.is_sqlite else 4, thread_name_prefix="store")
+        threads = 1 if self.is_sqlite else THREADS
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._reader: sa.Connection | None = None
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run *work* on a connection that must not write.
 
         On SQLite this happens at once, on the calling thread: a read takes less time than a change
-        of thread.
+        of thread. Raises DatabaseLost, as `write` does.
         """
         if not self.is_sqlite:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
-        if self._reader is None:
-            self._reader = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        return work(self._reader)
+        with reachable():
+            if self._reader is None:
+                self._reader = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            return work(self._reader)
 
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run *work* in one transaction; it is committed when *work* returns. Shielded: a
-        cancelled caller
-        does not leave half a transaction."""
+        """Run *work* in one transaction; it is committed when *work* returns.
+
+        Shielded: a cancelled caller does not leave half a transaction.
+        """
         loop = asyncio.get_running_loop()
         return await asyncio.shield(loop.run_in_executor(self._threads, self._write, work))
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        with self.engine.connect() as connection:
+        with reachable(), self.engine.connect() as connection:
             return work(connection)
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        with self.engine.begin() as connection:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._write_once(work)
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
+                    raise
+        return self._write_once(work)
+
+    def _write_once(self, work: Callable[[sa.Connection], T]) -> T:
+        with reachable(), self.engine.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             return work(connection)
@@ -100,6 +131,34 @@ class Database:
             self._reader.close()
         self._threads.shutdown()
         self.engine.dispose()
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """DatabaseLost for what is the database's fault and not that of a statement."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if not _is_lost(error):
+            raise
+        raise DatabaseLost(_first_line(error)) from error
+
+
+def _is_lost(error: sa.exc.DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        name = getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_")
+        return name.startswith(SQLITE_FAULTS)
+    operational = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    return operational and getattr(cause, "sqlstate", None) not in COLLISIONS
+
+
+def _first_line(error: sa.exc.DBAPIError) -> str:
+    """What the driver says, without the statement."""
+    lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
+    return lines[0] if lines else type(error.orig).__name__
 
 
 def ensure_data_directory(data: Path) -> None:
