@@ -52,7 +52,8 @@ class Cluster:
             self.process = subprocess.Popen(
                 as_nobody(
                     self.programs / "postgres",
-                    *("-D", self.directory / "data", "-k", self.directory, *settings),
+                    *("-D", self.directory / "data", "-k", self.directory),
+                    *settings,
                 ),
                 stdout=log,
                 stderr=log,

@@ -41,6 +41,14 @@ class AppError(Exception):
         self.fields = fields
 
 
+class DatabaseLost(AppError):
+    """The database cannot be used now. What was being written is in it whole or not at all, and
+    may be asked for again once it is back."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Code.UNAVAILABLE, f"The database cannot be used now: {why}")
+
+
 def not_found(what: str) -> AppError:
     return AppError(Code.NOT_FOUND, what)
 

@@ -42,15 +42,15 @@ class Ledger(Protocol):
         """Once per task, however often it is told."""
         ...
 
-    async def move(
+    async def rest(
         self,
         held: Session,
         state: State,
         *,
         reason: Reason | None = None,
         message: str | None = None,
-    ) -> None:
-        """To a state that does not end the session."""
+    ) -> bool:
+        """To a state that waits for the user; False when a message is there and it must go on."""
         ...
 
     async def finish(

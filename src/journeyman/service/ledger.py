@@ -83,6 +83,7 @@ class Ledger:
         """Turn the messages that wait for the agent into events of its log, each exactly once."""
 
         def drain(tx: Connection) -> list[Event]:
+            _held(tx, held)
             made = []
             for waiting in events.unread_messages(tx, held.id):
                 data = {
@@ -111,8 +112,7 @@ class Ledger:
 
         def begin(tx: Connection) -> tuple[Session, list[Event]]:
             now = self._clock()
-            current = sessions.get_session(tx, held.id)
-            _require(current, held)
+            current = _held(tx, held)
             if current.ended:
                 return current, []
             sessions.set_base(tx, held.id, base_sha)
@@ -144,7 +144,7 @@ class Ledger:
 
         def add(tx: Connection) -> None:
             now = self._clock()
-            _require(sessions.get_session(tx, held.id), held)
+            _held(tx, held)
             if tasks.add_artifact(tx, held.task_id, made):
                 append(
                     tx,
@@ -158,33 +158,30 @@ class Ledger:
         await self._database.write(add)
         self._live.notify(held.task_id)
 
-    async def move(
+    async def rest(
         self,
         held: Session,
         state: State,
         *,
         reason: Reason | None = None,
         message: str | None = None,
-    ) -> None:
-        """Change the session's state. A session that has ended stays as it is: the call may be a
-        repeated one."""
+    ) -> bool:
+        """Let the session wait for its user, unless it has a message already: then False, and it
+        goes on. One that has ended or rests stays as it is: the call may be a repeated one."""
 
-        def move(tx: Connection) -> None:
-            current = sessions.get_session(tx, held.id)
-            _require(current, held)
-            if not current.ended and current.state is not state:
-                change_state(
-                    tx,
-                    current,
-                    state,
-                    self._clock(),
-                    reason=reason,
-                    message=message,
-                    fence=held.fence,
-                )
+        def rest(tx: Connection) -> bool:
+            current = _held(tx, held)
+            if current.ended or current.state is state:
+                return True
+            if events.unread_messages(tx, held.id):
+                return False
+            now = self._clock()
+            change_state(tx, current, state, now, reason=reason, message=message, fence=held.fence)
+            return True
 
-        await self._database.write(move)
+        done = await self._database.write(rest)
         self._live.notify(held.task_id)
+        return done
 
     async def finish(
         self,
@@ -198,8 +195,7 @@ class Ledger:
         goes on."""
 
         def finish(tx: Connection) -> bool:
-            current = sessions.get_session(tx, held.id)
-            _require(current, held)
+            current = _held(tx, held)
             if current.ended:
                 return True
             if state is State.COMPLETED and events.unread_messages(tx, held.id):
@@ -217,9 +213,12 @@ class Ledger:
         return await self._database.read(lambda tx: sessions.cancel_requested(tx, session_ids))
 
 
-def _require(current: Session, held: Session) -> None:
+def _held(tx: Connection, held: Session) -> Session:
+    """The session as it is now, locked; LeaseLost when somebody else has taken it."""
+    current = sessions.lock_session(tx, held.id)
     if current.fence != held.fence:
         raise LeaseLost(held.id)
+    return current
 
 
 def _artifact_data(made: Artifact) -> dict[str, object]:

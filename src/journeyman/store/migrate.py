@@ -8,13 +8,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from journeyman.store.database import reachable
+
 LOCK = 0x6A6F7572
 """PostgreSQL advisory lock: one process migrates at a time."""
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Apply what is missing, in one transaction."""
-    with engine.begin() as connection:
+    """Apply what is missing, in one transaction. Raises DatabaseLost."""
+    with reachable(), engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:

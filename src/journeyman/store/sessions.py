@@ -43,6 +43,25 @@ def get_session(tx: sa.Connection, session_id: str) -> Session:
     return row_to_session(tx.execute(_GET, {"session_id": session_id}).one())
 
 
+_LOCK = _GET.with_for_update()
+_NEWEST = sa.select(task.c.session_id).where(task.c.id == sa.bindparam("task_id"))
+
+
+def lock_session(tx: sa.Connection, session_id: str) -> Session:
+    """As `get_session`, and nobody else changes it until the transaction ends."""
+    return row_to_session(tx.execute(_LOCK, {"session_id": session_id}).one())
+
+
+def lock_newest(tx: sa.Connection, task_id: str) -> Session:
+    """As `lock_session`, for the newest session of a task. Whoever adds one holds this lock."""
+    while True:
+        session_id = tx.scalar(_NEWEST, {"task_id": task_id})
+        assert session_id is not None, "a task has a session from its start"
+        found = lock_session(tx, session_id)
+        if tx.scalar(_NEWEST, {"task_id": task_id}) == session_id:
+            return found
+
+
 def find_session(tx: sa.Connection, session_id: str) -> Session | None:
     row = tx.execute(_GET, {"session_id": session_id}).first()
     return None if row is None else row_to_session(row)

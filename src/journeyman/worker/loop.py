@@ -98,8 +98,8 @@ class Worker:
                     return deliver_next(Outcome(State.FAILED, verdict.reason, verdict.message))
                 case Kind.WAITING:
                     await self._close(session_id, keep=True)
-                    await self._ledger.move(run.held.session, State.WAITING_FOR_USER)
-                    return END
+                    rests = await self._ledger.rest(run.held.session, State.WAITING_FOR_USER)
+                    return END if rests else TURN
 
         return await self._guarded(session_id, step)
 

@@ -7,7 +7,7 @@ import pytest
 
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType, NewEvent
-from journeyman.domain.sessions import State
+from journeyman.domain.sessions import FINAL, State
 from tests.unit.api.conftest import HOST, TASKS, World, create
 
 SHA = "a" * 40
@@ -22,7 +22,9 @@ async def finish(world: World, task_id: str, state: State, message: str | None =
     await world.ledger.append(held, [NewEvent(EventType.USAGE, {"cost": 1_500_000_000})])
     await world.ledger.add_artifact(held, BranchArtifact(held.head_ref, held.base_ref))
     await world.ledger.add_artifact(held, PullArtifact(7, 1))
-    await world.ledger.move(held, state, message=message)
+    await world.ledger.drain(held)
+    to = world.ledger.finish if state in FINAL else world.ledger.rest
+    await to(held, state, message=message)
 
 
 async def test_a_new_task_has_its_session(alice: httpx.AsyncClient) -> None:
