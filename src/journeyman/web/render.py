@@ -6,6 +6,7 @@ Knows nothing of what a page is about.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static" / "login"
+TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,10 +26,19 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class Asset:
+    content: bytes
+    media_type: str
+    address: str
+    """Changes with the content, so that a browser may keep it."""
+
+
 class Pages:
-    """The templates, loaded once."""
+    """The templates and what they load, read once."""
 
     def __init__(self) -> None:
+        self.assets = {file.name: _asset(file) for file in sorted(STATIC.iterdir())}
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates" / "login"),
             autoescape=True,
@@ -35,7 +46,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals["asset"] = _asset
+        self._templates.globals["asset"] = lambda name: self.assets[name].address
 
     def page(
         self, template: str, *, status: int = 200, form_goes_to: str = "", **values: Any
@@ -68,7 +79,13 @@ def _source(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _asset(name: str) -> str:
-    """The address of a static file, which changes with its content."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/login/assets/{name}?{digest}"
+def _asset(file: Path) -> Asset:
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return Asset(content, TYPES[file.suffix], f"/login/assets/{file.name}?{digest}")
+
+
+def asset(found: Asset) -> Response:
+    """A file that pages load; its address is new when it is."""
+    lasting = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(found.content, 200, HEADERS | lasting, found.media_type)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
 from journeyman.domain.errors import not_found
@@ -25,11 +24,12 @@ class SignIn:
 
     def __init__(self, services: Services, *, public_url: str = "") -> None:
         sessions = Sessions(services.logins, public_url=public_url)
-        self._desk = Desk(render.Pages(), sessions)
+        self._pages = render.Pages()
+        self._desk = Desk(self._pages, sessions)
         routes = [
             *self._login(Login(self._desk, services.logins)),
             *self._consent(Consent(self._desk, services.consents)),
-            Mount("/login/assets", StaticFiles(directory=render.STATIC)),
+            Route("/login/assets/{name}", self._asset),
         ]
         nothing = Route("/", self._desk.endpoint(_nothing)).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
@@ -53,6 +53,10 @@ class SignIn:
             self._route("/login/device", consent.show_device, consent.device),
             self._route("/login/oauth/authorize", consent.show_authorize, consent.authorize),
         ]
+
+    async def _asset(self, request: Request) -> Response:
+        found = self._pages.assets.get(request.path_params["name"])
+        return Response(status_code=404) if found is None else render.asset(found)
 
     def _route(self, path: str, show: Page, send: Page) -> Route:
         """*show* for GET and HEAD, *send* for the form on the page."""
