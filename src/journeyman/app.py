@@ -25,6 +25,8 @@ from journeyman.engine import executor, queue
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
+from journeyman.forge.embedded.history import History
+from journeyman.forge.embedded.merges import Merges
 from journeyman.llm import openai
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Equipment
@@ -35,17 +37,20 @@ from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
 from journeyman.service.consents import Consents
 from journeyman.service.events import Events
+from journeyman.service.history import Histories
 from journeyman.service.identity import Identity
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
+from journeyman.service.pulls import Pulls
 from journeyman.service.records import StoredRecords
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.web.dashboard import Dashboard
 from journeyman.web.signin import SignIn
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
@@ -87,6 +92,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
     tasks = Tasks(database, sending, forge, models)
+    history = History(forge.path)
     services = Services(
         identity=Identity(forge),
         tasks=tasks,
@@ -99,6 +105,8 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
         logins=Logins(database),
+        pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history)),
+        histories=Histories(history),
     )
     try:
         yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)
@@ -269,10 +277,14 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
         GitHttp(made.forge),
         TokenEndpoints(made.services.oauth, public_url=public_url),
         SignIn(made.services, public_url=public_url),
+        dashboard := Dashboard(made.services, stopping=stopping, public_url=public_url),
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         http = scope["type"] == "http"
+        if http and dashboard.welcomes(scope):
+            await dashboard(scope, receive, send)
+            return
         chosen = next((one for one in others if http and one.matches(scope["path"])), github)
         await chosen(scope, receive, send)
 

@@ -46,10 +46,13 @@ class Refusal(AppError):
         *,
         documentation_url: str = DOCS,
         headers: Mapping[str, str] | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(code, message, fields)
         self.documentation_url = documentation_url
         self.headers = headers
+        self.status = status
+        """Where GitHub has one of its own for this."""
 
 
 class ErrorItem(msgspec.Struct):
@@ -76,10 +79,11 @@ def invalid_request(message: str, field: str, code: str) -> Refusal:
 
 def respond(error: AppError) -> Response:
     refusal = error if isinstance(error, Refusal) else None
+    status = (refusal.status if refusal else None) or STATUS[error.code]
     return body_of(
-        STATUS[error.code],
+        status,
         _message_of(error),
-        items=_items_of(error),
+        items=_items_of(error) if status == 422 else None,
         documentation_url=refusal.documentation_url if refusal else DOCS,
         headers=refusal.headers if refusal else None,
     )
@@ -106,11 +110,8 @@ def _message_of(error: AppError) -> str:
 
 
 def _items_of(error: AppError) -> list[ErrorItem] | None:
-    """Only a 422 has them."""
     if error.code is Code.CONFLICT:
         return [ErrorItem(RESOURCE, "unprocessable", error.message)]
-    if error.code is not Code.INVALID:
-        return None
     return [ErrorItem(RESOURCE, e.code, e.message, e.field) for e in error.fields]
 
 

@@ -57,6 +57,12 @@ class Addresses:
     def repository(self, repository: Repository) -> str:
         return f"{self.api}/repos/{quote(repository.full_name)}"
 
+    def page(self, repository: Repository) -> str:
+        return f"{self.web}/{quote(repository.full_name)}"
+
+    def pull_page(self, repository: Repository, number: int) -> str:
+        return f"{self.page(repository)}/pull/{number}"
+
     def task(self, repository: Repository, task_id: str) -> str:
         return f"{self.api}/agents/repos/{quote(repository.full_name)}/tasks/{task_id}"
 

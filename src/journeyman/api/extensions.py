@@ -12,7 +12,7 @@ from starlette.responses import Response
 from journeyman.api import body, responses, wire
 from journeyman.api.errors import invalid_request
 from journeyman.api.exchange import addresses_of
-from journeyman.domain.errors import invalid
+from journeyman.domain.errors import invalid, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.tasks import Task
 from journeyman.service import Services
@@ -60,12 +60,21 @@ class Extensions:
         return _answer(request, task)
 
     async def archive(self, request: Request, principal: Principal) -> Response:
-        task_id = request.path_params["task_id"]
-        return _answer(request, await self._services.tasks.archive(principal, task_id, True))
+        return await self._archive(request, principal, archived=True)
 
     async def unarchive(self, request: Request, principal: Principal) -> Response:
+        return await self._archive(request, principal, archived=False)
+
+    async def _archive(self, request: Request, principal: Principal, *, archived: bool) -> Response:
+        """Under both spellings of a task's address."""
         task_id = request.path_params["task_id"]
-        return _answer(request, await self._services.tasks.archive(principal, task_id, False))
+        if "repo" in request.path_params:
+            owner, name = request.path_params["owner"], request.path_params["repo"]
+            access = await self._services.identity.access(principal, owner, name)
+            task = (await self._services.tasks.get(principal, task_id)).task
+            if task.repository.id != access.repository.id:
+                raise not_found("This task is in another repository.")
+        return _answer(request, await self._services.tasks.archive(principal, task_id, archived))
 
     async def models(self, _request: Request, _principal: Principal) -> Response:
         return responses.as_json(wire.models(self._services.models.list()))

@@ -6,7 +6,7 @@ A bad value is a 422 that names it. Knows nothing of what is listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -24,6 +24,7 @@ T = TypeVar("T")
 MOST_PER_PAGE = 100
 LAST_PAGE = 10**9
 LARGEST_ID = 2**63 - 1
+LARGEST_INTEGER = 2**31 - 1
 LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
 NUMBER = re.compile(r"[0-9]{1,19}")
 
@@ -57,6 +58,17 @@ def paging(pairs: Pairs, *, per_page: int = 30) -> tuple[int, int]:
     return page, number(pairs, "per_page", default=per_page, most=MOST_PER_PAGE)
 
 
+def page_of(items: Sequence[T], page: int, per_page: int) -> tuple[Sequence[T], bool]:
+    """A page of what is held as a whole, and whether there is more."""
+    end = page * per_page
+    return items[end - per_page : end], len(items) > end
+
+
+def is_number(text: str, most: int) -> bool:
+    """A whole number from 1 to *most*."""
+    return NUMBER.fullmatch(text) is not None and 1 <= int(text) <= most
+
+
 def last(pairs: Pairs, name: str) -> str | None:
     """The last one counts, as in GitHub's own server."""
     found = None
@@ -76,7 +88,7 @@ def number(pairs: Pairs, name: str, *, default: int, most: int) -> int:
     text = last(pairs, name)
     if text is None:
         return default
-    if not NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
+    if not is_number(text, most):
         raise bad(name, text, f"a whole number from 1 to {most}")
     return int(text)
 

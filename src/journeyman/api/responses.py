@@ -6,6 +6,7 @@ Knows nothing of what is answered.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+TEXT_KIND = re.compile(r"application/vnd\.github\.(?:v3\.)?(?P<kind>diff|patch)\b")
 JSON = "application/json; charset=utf-8"
 SHAPE = 1
 """Part of every ETag; grows when the same version of a task would be written differently."""
@@ -28,6 +30,19 @@ def as_json(
     content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None
 ) -> Response:
     return Response(encode(content), status, headers, JSON)
+
+
+def text_kind(request: Request) -> str | None:
+    """`diff` or `patch` where the caller asks for GitHub's media type of that name."""
+    found = TEXT_KIND.search(request.headers.get("accept", ""))
+    return found["kind"] if found else None
+
+
+def as_text(content: bytes, kind: str) -> Response:
+    """A diff or patch, in GitHub's media type for it."""
+    media_type = f"application/vnd.github.{kind}; charset=utf-8"
+    marked = {"X-GitHub-Media-Type": f"github.v3; param={kind}"}
+    return Response(content, headers={**marked, "Content-Type": media_type})
 
 
 def etag_of(*versions: object) -> str:

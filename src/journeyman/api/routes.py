@@ -10,23 +10,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
-from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
 
-from journeyman.api import accounts, root
+from journeyman.api import accounts, forge_routes, root, routing
 from journeyman.api.applications import Applications
-from journeyman.api.auth import Endpoint, Gate
+from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
 from journeyman.api.events import Events
 from journeyman.api.extensions import Extensions
 from journeyman.api.headers import Headers
 from journeyman.api.ratelimit import Limits, RateOptions
 from journeyman.api.repositories import Repositories
+from journeyman.api.routing import route
 from journeyman.api.tasks import Tasks
 from journeyman.api.versions import Versions
-from journeyman.domain.errors import not_found
 from journeyman.service import Services
 
 READ = "agent_tasks=read"
@@ -70,39 +68,41 @@ def build_app(
         *_github(gate, services),
         *_apps(services),
         *_extensions(gate, services, events),
+        *forge_routes.of_pulls(gate, services),
+        *forge_routes.of_code(gate, services),
     ]
-    router = Router(routes, redirect_slashes=False, default=_nothing_here)
+    router = Router(routes, redirect_slashes=False, default=routing.nothing_here)
     return Headers(Boundary(Versions(router)), public_url=options.public_url)
 
 
 def _own(gate: Gate, ready: root.Ready) -> list[BaseRoute]:
     return [
-        _route("/", GET=gate.open(root.index)),
-        _route("/meta", GET=gate.open(root.meta)),
-        _route("/versions", GET=gate.open(root.supported_versions)),
-        _route("/zen", GET=gate.open(root.zen)),
-        _route("/rate_limit", GET=gate.open(root.rate_limit, counted=False)),
-        _route("/healthz", GET=root.healthz),
-        _route("/readyz", GET=root.readyz(ready)),
+        route("/", GET=gate.open(root.index)),
+        route("/meta", GET=gate.open(root.meta)),
+        route("/versions", GET=gate.open(root.supported_versions)),
+        route("/zen", GET=gate.open(root.zen)),
+        route("/rate_limit", GET=gate.open(root.rate_limit, counted=False)),
+        route("/healthz", GET=root.healthz),
+        route("/readyz", GET=root.readyz(ready)),
     ]
 
 
 def _github(gate: Gate, services: Services) -> list[BaseRoute]:
     tasks, repositories = Tasks(services), Repositories(services)
     return [
-        _route("/user", GET=gate.signed(accounts.own)),
-        _route("/repos/{owner}/{repo}", GET=gate.signed(repositories.get, needs="metadata=read")),
-        _route(
+        route("/user", GET=gate.signed(accounts.own)),
+        route("/repos/{owner}/{repo}", GET=gate.signed(repositories.get, needs="metadata=read")),
+        route(
             "/agents/repos/{owner}/{repo}/tasks",
             GET=gate.signed(tasks.list_for_repository, needs=READ),
             POST=gate.signed(tasks.create, needs=WRITE, writes=True),
         ),
-        _route(
+        route(
             "/agents/repos/{owner}/{repo}/tasks/{task_id}",
             GET=gate.signed(tasks.get_in_repository, needs=READ),
         ),
-        _route("/agents/tasks", GET=gate.signed(tasks.list_own, needs=READ)),
-        _route("/agents/tasks/{task_id}", GET=gate.signed(tasks.get, needs=READ)),
+        route("/agents/tasks", GET=gate.signed(tasks.list_own, needs=READ)),
+        route("/agents/tasks/{task_id}", GET=gate.signed(tasks.get, needs=READ)),
     ]
 
 
@@ -110,45 +110,25 @@ def _apps(services: Services) -> list[BaseRoute]:
     """Apps name themselves with Basic, not with a user's token."""
     apps, app = Applications(services.apps), "/applications/{client_id}"
     return [
-        _route(f"{app}/token", POST=apps.check, PATCH=apps.reset, DELETE=apps.revoke),
-        _route(f"{app}/grant", DELETE=apps.revoke_grant),
-        _route("/credentials/revoke", POST=apps.revoke_credentials),
+        route(f"{app}/token", POST=apps.check, PATCH=apps.reset, DELETE=apps.revoke),
+        route(f"{app}/grant", DELETE=apps.revoke_grant),
+        route("/credentials/revoke", POST=apps.revoke_credentials),
     ]
 
 
 def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRoute]:
     more, task = Extensions(services), "/agents/tasks/{task_id}"
+    in_repository = "/agents/repos/{owner}/{repo}/tasks/{task_id}"
     return [
-        _route(f"{task}/events", GET=gate.signed(events.list, needs=READ)),
-        _route(f"{task}/patch", GET=gate.signed(more.patch, needs=READ)),
-        _route(f"{task}/cancel", POST=gate.signed(more.cancel, needs=WRITE)),
-        _route(f"{task}/steer", POST=gate.signed(more.steer, needs=WRITE, writes=True)),
-        _route(f"{task}/archive", POST=gate.signed(more.archive, needs=WRITE)),
-        _route(f"{task}/unarchive", POST=gate.signed(more.unarchive, needs=WRITE)),
-        _route("/agents/models", GET=gate.signed(more.models, needs=READ)),
+        route(f"{task}/events", GET=gate.signed(events.list, needs=READ)),
+        route(f"{task}/patch", GET=gate.signed(more.patch, needs=READ)),
+        route(f"{task}/cancel", POST=gate.signed(more.cancel, needs=WRITE)),
+        route(f"{task}/steer", POST=gate.signed(more.steer, needs=WRITE, writes=True)),
+        route(f"{task}/archive", POST=gate.signed(more.archive, needs=WRITE)),
+        route(f"{task}/unarchive", POST=gate.signed(more.unarchive, needs=WRITE)),
+        *(
+            route(f"{in_repository}/{verb}", POST=gate.signed(endpoint, needs=WRITE))
+            for verb, endpoint in (("archive", more.archive), ("unarchive", more.unarchive))
+        ),
+        route("/agents/models", GET=gate.signed(more.models, needs=READ)),
     ]
-
-
-class _Methods:
-    """One path's endpoints; another method is a 404, as with GitHub."""
-
-    def __init__(self, endpoints: dict[str, Endpoint]) -> None:
-        self._endpoints = endpoints
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["method"])
-        if endpoint is None or "\0" in scope["path"]:
-            raise not_found("Nothing is served here.")
-        response = await endpoint(Request(scope, receive))
-        await response(scope, receive, send)
-
-
-def _route(path: str, **endpoints: Endpoint) -> Route:
-    return Route(path, _Methods(endpoints))
-
-
-async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketClose()(scope, receive, send)
-        return
-    raise not_found("Nothing is served here.")

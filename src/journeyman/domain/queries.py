@@ -63,6 +63,25 @@ class TaskDetail:
         return Revision(self.task.version, self.queue_position)
 
 
+class PullSort(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True)
+class PullQuery:
+    """The filters of GitHub's list of pull requests."""
+
+    page: int = 1
+    per_page: int = 30
+    open: bool | None = True
+    """None: open and closed ones."""
+    head_ref: str | None = None
+    base_ref: str | None = None
+    sort: PullSort = PullSort.CREATED
+    ascending: bool = False
+
+
 @dataclass(frozen=True, order=True)
 class Cursor:
     """A place in a task's log: after this event. Written `<session number>-<seq>`; it never

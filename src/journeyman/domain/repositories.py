@@ -53,6 +53,17 @@ class PullState(StrEnum):
 
 
 @dataclass(frozen=True)
+class PullEnd:
+    """How a pull request ended. Its commits are told by id: branches go on or go away."""
+
+    at: datetime
+    head_sha: str
+    base_sha: str
+    merged_by_id: int | None = None
+    merge_sha: str | None = None
+
+
+@dataclass(frozen=True)
 class Pull:
     id: int
     number: int
@@ -66,3 +77,5 @@ class Pull:
     state: PullState
     created_at: datetime
     updated_at: datetime
+    end: PullEnd | None = None
+    """None while it is open."""

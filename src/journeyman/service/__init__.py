@@ -12,10 +12,12 @@ from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
 from journeyman.service.consents import Consents
 from journeyman.service.events import Events
+from journeyman.service.history import Histories
 from journeyman.service.identity import Identity
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
+from journeyman.service.pulls import Pulls
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 
@@ -35,3 +37,5 @@ class Services:
     consents: Consents
     apps: Apps
     logins: Logins
+    pulls: Pulls
+    histories: Histories

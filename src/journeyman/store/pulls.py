@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from journeyman.domain.repositories import Pull, PullState
+from journeyman.domain.queries import PullQuery, PullSort
+from journeyman.domain.repositories import Pull, PullEnd, PullState
 from journeyman.store.tables import pull
 
 
@@ -25,6 +26,19 @@ def _pull(row: sa.Row[Any]) -> Pull:
         state=PullState(row.state),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        end=_end(row),
+    )
+
+
+def _end(row: sa.Row[Any]) -> PullEnd | None:
+    if row.ended_at is None:
+        return None
+    return PullEnd(
+        at=row.ended_at,
+        head_sha=row.ended_head_sha,
+        base_sha=row.ended_base_sha,
+        merged_by_id=row.merged_by_id,
+        merge_sha=row.merge_sha,
     )
 
 
@@ -55,6 +69,69 @@ def list_pulls(tx: sa.Connection, repository_id: int) -> list[Pull]:
         sa.select(pull).where(pull.c.repository_id == repository_id).order_by(pull.c.number.desc())
     )
     return [_pull(row) for row in rows]
+
+
+def list_page(tx: sa.Connection, repository_id: int, query: PullQuery) -> list[Pull]:
+    """One more than the page holds, when there are more."""
+    found = sa.select(pull).where(pull.c.repository_id == repository_id)
+    if query.open is not None:
+        is_open = pull.c.state == PullState.OPEN
+        found = found.where(is_open if query.open else ~is_open)
+    if query.head_ref is not None:
+        found = found.where(pull.c.head_ref == query.head_ref)
+    if query.base_ref is not None:
+        found = found.where(pull.c.base_ref == query.base_ref)
+    column = pull.c.updated_at if query.sort is PullSort.UPDATED else pull.c.created_at
+    order = [column, pull.c.id] if query.ascending else [column.desc(), pull.c.id.desc()]
+    skipped = (query.page - 1) * query.per_page
+    rows = tx.execute(found.order_by(*order).limit(query.per_page + 1).offset(skipped))
+    return [_pull(row) for row in rows]
+
+
+def end_pull(
+    tx: sa.Connection, repository_id: int, number: int, state: PullState, end: PullEnd
+) -> Pull | None:
+    """Compare-and-set: None when it is not open any more."""
+    row = tx.execute(
+        pull.update()
+        .where(
+            pull.c.repository_id == repository_id,
+            pull.c.number == number,
+            pull.c.state == PullState.OPEN,
+        )
+        .values(
+            state=state,
+            ended_at=end.at,
+            ended_head_sha=end.head_sha,
+            ended_base_sha=end.base_sha,
+            merged_by_id=end.merged_by_id,
+            merge_sha=end.merge_sha,
+            updated_at=end.at,
+        )
+        .returning(*pull.c)
+    ).first()
+    return None if row is None else _pull(row)
+
+
+def reopen_pull(tx: sa.Connection, repository_id: int, number: int, now: datetime) -> Pull | None:
+    """None when it is not closed; one that was merged stays so."""
+    row = tx.execute(
+        pull.update()
+        .where(
+            pull.c.repository_id == repository_id,
+            pull.c.number == number,
+            pull.c.state == PullState.CLOSED,
+        )
+        .values(
+            state=PullState.OPEN,
+            ended_at=None,
+            ended_head_sha=None,
+            ended_base_sha=None,
+            updated_at=now,
+        )
+        .returning(*pull.c)
+    ).first()
+    return None if row is None else _pull(row)
 
 
 def add_pull(

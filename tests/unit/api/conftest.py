@@ -22,6 +22,7 @@ from journeyman.api.ratelimit import RateOptions
 from journeyman.api.routes import Options
 from journeyman.domain.repositories import Permission
 from journeyman.forge.embedded import tokens
+from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.ledger import Ledger
@@ -50,6 +51,7 @@ class World:
     administration: Administration
     tokens: dict[str, str]
     data: Path
+    forge: EmbeddedForge
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def application(self, options: Options | None = None, **more: object) -> ASGIApp:
@@ -122,6 +124,7 @@ async def world(filled: Filled, tmp_path: Path) -> AsyncIterator[World]:
             Administration(parts.database, parts.forge, tokens),
             dict(filled.tokens),
             tmp_path / "data",
+            parts.forge,
         )
         yield made
         for client in made.clients:

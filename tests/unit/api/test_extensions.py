@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from journeyman.domain.sessions import State
-from tests.unit.api.conftest import World, create
+from tests.unit.api.conftest import TASKS, World, create
 from tests.unit.api.test_get_task import finish
 
 
@@ -76,6 +76,15 @@ async def test_archive_and_unarchive(alice: httpx.AsyncClient) -> None:
         assert archived.json()["archived_at"].endswith("Z")
     back = await alice.post(f"/agents/tasks/{made}/unarchive")
     assert back.json()["archived_at"] is None
+
+
+async def test_a_task_is_archived_under_both_of_its_addresses(alice: httpx.AsyncClient) -> None:
+    made = await create(alice)
+    await alice.post(f"/agents/tasks/{made}/cancel")
+    assert (await alice.post(f"{TASKS}/{made}/archive")).json()["archived_at"]
+    assert (await alice.post(f"{TASKS}/{made}/unarchive")).json()["archived_at"] is None
+    elsewhere = f"/agents/repos/octo/other/tasks/{made}/archive"
+    assert (await alice.post(elsewhere)).status_code == 404
 
 
 @pytest.mark.parametrize("verb", ["cancel", "steer", "archive", "unarchive"])

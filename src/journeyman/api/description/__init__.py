@@ -6,6 +6,7 @@ by hand; `journeyman.json` is written by hand. Knows nothing of the route table;
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import cache
 from importlib.resources import files
@@ -13,14 +14,23 @@ from typing import Any
 
 SECURITY = {"token": {"type": "http", "scheme": "bearer", "description": "Any user's token."}}
 
+ERROR = {"$ref": "#/components/responses/error"}
+"""GitHub leaves most errors of most operations out of its description."""
+
 
 @cache
 def document() -> dict[str, Any]:
     """Both as one document. Not to be changed by its readers."""
     github, own = _load("github.json"), _load("journeyman.json")
-    paths = dict(github["paths"])
+    paths = copy.deepcopy(github["paths"])
     for path, operations in own["paths"].items():
-        paths[path] = {**paths.get(path, {}), **operations}
+        paths.setdefault(path, {}).update(operations)
+    for place in own["also"]:
+        operation = paths[place["path"]][place["method"]]
+        operation["responses"].setdefault(place["status"], {}).update(place["response"])
+    for operations in paths.values():
+        for operation in operations.values():
+            operation["responses"].setdefault("default", ERROR)
     kinds = {*github["components"], *own["components"]}
     parts = {
         kind: {**github["components"].get(kind, {}), **own["components"].get(kind, {})}
