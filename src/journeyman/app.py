@@ -50,6 +50,7 @@ from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.web.dashboard import Dashboard
 from journeyman.web.signin import SignIn
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
@@ -276,10 +277,14 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
         GitHttp(made.forge),
         TokenEndpoints(made.services.oauth, public_url=public_url),
         SignIn(made.services, public_url=public_url),
+        dashboard := Dashboard(made.services, stopping=stopping, public_url=public_url),
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         http = scope["type"] == "http"
+        if http and dashboard.welcomes(scope):
+            await dashboard(scope, receive, send)
+            return
         chosen = next((one for one in others if http and one.matches(scope["path"])), github)
         await chosen(scope, receive, send)
 

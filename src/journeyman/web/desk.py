@@ -6,7 +6,7 @@ Knows nothing of what a page is about.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import structlog
@@ -35,12 +35,18 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
+class Templates(Protocol):
+    def page(
+        self, template: str, *, account: Account | None, status: int = ..., **values: Any
+    ) -> Response: ...
+
+
 class LoggedOut(Exception):
     """The page is for somebody who is logged in."""
 
 
 class Desk:
-    def __init__(self, pages: render.Pages, sessions: Sessions) -> None:
+    def __init__(self, pages: Templates, sessions: Sessions) -> None:
         self._pages = pages
         self._sessions = sessions
 
@@ -70,9 +76,11 @@ class Desk:
     def page(self, template: str, visit: Visit, **values: Any) -> Response:
         return self._pages.page(template, account=visit.account, csrf=visit.csrf, **values)
 
-    async def form(self, request: Request, visit: Visit) -> dict[str, str]:
+    async def form(
+        self, request: Request, visit: Visit, *, limit: int = forms.LIMIT
+    ) -> dict[str, str]:
         """What was sent, once it is sure that one of this session's pages sent it."""
-        sent = await forms.read(request)
+        sent = await forms.read(request, limit=limit)
         self._sessions.check_form(request, visit, sent.get("csrf", ""))
         return sent
 

@@ -13,16 +13,16 @@ LIMIT = 64 * 1024
 KIND = "application/x-www-form-urlencoded"
 
 
-async def read(request: Request) -> dict[str, str]:
+async def read(request: Request, *, limit: int = LIMIT) -> dict[str, str]:
     """The last value of each field. Only what a page of ours would send is taken."""
     if not request.headers.get("content-type", "").startswith(KIND):
         raise AppError(Code.BAD_REQUEST, "A form is wanted.")
     content, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size <= LIMIT:
+        if size <= limit:
             content.append(chunk)
-    if size > LIMIT:
+    if size > limit:
         raise AppError(Code.BAD_REQUEST, "The form is too large.")
     text = b"".join(content).decode("utf-8", "replace")
     return {key: value.replace("\0", "") for key, value in parse_qsl(text, keep_blank_values=True)}

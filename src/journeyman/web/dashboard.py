@@ -1,0 +1,127 @@
+"""The dashboard's route table, and the application around it. Knows nothing of what a page does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Receive, Scope, Send
+
+from journeyman.domain.errors import not_found
+from journeyman.service import Services
+from journeyman.web import addresses, assets, render
+from journeyman.web.desk import Desk, Page
+from journeyman.web.listing import Listing
+from journeyman.web.pages import Pages
+from journeyman.web.review import Review
+from journeyman.web.session import Sessions, Visit
+from journeyman.web.starting import Starting
+from journeyman.web.stream import Stream
+from journeyman.web.taking import Taking
+from journeyman.web.watching import Watching
+
+WHOLE = frozenset({"/agents", "/agents/new", "/agents/bulk"})
+BELOW = re.compile(
+    r"/static/.*|/(?!repos/|api/|agents/|users?/|orgs/|settings/|login/)"
+    r"[^/]+/[^/]+/(?:agents(?:/new|/tasks/.*)?|pulls(?:/.*)?)",
+    re.DOTALL,
+)
+"""The API's own addresses begin with words that no account may be named."""
+TASK = "/{owner}/{repo}/agents/tasks/{task_id}"
+
+
+class Dashboard:
+    """A pure ASGI application for the addresses that `matches`."""
+
+    def __init__(
+        self, services: Services, *, stopping: asyncio.Event, public_url: str = ""
+    ) -> None:
+        files = assets.load()
+        self._pages = Pages(files)
+        self._desk = Desk(self._pages, Sessions(services.logins, public_url=public_url))
+        routes = [
+            Route("/static/{name}", files.serve, methods=["GET"]),
+            *self._lists(Listing(self._desk, services), Starting(self._desk, services)),
+            *self._task(Watching(self._desk, services)),
+            self._get(
+                f"{TASK}/stream",
+                Stream(self._desk, services, self._pages, stopping=stopping).open,
+            ),
+            *self._files(Taking(self._desk, services), Review(self._desk, services)),
+        ]
+        nothing = Route("/", self._desk.endpoint(_nothing), methods=None).app
+        self._router = Router(routes, redirect_slashes=False, default=nothing)
+
+    def matches(self, path: str) -> bool:
+        return path in WHOLE or BELOW.fullmatch(path) is not None
+
+    def welcomes(self, scope: Scope) -> bool:
+        """A browser at the root, where an API client finds the API's index."""
+        accepts = (value for name, value in scope["headers"] if name == b"accept")
+        return scope["path"] == "/" and any(b"text/html" in value for value in accepts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/":
+            await render.redirect(addresses.HOME)(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    def _lists(self, listing: Listing, starting: Starting) -> list[BaseRoute]:
+        return [
+            self._get("/agents", listing.all),
+            self._post("/agents/bulk", listing.bulk),
+            self._both("/agents/new", starting.show, starting.send),
+            self._get("/{owner}/{repo}/agents", listing.of_repository),
+            self._get("/{owner}/{repo}/agents/new", starting.of_repository),
+        ]
+
+    def _task(self, watching: Watching) -> list[BaseRoute]:
+        return [
+            self._get(TASK, watching.show),
+            self._get(f"{TASK}/side", watching.side),
+            self._get(f"{TASK}/older", watching.older),
+            self._get(f"{TASK}/newer", watching.newer),
+            self._get(f"{TASK}/search", watching.search),
+            self._post(f"{TASK}/steer", watching.steer),
+            self._post(f"{TASK}/cancel", watching.cancel),
+            self._post(f"{TASK}/archive", watching.archive),
+            self._post(f"{TASK}/unarchive", watching.unarchive),
+        ]
+
+    def _files(self, taking: Taking, review: Review) -> list[BaseRoute]:
+        return [
+            self._get(f"{TASK}/changes", review.changes),
+            self._get(f"{TASK}/log", taking.log),
+            self._get(f"{TASK}/output", taking.output),
+            self._get(f"{TASK}/patch", taking.patch),
+        ]
+
+    def _get(self, path: str, page: Page) -> Route:
+        return Route(path, self._desk.endpoint(page), methods=["GET"])
+
+    def _post(self, path: str, page: Page) -> Route:
+        """A browser that comes back to it, as after logging in again, is led to where it leads."""
+
+        async def either(request: Request, visit: Visit) -> Response:
+            if request.method == "POST":
+                return await page(request, visit)
+            return render.redirect(path_above(request.url.path))
+
+        return Route(path, self._desk.endpoint(either), methods=["GET", "POST"])
+
+    def _both(self, path: str, show: Page, send: Page) -> Route:
+        async def either(request: Request, visit: Visit) -> Response:
+            return await (send if request.method == "POST" else show)(request, visit)
+
+        return Route(path, self._desk.endpoint(either), methods=["GET", "POST"])
+
+
+def path_above(path: str) -> str:
+    return path.rpartition("/")[0] or addresses.HOME
+
+
+async def _nothing(_request: Request, _visit: Visit) -> Response:
+    raise not_found("Not Found")

@@ -1,0 +1,94 @@
+"""The dashboard's templates. Every text that is not markup is escaped and made visible.
+
+Knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+from starlette.responses import Response
+
+from journeyman.domain.repositories import Account
+from journeyman.web import addresses, ansi, highlight, markdown, render, visible
+from journeyman.web.assets import Assets
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = render.HEADERS | {"Content-Security-Policy": POLICY}
+
+
+class Pages:
+    """Every template with what all of them use."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(render.HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_shown,
+        )
+        self._environment.globals.update(
+            asset=assets.address, icon=partial(_icon, assets), to=addresses
+        )
+        self._environment.filters.update(
+            ago=visible.ago,
+            as_typed=_as_typed,
+            code=highlight.by_language,
+            code_of=highlight.by_path,
+            compact=visible.compact,
+            duration=visible.duration,
+            instant=visible.instant,
+            markdown=markdown.render,
+            money=visible.money,
+            one_line=visible.one_line,
+            terminal=ansi.output,
+        )
+
+    def render(self, template: str, **values: Any) -> str:
+        values.setdefault("now", datetime.now(UTC))
+        return self._environment.get_template(template).render(values)
+
+    def page(
+        self,
+        template: str,
+        *,
+        account: Account | None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        return Response(
+            self.render(template, account=account, **values).encode("utf-8", "replace"),
+            status,
+            headers={**HEADERS, **(headers or {})},
+            media_type="text/html",
+        )
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, Markup) else visible.visible(value)
+
+
+def _as_typed(value: str) -> Markup:
+    """For a field that a person goes on writing in: not a character is changed."""
+    return escape(value)
+
+
+def _icon(assets: Assets, name: str, label: str = "") -> Markup:
+    """A symbol of the sprite; without a *label* it is decoration."""
+    says = Markup('aria-hidden="true"')
+    if label:
+        says = Markup('role="img" aria-label="{}"').format(label)
+    return Markup('<svg class="icon icon-{0}" {1}><use href="{2}#{0}"></use></svg>').format(
+        name, says, assets.address("icons.svg")
+    )

@@ -1,0 +1,243 @@
+// One task as it happens: stored entries come drawn and in order, passing ones as text.
+// Every entry has its place, so that none is shown twice, whatever the connection does.
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+const box = $("[data-task]");
+const flow = $("#flow");
+const base = box.dataset.task;
+const live = $("[data-live]");
+const activity = $("[data-activity]");
+const connection = $("[data-connection]");
+const toEnd = $("[data-to-end]");
+const app = await import($('script[src*="/app.js"]').src);
+
+let last = box.dataset.after || "0-0";
+let source = null;
+let retry = 0;
+const PARTIAL_MOST = 100_000;
+
+const place = (id) => id.split("-").map(Number);
+const after = (a, b) => {
+  const [[x, y], [u, v]] = [place(a), place(b)];
+  return x > u || (x === u && y > v);
+};
+const nodes = (html) => new DOMParser().parseFromString(html, "text/html").body;
+
+// --- Following the end, or staying where one reads ------------------------------------------------
+
+let following = !box.dataset.found && !box.dataset.newer && (location.hash === "" || location.hash === "#end");
+const distance = () => document.documentElement.scrollHeight - innerHeight - scrollY;
+let own = 0;
+
+function follow() {
+  own = performance.now();
+  scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+}
+function showToEnd() { if (toEnd) toEnd.hidden = following || distance() < 200; }
+addEventListener("scroll", () => {
+  if (performance.now() - own > 120) following = distance() < 80;
+  showToEnd();
+}, { passive: true });
+toEnd?.addEventListener("click", () => { following = true; follow(); showToEnd(); });
+let due = false;
+function grown() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    if (following && !box.dataset.ended) follow();
+    showToEnd();
+  });
+}
+
+// --- Entries --------------------------------------------------------------------------------------
+
+function find(key) { return flow.querySelector(`[data-key-of="${CSS.escape(key)}"]`); }
+
+function add(entry, id) {
+  if (!after(id, last)) return;
+  last = id;
+  if (entry.html) put(entry);
+  doing(entry.type);
+  if (/state_changed|usage|execution_complete|artifact|user\.message/.test(entry.type)) lookAside();
+  grown();
+}
+
+function put(entry) {
+  const fresh = nodes(entry.html).querySelector(".entry");
+  if (entry.kind === "result") {
+    const call = find(entry.key);
+    if (call && call !== fresh) { complete(call, fresh); return; }
+  }
+  const passing = entry.key && find(entry.key);
+  if (passing) passing.replaceWith(fresh); else flow.append(fresh);
+  app.freshen(fresh);
+}
+
+function complete(call, fresh) {
+  $("[data-outcome]", call).replaceChildren(...$("[data-outcome]", fresh).childNodes);
+  $("[data-result]", call).replaceChildren(...$("[data-result]", fresh).childNodes);
+  if (!$("details", fresh).open && !call.contains(document.activeElement)) $("details", call).open = false;
+}
+
+function output({ key, text }) {
+  const pre = find(key) && $("[data-partial]", find(key));
+  if (!pre) return;
+  const inside = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 40;
+  const whole = pre.textContent + text.replace(/\u241b\[[0-9;]*[A-Za-z]/g, "");
+  pre.textContent = whole.length > PARTIAL_MOST ? whole.slice(-PARTIAL_MOST) : whole;
+  if (inside) pre.scrollTop = pre.scrollHeight;
+  grown();
+}
+
+function said({ key, text }, kind) {
+  let message = find(key);
+  if (!message) {
+    message = document.createElement("article");
+    message.className = "entry message";
+    message.dataset.keyOf = key;
+    message.innerHTML = '<div class="card said"><div class="who">Agent</div><div class="reasoning" hidden></div><div class="prose"></div></div>';
+    flow.append(message);
+  }
+  const part = $(kind === "text" ? ".prose" : ".reasoning", message);
+  part.hidden = false;
+  part.classList.add("passing");
+  part.append(text);
+  activity.textContent = kind === "text" ? "Writing" : "Thinking";
+  grown();
+}
+
+const DOING = {
+  "session.start": "Preparing the sandbox", "session.resume": "Preparing the sandbox",
+  "assistant.turn_start": "Thinking", "tool.execution_start": "Running a tool",
+  "tool.execution_complete": "Thinking", "workspace.checkpoint": "Saved",
+  "user_input.requested": "Waiting for an answer", "assistant.retry": "Waiting for the model",
+};
+function doing(type) { if (DOING[type]) activity.textContent = DOING[type]; }
+
+// --- What stands beside the log -------------------------------------------------------------------
+
+let asideDue = null;
+let asideAt = 0;
+function lookAside(wait = 1200) {
+  if (asideDue) return;
+  asideDue = setTimeout(async () => {
+    asideDue = null;
+    asideAt = performance.now();
+    try {
+      const answer = await fetch(`${base}/side`);
+      if (!answer.ok || answer.redirected) return;
+      beside(nodes(await answer.text()));
+    } catch { /* the next entry tries again */ }
+  }, Math.max(150, asideAt ? wait - (performance.now() - asideAt) : 150));
+}
+
+function beside(fresh) {
+  const side = $("#side");
+  if (side.contains(document.activeElement)) return;
+  const was = $("[data-state]", side).dataset;
+  const { state, ended, reason } = $("[data-state]", fresh).dataset;
+  const changed = state !== was.state;
+  side.replaceChildren(...fresh.childNodes);
+  app.freshen(side);
+  if (changed) stateChanged(state, ended, reason);
+}
+
+function stateChanged(state, ended) {
+  const pill = $(".facts .state", $("#side")).cloneNode(true);
+  pill.classList.add("pill");
+  $("[data-pill]").replaceChildren(pill);
+  const needsPage = state === "waiting_for_user" || ended || box.dataset.ended;
+  app.announce(`The task is ${state.replaceAll("_", " ")}`);
+  box.dataset.ended = ended;
+  live.hidden = Boolean(ended) || state === "waiting_for_user" || state === "idle";
+  if (needsPage) renewForms();
+}
+
+// The forms differ by state: they are taken from the page as it is now, and what is typed stays.
+async function renewForms() {
+  try {
+    const answer = await fetch(base);
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const typed = $("#content")?.value ?? "";
+    const focused = document.activeElement === $("#content");
+    $(".title .actions").replaceWith($(".title .actions", page));
+    const [old, fresh] = [$("[data-compose]"), $("[data-compose]", page)];
+    if (!old || !fresh) return;
+    const [before, now] = [$("textarea", old), $("textarea", fresh)];
+    before.placeholder = now.placeholder;
+    before.value = typed;
+    $(".actions button", old).textContent = $(".actions button", fresh).textContent;
+    $(".choices", old)?.remove();
+    const choices = $(".choices", fresh);
+    if (choices) before.before(choices);
+    if (focused) before.focus();
+    grown();
+  } catch { /* the page can be reloaded by hand */ }
+}
+
+// --- The connection -------------------------------------------------------------------------------
+
+function connect() {
+  source?.close();
+  source = new EventSource(`${base}/stream?after=${last}`);
+  source.onopen = () => { retry = 0; connection.textContent = ""; };
+  source.addEventListener("entry", (event) => add(JSON.parse(event.data), event.lastEventId));
+  source.addEventListener("output", (event) => output(JSON.parse(event.data)));
+  source.addEventListener("text", (event) => said(JSON.parse(event.data), "text"));
+  source.addEventListener("reasoning", (event) => said(JSON.parse(event.data), "reasoning"));
+  source.addEventListener("over", () => { source.close(); source = null; lookAside(0); });
+  source.onerror = () => {
+    connection.textContent = "· reconnecting …";
+    if (source?.readyState !== EventSource.CLOSED) return;
+    retry = Math.min(retry + 1, 6);
+    setTimeout(connect, 1000 * 2 ** (retry - 1));
+  };
+}
+
+if (!box.dataset.newer) {
+  if (!box.dataset.ended) connect();
+  // A task that has ended may be taken up by somebody else.
+  setInterval(async () => {
+    if (source || document.hidden) return;
+    lookAside(0);
+    if (!box.dataset.ended) connect();
+  }, 10000);
+}
+addEventListener("pagehide", () => source?.close());
+addEventListener("pageshow", (event) => { if (event.persisted && !box.dataset.ended) connect(); });
+
+// --- What came before -----------------------------------------------------------------------------
+
+let loading = false;
+async function older() {
+  const link = $("[data-older]");
+  if (!link || loading) return;
+  loading = true;
+  try {
+    const answer = await fetch(`${base}/older?before=${box.dataset.first}`);
+    if (!answer.ok || answer.redirected) return;
+    const fresh = nodes(await answer.text());
+    const height = document.documentElement.scrollHeight;
+    const added = $$(".entry", fresh);
+    flow.prepend(...added);
+    app.freshen(flow);
+    scrollBy({ top: document.documentElement.scrollHeight - height, behavior: "instant" });
+    box.dataset.first = answer.headers.get("x-first") || box.dataset.first;
+    if (!answer.headers.get("x-older")) link.remove();
+  } finally { loading = false; }
+}
+const link = $("[data-older]");
+if (link) {
+  link.firstElementChild.addEventListener("click", (event) => { event.preventDefault(); older(); });
+  new IntersectionObserver((seen) => { if (seen[0].isIntersecting) older(); }, { rootMargin: "600px 0px 0px" }).observe(link);
+}
+
+// --- Permalinks and keys --------------------------------------------------------------------------
+
+addEventListener("hashchange", () => { following = false; });
+if (following && !box.dataset.ended) follow();
+showToEnd();
