@@ -46,6 +46,31 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Network:
+    """What a session may reach: names, by rules, at public addresses."""
+
+    allow: tuple[str, ...] = ()
+    """`host`, `*.host` (what is below it), `host:port`, `host:*`, `*`. Without a port: 443, 80."""
+    allowed_networks: tuple[str, ...] = ()
+    """Ranges to which an allowed name may lead although they are not public: 10.1.0.0/16."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Attempts to reach what a session may not, alike but for their time."""
+
+    host: str
+    port: int
+    """0 when the name was only looked up."""
+    method: str
+    """Of HTTP; DNS for a look-up, TCP for a connection that knew of no proxy."""
+    reason: str
+    command: str = ""
+    """The command line that tried, its beginning; empty when it could not be found out."""
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class SandboxSpec:
     """One session's sandbox. *directory* on the host gets `work`, `home` and `tmp` if missing."""
 
@@ -56,7 +81,11 @@ class SandboxSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of every command, beside PATH, HOME, USER, LANG, TMPDIR and TERM."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Read-only files of the service's making, mode 0555, by absolute path below /etc or /run."""
+    """Read-only files of the service's making, mode 0444, by absolute path below /etc or /run."""
+    folders: tuple[Path, ...] = ()
+    """Folders and files of the host to be read at the same place inside; missing ones are not."""
+    network: Network | None = None
+    """None: no network at all."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +100,8 @@ class ExecResult:
     timed_out: bool
     """True when the timeout ended the command; its whole process tree is gone."""
     seconds: float
+    blocked: tuple[Blocked, ...] = ()
+    """What the firewall refused it, as far as it could be traced to it."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +165,17 @@ class Sandbox(Protocol):
         """Replace or create a regular file inside, with its parent directories.
 
         *mode* is for a new file; one that exists keeps its own. FileRefused when it cannot be.
+        """
+        ...
+
+    def blocked(self) -> tuple[Blocked, ...]:
+        """Everything the firewall has refused so far, each kind once, with its count."""
+        ...
+
+    def change_network(self, network: Network) -> None:
+        """Other rules, at once: connections that they no longer allow end.
+
+        ValueError when a rule is wrong, or when the sandbox was started without a network.
         """
         ...
 

@@ -41,8 +41,14 @@ FROM_ETC = (
 )
 """What the host's /etc lends, beside Java's settings: nothing that can hold a secret."""
 
+TAKEN = (
+    *("/bin", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/run", "/sys", "/tmp"),  # noqa: S108
+    *("/usr", "/var", MIRROR, WORKSPACE),
+)
+"""Where a sandbox has its own, and no folder of the host is put."""
+
 ENVIRONMENT = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "PATH": f"{HOME}/.local/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": HOME,
     "USER": "agent",
     "LANG": "C.UTF-8",
@@ -72,6 +78,8 @@ class View:
     home: Path
     tmp: Path
     mirror: Path | None
+    folders: tuple[Path, ...]
+    """To be seen at the same place inside."""
     files: Mapping[str, bytes]
     init: bytes
     """The source of process 1."""
@@ -154,3 +162,6 @@ def _session(view: View) -> Iterable[str]:
     if view.mirror is not None:
         yield from ("--ro-bind", str(view.mirror), MIRROR)
     yield from ("--bind", str(view.work), WORKSPACE, "--chdir", WORKSPACE)
+    for path in sorted(view.folders):
+        if not any(path.is_relative_to(it) or Path(it).is_relative_to(path) for it in TAKEN):
+            yield from ("--ro-bind-try", str(path), str(path))

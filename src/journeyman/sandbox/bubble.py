@@ -15,8 +15,10 @@ from collections.abc import Mapping, Sequence
 
 from journeyman.sandbox import (
     WORKSPACE,
+    Blocked,
     ExecResult,
     FileRefused,
+    Network,
     OnOutput,
     SandboxLost,
     SandboxSpec,
@@ -24,9 +26,12 @@ from journeyman.sandbox import (
 from journeyman.sandbox.arguments import ENVIRONMENT
 from journeyman.sandbox.descriptors import sealed
 from journeyman.sandbox.disk import Disk
+from journeyman.sandbox.firewall import session as firewalled
+from journeyman.sandbox.firewall.attempts import COMMAND_CHARACTERS, Owner, Peer
+from journeyman.sandbox.firewall.session import Firewall
 from journeyman.sandbox.launch import Account, Launched
 from journeyman.sandbox.output import Pipe
-from journeyman.sandbox.wire import Reply, Value
+from journeyman.sandbox.wire import Channel, Reply, Value
 
 GRACE_SECONDS = 0.2
 """How long output is awaited after a command's end while background processes keep its pipe."""
@@ -44,12 +49,15 @@ class Bubble:
         spec: SandboxSpec,
         launched: Launched,
         account: Account | None,
+        firewall: Firewall | None = None,
         *,
         disk_poll_seconds: float,
     ) -> None:
         self.id = spec.id
-        self.enforced: Mapping[str, str] = _enforced(launched.cgroup.enforced)
-        self._environment = {**ENVIRONMENT, **spec.env}
+        self.enforced: Mapping[str, str] = _enforced(launched.cgroup.enforced, firewall)
+        told = {} if firewall is None else firewalled.ENVIRONMENT
+        self._environment = {**ENVIRONMENT, **told, **spec.env}
+        self._firewall = firewall
         self._launched = launched
         self._channel = launched.channel
         self._account = account
@@ -74,7 +82,7 @@ class Bubble:
         began = time.monotonic()
         output = self._pipe(limit_bytes, on_output)
         try:
-            code, timed_out = await self._run(
+            number, code, timed_out = await self._run(
                 _argv(command),
                 [output],
                 cwd=cwd,
@@ -91,6 +99,7 @@ class Bubble:
             truncated=output.kept.truncated,
             timed_out=timed_out,
             seconds=time.monotonic() - began,
+            blocked=() if self._firewall is None else self._firewall.attempts.of(number),
         )
 
     async def export(self, command: str | Sequence[str], *, limit_bytes: int) -> bytes:
@@ -121,6 +130,16 @@ class Bubble:
             raise FileRefused(f"{path!r}: {self._disk_notice().decode().strip()}")
         await self._ask("write", [sealed(data)], path=_absolute(path), mode=mode)
 
+    def blocked(self) -> tuple[Blocked, ...]:
+        """See Sandbox.blocked."""
+        return () if self._firewall is None else self._firewall.blocked()
+
+    def change_network(self, network: Network) -> None:
+        """See Sandbox.change_network."""
+        if self._firewall is None:
+            raise ValueError("this sandbox was started without a network")
+        self._firewall.change(network)
+
     async def kill_all(self) -> None:
         """See Sandbox.kill_all."""
         await self._ask("kill_all")
@@ -140,8 +159,8 @@ class Bubble:
         env: Mapping[str, str] | None,
         stdin: bytes | None,
         timeout_seconds: float | None,
-    ) -> tuple[int, bool]:
-        """Exit code, and whether time ran out. *pipes*: output, and errors when apart."""
+    ) -> tuple[int, int, bool]:
+        """Number, exit code, whether time ran out. *pipes*: output, and errors when apart."""
         full = await self._disk_is_full()
         if full:
             pipes[-1].kept.add(self._disk_notice())
@@ -161,7 +180,7 @@ class Bubble:
             raise
         if not finished:
             await self._kill(number, ended)
-        return _exit_code(await ended, pipes[-1]), not finished
+        return number, _exit_code(await ended, pipes[-1]), not finished
 
     async def _export(self, argv: list[str], output: Pipe, errors: Pipe, limit_bytes: int) -> int:
         running = asyncio.create_task(
@@ -179,7 +198,7 @@ class Bubble:
             await asyncio.wait([running])
         if output.kept.total_bytes > limit_bytes:
             raise FileRefused(f"more than {limit_bytes} bytes")
-        return running.result()[0]
+        return running.result()[1]
 
     async def _kill(self, number: int, ended: asyncio.Future[Reply]) -> None:
         """End the tree of command *number*; goes on when the caller is cancelled meanwhile."""
@@ -220,6 +239,8 @@ class Bubble:
         self._watching.cancel()
         await asyncio.wait([self._watching])
         await self._launched.end()
+        if self._firewall is not None:
+            await self._firewall.close()
 
     def _pipe(self, limit_bytes: int, on_output: OnOutput | None = None) -> Pipe:
         pipe = Pipe(limit_bytes, on_output)
@@ -266,10 +287,31 @@ def _content(descriptor: int, path: str, limit_bytes: int) -> bytes:
     return bytes(content)
 
 
-def _enforced(groups: Mapping[str, str]) -> dict[str, str]:
+async def holder(channel: Channel, peer: Peer) -> Owner | None:
+    """Which command holds the socket *peer*, as process 1 sees it. What it says is untrusted."""
+    try:
+        reply = await channel.request("owner", **peer._asdict())
+    except SandboxLost:
+        return None
+    reply.close()
+    number, command = reply.fields.get("exec", ""), reply.fields.get("command", "")
+    if "error" in reply.fields:
+        return None
+    shown = "".join(one if one.isprintable() else " " for one in command)
+    return Owner(int(number) if number.isdecimal() else None, shown[:COMMAND_CHARACTERS].strip())
+
+
+def _network(firewall: Firewall | None) -> str:
+    if firewall is None:
+        return "none"
+    return "allowlist" if firewall.transparent else "allowlist, through the proxy only"
+
+
+def _enforced(groups: Mapping[str, str], firewall: Firewall | None) -> dict[str, str]:
     alone = {"memory": "watched", "pids": "rlimit", "cpu": "nothing"}
     return {
         **{limit: groups.get(limit, otherwise) for limit, otherwise in alone.items()},
         "open_files": "rlimit, each process",
         "disk": "polled",
+        "network": _network(firewall),
     }

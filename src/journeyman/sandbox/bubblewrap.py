@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from journeyman.sandbox import (
@@ -26,8 +27,12 @@ from journeyman.sandbox import (
     guarantees,
     hints,
 )
-from journeyman.sandbox.bubble import Bubble
-from journeyman.sandbox.launch import Account, Host, launch
+from journeyman.sandbox.bubble import Bubble, holder
+from journeyman.sandbox.firewall import sockets
+from journeyman.sandbox.firewall.dial import Resolve, Resolver
+from journeyman.sandbox.firewall.session import Firewall
+from journeyman.sandbox.firewall.sockets import SocketsUnavailable
+from journeyman.sandbox.launch import Account, Host, Launched, launch
 
 UNPRIVILEGED = 65532
 """Below nobody (65534), above every range that distributions hand out."""
@@ -55,9 +60,12 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: Options | None = None, resolve: Resolve | None = None) -> None:
+        """*resolve*: how sessions' names become addresses; by default as this host does it."""
         self._options = options or Options()
         self._init = arguments.init_source()
+        self._enter = sockets.source()
+        self._resolve = Resolver() if resolve is None else resolve
         self._found: Host | None = None
         self._finding = asyncio.Lock()
         self._probed: Probe | None = None
@@ -74,8 +82,16 @@ class Bubblewrap:
         """See SandboxBackend.start."""
         host = await self._host()
         launched = await launch(spec, host)
+        try:
+            firewall = await _firewall(spec, launched, self._resolve)
+        except (OSError, SandboxLost, SocketsUnavailable) as error:
+            await launched.end()
+            raise SandboxUnavailable(f"no firewall: {error}", hint=hints.SOCKETS) from error
+        except BaseException:
+            await asyncio.shield(launched.end())
+            raise
         poll = self._options.disk_poll_seconds
-        return Bubble(spec, launched, host.account, disk_poll_seconds=poll)
+        return Bubble(spec, launched, host.account, firewall, disk_poll_seconds=poll)
 
     async def remove(self, directory: Path) -> None:
         """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
@@ -140,7 +156,17 @@ class Bubblewrap:
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init=self._init,
+            enter=self._enter,
         )
+
+
+async def _firewall(spec: SandboxSpec, launched: Launched, resolve: Resolve) -> Firewall | None:
+    if spec.network is None or launched.sockets is None:
+        return None
+    who = partial(holder, launched.channel)
+    firewall = Firewall(spec.network, sockets=launched.sockets, resolve=resolve, who=who)
+    await firewall.open()
+    return firewall
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -13,6 +13,10 @@ ALLOW_USER_NAMESPACES = (
     "`sysctl -w user.max_user_namespaces=15000`; in a container give it a seccomp profile that "
     "allows clone, unshare, mount and pivot_root, with systempaths=unconfined"
 )
+SOCKETS = (
+    "let the service enter the network namespaces of its sandboxes: as root it needs "
+    "CAP_SYS_ADMIN, and /proc/sys/net must be writable for it"
+)
 
 HINTS = (
     ("uid map: Permission denied", ALLOW_USER_NAMESPACES),

@@ -36,6 +36,8 @@ WATCH_MS = 250
 """How often the memory of all processes is added up, where nothing else limits it."""
 KILL_SECONDS = 0.5
 """How long a command's tree may go on growing while it is killed; then everything is."""
+COMMAND_BYTES = 4096
+"""How much of a command line is told."""
 RESET = {int(signal.SIGPIPE), int(signal.SIGXFSZ)}
 """Signals that Python ignores and commands must not; without the second, writing fails politely."""
 
@@ -86,6 +88,7 @@ class Init:
             "open": self.open,
             "write": self.write,
             "drain": self.drain,
+            "owner": self.owner,
         }
 
     def run(self) -> None:
@@ -285,6 +288,28 @@ class Init:
             raise Refused("not a regular file")
         return descriptor
 
+    def owner(self, message: Message, _descriptors: list[int]) -> Reply:
+        """The command that holds the end of a socket, and the number that it was started under."""
+        inode = inode_of(
+            message.one("protocol"), int(message.one("port")), int(message.one("server_port"))
+        )
+        pid = holder_of(inode) if inode else 0
+        if not pid:
+            raise Refused("nobody holds it")
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            command = file.read(COMMAND_BYTES).replace(b"\0", b" ").decode(errors="replace")
+        return Reply([("exec", self.number_of(pid)), ("command", command)])
+
+    def number_of(self, pid: int) -> str:
+        """The request that started *pid*, by its mark or by descent; empty when it is unknown."""
+        _, marked, rest = environment_of(pid).partition(f"{MARK}=".encode())
+        if marked:
+            return rest.split(b"\0")[0].decode(errors="replace")
+        parents = {one: parent for one, (parent, _) in living().items()}
+        while pid in parents and pid not in self.commands:
+            pid = parents[pid]
+        return str(self.commands.get(pid, ""))
+
     def drain(self, _message: Message, descriptors: list[int]) -> None:
         """Read what background processes still write: a closed pipe would kill them by SIGPIPE."""
         for descriptor in descriptors:
@@ -391,6 +416,35 @@ def environment_of(pid: int) -> bytes:
             return file.read() + b"\0"
     except OSError:
         return b""
+
+
+def inode_of(protocol: str, port: int, server_port: int) -> str:
+    """The socket that is bound to *port* and, when connected, to *server_port*; empty if none."""
+    for table in (protocol, f"{protocol}6"):
+        try:
+            with open(f"/proc/net/{table}") as file:
+                lines = file.read().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, remote, *rest = line.split()
+            here, there = (int(end.rpartition(":")[2], 16) for end in (local, remote))
+            if here == port and there in (server_port, 0):
+                return rest[6]
+    return ""
+
+
+def holder_of(inode: str) -> int:
+    """A process with a descriptor of that socket; 0 when there is none."""
+    wanted = f"socket:[{inode}]"
+    for pid in sorted(living(), reverse=True):
+        try:
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}") == wanted:
+                    return pid
+        except OSError:
+            continue
+    return 0
 
 
 def memory_of(pid: int) -> int:

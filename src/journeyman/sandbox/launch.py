@@ -20,6 +20,7 @@ from journeyman.sandbox import Limits, SandboxLost, SandboxSpec, SandboxUnavaila
 from journeyman.sandbox.arguments import View
 from journeyman.sandbox.cgroup import Cgroup, Cgroups
 from journeyman.sandbox.descriptors import Descriptors
+from journeyman.sandbox.firewall.sockets import Sockets
 from journeyman.sandbox.hints import hint_for
 from journeyman.sandbox.wire import Channel
 
@@ -60,6 +61,8 @@ class Host:
     cgroups: Cgroups
     init: bytes
     """The source of process 1."""
+    enter: str
+    """The source of the process that makes sockets inside."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Launched:
     channel: Channel
     cgroup: Cgroup
     errors: int
+    sockets: Sockets | None
+    """Inside its network namespace; None without a network."""
 
     async def end(self) -> None:
         """Kill everything, wait until it is gone, free what was held. Once only."""
@@ -83,6 +88,8 @@ class Launched:
         await _gone(self.process)
         await self.cgroup.remove()
         os.close(self.errors)
+        if self.sockets is not None:
+            await self.sockets.close()
 
 
 async def launch(spec: SandboxSpec, host: Host) -> Launched:
@@ -98,7 +105,8 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
     try:
         async with asyncio.timeout(START_SECONDS):
             process, doors = _spawn(spec, host, errors)
-            launched = await _admit(process, doors, cgroup, errors)
+            enter = host.enter if spec.network is not None else None
+            launched = await _admit(process, doors, cgroup, errors, enter)
             await launched.channel.request(
                 "limit",
                 limit=_rlimits(spec.limits, cgroup),
@@ -184,10 +192,20 @@ def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
         home=session / "home",
         tmp=session / "tmp",
         mirror=mirror,
+        folders=tuple(path for path in spec.folders if _is_open(path)),
         files=spec.files,
         init=host.init,
         nested_users_off=host.nested_users_off,
     )
+
+
+def _is_open(path: Path) -> bool:
+    """Whether anybody on this host may read *path*: a sandbox's account may then, too."""
+    try:
+        ways = [parent.stat().st_mode & 0o001 for parent in path.parents]
+        return all(ways) and bool(path.stat().st_mode & 0o004)
+    except OSError:
+        return False
 
 
 def _as_account(account: Account, stage: Path, session: Path, mirror: Path | None) -> list[str]:
@@ -209,9 +227,16 @@ def _stage(sources: list[Path]) -> Path:
 
 
 async def _admit(
-    process: subprocess.Popen[bytes], doors: _Doors, cgroup: Cgroup, errors: int
+    process: subprocess.Popen[bytes],
+    doors: _Doors,
+    cgroup: Cgroup,
+    errors: int,
+    enter: str | None,
 ) -> Launched:
-    """Put the waiting sandbox under its limits, then let it go."""
+    """Put the waiting sandbox under its limits, then let it go.
+
+    Its network namespace is opened before: process 1 closes itself to accounts like its own.
+    """
     with contextlib.ExitStack() as undo:
         undo.callback(doors.close)
         child = await _child(doors.info)
@@ -219,11 +244,15 @@ async def _admit(
             cgroup.add(pid)
         handle = os.pidfd_open(child)
         undo.callback(os.close, handle)
+        sockets = None
+        if enter is not None:
+            namespace = os.open(f"/proc/{child}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            sockets = Sockets(namespace, python=arguments.PYTHON, source=enter)
         os.write(doors.block, b"x")
         undo.pop_all()
     os.close(doors.info)
     os.close(doors.block)
-    return Launched(process, child, handle, Channel(doors.control), cgroup, errors)
+    return Launched(process, child, handle, Channel(doors.control), cgroup, errors, sockets)
 
 
 async def _child(info: int) -> int:

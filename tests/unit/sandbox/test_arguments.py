@@ -17,6 +17,7 @@ def view(**files: bytes) -> View:
         home=Path("/s/home"),
         tmp=Path("/s/tmp"),
         mirror=None,
+        folders=(),
         files={f"/etc/{name}": content for name, content in files.items()},
         init=b"",
         nested_users_off=True,
