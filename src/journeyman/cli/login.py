@@ -65,7 +65,7 @@ def logout() -> None:
 def _token(http: httpx.Client) -> str:
     """Once the user has agreed; an AppError when they did not."""
     asked = {"client_id": JOURNEYMAN_CLIENT_ID, "scope": SCOPE}
-    started = _answer(http.post("/login/device/code", data=asked))
+    started = _answer(http.post("/login/device/code", json=asked))
     if "device_code" not in started:
         raise AppError(Code.UNAVAILABLE, f"{http.base_url}: {started.get('error', UNASKED)}")
     print(f"Open  {output.clean(str(started['verification_uri']))}")
@@ -78,7 +78,7 @@ def _token(http: httpx.Client) -> str:
     wait = float(started["interval"])
     while True:
         time.sleep(wait)
-        answer = _answer(http.post("/login/oauth/access_token", data=poll))
+        answer = _answer(http.post("/login/oauth/access_token", json=poll))
         if "access_token" in answer:
             return str(answer["access_token"])
         match answer.get("error"):

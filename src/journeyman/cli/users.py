@@ -80,13 +80,23 @@ def password(
 
 
 @user.command()
-def link(name: Name, data: options.Data = None, config: options.File = None) -> None:
+def link(
+    name: Name,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="What the link starts with, else as configured.", show_default=False
+        ),
+    ] = None,
+    data: options.Data = None,
+    config: options.File = None,
+) -> None:
     """Print a link that logs a user in, once, within the hour."""
     import asyncio
 
     settings = options.operating(data, config)
     secret = asyncio.run(_link(settings, name))
-    print(f"{settings.public_url}/login/link/{secret}")
+    print(f"{(url or settings.public_url).rstrip('/')}/login/link/{secret}")
     output.hint(f"it logs {name} in, once, within the hour")
 
 

@@ -104,7 +104,7 @@ def _place(question: Question) -> str:
 def in_words(app: App, scopes: tuple[str, ...]) -> list[str]:
     """What the app will be able to do."""
     if app.kind is AppKind.OAUTH:
-        return [SCOPES[scope] for scope in scopes] or [NOTHING]
+        return [words for scope, words in SCOPES.items() if scope in scopes] or [NOTHING]
     verbs = {"read": "Read", "write": "Read and change"}
     return [
         f"{verbs[level]} {PERMISSIONS.get(name, name)}"
