@@ -66,6 +66,8 @@ class Conversation:
         """Every id ever used here."""
         self.touched = False
         """True when files may have changed since the turn began or the last checkpoint."""
+        self.told: set[str] = set()
+        """Guides for some paths that the model has been given."""
         self.turns = 0
         self.context_tokens = 0
         """What the newest request and its reply took of the model's window."""
@@ -115,6 +117,7 @@ class Conversation:
                 self._start(data["toolCallId"], event.record or {})
             case EventType.TOOL_COMPLETE:
                 self._finish(_part(event))
+                self.told.update((event.record or {}).get("guides", ()))
             case EventType.INPUT_REQUESTED | EventType.INPUT_COMPLETED:
                 self._ask(data)
             case EventType.CHECKPOINT:

@@ -1,22 +1,19 @@
 """What the agent is told before the user speaks: its own rules, and the repository's.
 
-Knows nothing of git: the caller reads the files from the commit that the work starts from.
+Knows nothing of git, and nothing of where the repository keeps its instructions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
-from journeyman.agent.text import clean
+from journeyman.agent.customisation.repository import NOTHING, Customisation
 from journeyman.sandbox import WORKSPACE
 
-FILES = (".github/copilot-instructions.md", "AGENTS.md")
-"""Where a repository keeps its instructions, the more general first."""
-FILE_CHARS = 16_000
+SCOPED_LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,15 @@ class Briefing:
     can_ask: bool = False
 
 
-def system_prompt(briefing: Briefing, files: Mapping[str, str] | None = None) -> str:
-    """The system prompt; *files*: instruction files by path, as the base commit has them."""
+def system_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
+    """The system prompt; *found*: what the repository's base commit says to agents."""
     source = resources.files("journeyman.agent").joinpath("prompts/system.md.j2").read_text("utf-8")
     # Markdown for a model, not HTML for a browser
     environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
-    chosen = [(path, _bounded(files[path])) for path in FILES if files and path in files]
     rendered = environment.from_string(source).render(
-        briefing=briefing, workspace=WORKSPACE, files=[(p, t) for p, t in chosen if t]
+        briefing=briefing,
+        workspace=WORKSPACE,
+        general=found.general,
+        scoped=found.scoped[:SCOPED_LISTED],
     )
     return rendered.strip() + "\n"
-
-
-def _bounded(text: str) -> str:
-    text = clean(text).strip()
-    if len(text) <= FILE_CHARS:
-        return text
-    return text[:FILE_CHARS] + f"\n[… {len(text) - FILE_CHARS} more characters left out]"

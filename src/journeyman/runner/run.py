@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.repository import Customisation
+from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.tools import Toolbox, ToolError, tools_for
 from journeyman.agent.verdict import Verdict
@@ -42,6 +44,7 @@ class Run:
     box: Sandbox
     model: Model
     conversation: Conversation
+    customisation: Customisation
     checkpoint: Checkpoint | None
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
@@ -76,10 +79,12 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     box = await equipment.sandboxes.start(_spec(held, mirror, equipment))
     try:
         await _check_out(held, base_sha, box, equipment)
-        told = await briefing.instructions(held, base_sha, box)
+        found = await briefing.customisation(base_sha, box)
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, _started(held, base_sha, box, model)
         )
+        if begun and not held.session.last_seq and (told := briefing.told(found)):
+            await equipment.ledger.append(session, told)
     except BaseException:
         await box.close()
         raise
@@ -89,7 +94,10 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         base_sha=base_sha,
         box=box,
         model=model,
-        conversation=Conversation.fold([*held.log, *begun], instructions=told),
+        conversation=Conversation.fold(
+            [*held.log, *begun], instructions=briefing.instructions(held, base_sha, found)
+        ),
+        customisation=found,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held.log),
     )
@@ -99,9 +107,8 @@ async def turn(run: Run) -> Verdict:
     """One reply of the model and the tools it asks for; the working tree is saved if they may
     have changed it."""
     run.hear(await run.equipment.ledger.drain(run.held.session))
-    verdict = await agent_turn(
-        run.conversation, model=run.model, tools=_toolbox(run), emit=run.emit, publish=run.publish
-    )
+    means = Means(run.model, _toolbox(run), run.emit, run.publish, run.customisation.scoped)
+    verdict = await agent_turn(run.conversation, means)
     if run.conversation.touched:
         await _try_to_save(run)
     return verdict

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from journeyman.agent.conversation import Conversation
-from journeyman.agent.loop import Retries, turn
+from journeyman.agent.loop import Means, Retries, turn
 from journeyman.agent.tools import Result, Toolbox, ToolError, ask_user
 from journeyman.agent.tools.toolbox import Arguments, OnPartial, make_tool
 from journeyman.agent.verdict import CONTINUE, Verdict
@@ -124,14 +124,8 @@ class Served:
 async def step(
     journal: Journal, model: Model, tools: Toolbox, conversation: Conversation | None = None
 ) -> Verdict:
-    return await turn(
-        conversation or journal.conversation("Be good."),
-        model=model,
-        tools=tools,
-        emit=journal.emit,
-        publish=journal.publish,
-        retries=QUICK,
-    )
+    means = Means(model, tools, journal.emit, journal.publish, retries=QUICK)
+    return await turn(conversation or journal.conversation("Be good."), means)
 
 
 async def to_the_end(journal: Journal, model: Model, tools: Toolbox) -> Verdict:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
-from journeyman.agent.instructions import FILE_CHARS, Briefing, system_prompt
+from journeyman.agent.customisation import repository
+from journeyman.agent.instructions import Briefing, system_prompt
 
 BRIEFING = Briefing("octo/hello", "journeyman/fix-1234", "main", "abc123")
+
+
+def prompt_with(files: dict[str, str]) -> str:
+    return system_prompt(BRIEFING, repository.read(files))
 
 
 def test_it_says_where_the_agent_is() -> None:
@@ -28,30 +31,29 @@ def test_asking_is_mentioned_only_where_it_is_possible() -> None:
 
 
 def test_without_files_there_is_no_section_for_them() -> None:
-    assert "Instructions of this repository" not in system_prompt(BRIEFING, {})
-    assert "Instructions of this repository" not in system_prompt(BRIEFING, {"AGENTS.md": " \n"})
+    assert "Instructions of this repository" not in prompt_with({})
+    assert "Instructions of this repository" not in prompt_with({"AGENTS.md": " \n"})
 
 
 def test_the_repositorys_files_come_last_the_more_general_first() -> None:
-    files = {
-        "AGENTS.md": "Use tabs.",
-        "README.md": "Not an instruction.",
-        ".github/copilot-instructions.md": "Use spaces. {{ 7 * 7 }}",
-    }
-
-    prompt = system_prompt(BRIEFING, files)
+    prompt = prompt_with(
+        {
+            "AGENTS.md": "Use tabs.",
+            "README.md": "Not an instruction.",
+            ".github/copilot-instructions.md": "Use spaces. {{ 7 * 7 }}",
+        }
+    )
 
     assert prompt.index("Use spaces.") < prompt.index("Use tabs.")
     assert "{{ 7 * 7 }}" in prompt, "a file is text, not a template"
     assert "Not an instruction." not in prompt
 
 
-@pytest.mark.parametrize("size", [FILE_CHARS + 1, 5_000_000])
-def test_a_huge_file_is_cut(size: int) -> None:
-    prompt = system_prompt(BRIEFING, {"AGENTS.md": "x" * size})
+def test_what_is_for_some_paths_is_listed_not_told() -> None:
+    prompt = prompt_with({"src/AGENTS.md": "Mind the gap."})
 
-    assert f"[… {size - FILE_CHARS} more characters left out]" in prompt
-    assert len(prompt) < FILE_CHARS + 12_000
+    assert "- src/AGENTS.md: for src/**" in prompt
+    assert "Mind the gap." not in prompt
 
 
 def test_it_is_the_same_for_the_same_session() -> None:

@@ -32,6 +32,7 @@ def tool(box: Sandbox) -> Tool:
         await files.write(box, arguments.path, data, mode=mode)
         done = "Created" if found is None else "Replaced"
         lines = arguments.content.count("\n") + (not arguments.content.endswith("\n"))
-        return Result(f"{done} {arguments.path}: {lines} lines, {len(data)} bytes.")
+        text = f"{done} {arguments.path}: {lines} lines, {len(data)} bytes."
+        return Result(text, paths=files.touched(arguments.path))
 
     return make_tool("create", NewFile, run)

@@ -44,7 +44,8 @@ def tool(box: Sandbox) -> Tool:
         mode = found.mode if found is not None else 0o644
         await files.write(box, arguments.path, _encoded(changed), mode=mode)
         matches = "1 match" if count == 1 else f"{count} matches"
-        return Result(f"Replaced {matches} in {arguments.path}.\n{_excerpt(changed, first, new)}")
+        text = f"Replaced {matches} in {arguments.path}.\n{_excerpt(changed, first, new)}"
+        return Result(text, paths=files.touched(arguments.path))
 
     return make_tool("edit", Replacement, run)
 

@@ -29,6 +29,12 @@ def absolute(path: str) -> str:
     return posixpath.normpath(posixpath.join(WORKSPACE, path))
 
 
+def touched(path: str) -> tuple[str, ...]:
+    """*path* from the root of the repository; nothing for one outside."""
+    where = posixpath.relpath(absolute(path), WORKSPACE)
+    return () if where == "." or where.startswith("../") else (where,)
+
+
 async def find(box: Sandbox, path: str) -> Found | None:
     """None when nothing is there."""
     command = ["find", "-L", absolute(path), "-maxdepth", "0", "-printf", "%y %m %s"]

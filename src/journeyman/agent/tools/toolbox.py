@@ -29,6 +29,8 @@ class Result:
     success: bool = True
     details: dict[str, Any] = field(default_factory=dict)
     """For models that are programs: the language models never see it."""
+    paths: tuple[str, ...] = ()
+    """The files of the repository that it was about, from the root."""
 
 
 class Arguments(BaseModel):

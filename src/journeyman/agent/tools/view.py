@@ -37,9 +37,10 @@ def tool(box: Sandbox) -> Tool:
         if found is not None and found.type == "d":
             return Result(await _listing(box, arguments.path))
         data = await files.read(box, arguments.path)
+        paths = files.touched(arguments.path)
         if (kind := _binary(data)) is not None:
-            return Result(f"{arguments.path}: {kind}, {len(data)} bytes")
-        return Result(_excerpt(data.decode(errors="replace"), arguments))
+            return Result(f"{arguments.path}: {kind}, {len(data)} bytes", paths=paths)
+        return Result(_excerpt(data.decode(errors="replace"), arguments), paths=paths)
 
     return make_tool("view", Look, run, read_only=True)
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from journeyman.agent.loop import turn
+from journeyman.agent.loop import Means, turn
 from journeyman.agent.tools import tools_for
 from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.events import EventType
@@ -33,9 +33,7 @@ async def carry(journal: Journal, model: Model, bench: Bench) -> Verdict:
     conversation = journal.conversation("Be good.")
     verdict = CONTINUE
     while verdict == CONTINUE:
-        verdict = await turn(
-            conversation, model=model, tools=tools, emit=journal.emit, publish=journal.publish
-        )
+        verdict = await turn(conversation, Means(model, tools, journal.emit, journal.publish))
     return verdict
 
 

@@ -1,0 +1,117 @@
+"""A customisation file as its author wrote it: YAML front matter, where each key stands, the body.
+
+Knows nothing of what the keys mean. What is broken is a Problem with its line, never an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+FRONT_MATTER_CHARS = 32_000
+DEPTH = 24
+"""How deep a document may nest: the YAML library recurses."""
+
+_FENCE = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_UNQUOTED_STAR = re.compile(r"^\s*[\w-]+:\s*\*")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file, for the person who can mend it."""
+
+    path: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Document:
+    path: str
+    body: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """The line of each key."""
+    problems: tuple[Problem, ...] = ()
+
+    def problem(self, key: str, message: str) -> Problem:
+        return Problem(self.path, message, self.lines.get(key))
+
+
+def parse(path: str, text: str) -> Document:
+    """*text* with front matter, or without any; broken front matter is left out and told."""
+    found = _FENCE.match(text)
+    if found is None:
+        begins = text.lstrip("\ufeff").startswith(("---\n", "---\r\n"))
+        problems = (Problem(path, "the front matter has no closing ---", 1),) if begins else ()
+        return Document(path, "" if begins else text, problems=problems)
+    loaded = load(path, found[1], first_line=2)
+    return Document(path, text[found.end() :], loaded.keys, loaded.lines, loaded.problems)
+
+
+def load(path: str, text: str, *, first_line: int = 1) -> Document:
+    """The mapping that *text* is, in YAML without anchors and tags of its own; no body."""
+    if len(text) > FRONT_MATTER_CHARS:
+        message = f"more than {FRONT_MATTER_CHARS} characters of YAML; none of it is used"
+        return Document(path, "", problems=(Problem(path, message, first_line),))
+    try:
+        _check(text)
+        keys, lines = _mapping(text, first_line)
+    except yaml.MarkedYAMLError as error:
+        line = first_line + (error.problem_mark.line if error.problem_mark else 0)
+        return Document(path, "", problems=(Problem(path, _explained(error, text), line),))
+    except (yaml.YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        return Document(path, "", problems=(Problem(path, f"not valid YAML: {said}", first_line),))
+    return Document(path, "", keys, lines)
+
+
+def _check(text: str) -> None:
+    """Refuse what can blow up while it is read: references, and nesting without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="references (*name) are not supported", problem_mark=event.start_mark
+            )
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=event.start_mark)
+
+
+def _mapping(text: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]]:
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return {}, {}
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.MarkedYAMLError(
+                problem="expected `key: value` lines", problem_mark=node.start_mark
+            )
+        lines = {str(key.value): key.start_mark.line + first_line for key, _ in node.value}
+        loaded = loader.construct_document(node)
+    finally:
+        loader.dispose()
+    return {str(key): value for key, value in loaded.items()}, lines
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
+    said = error.problem or "broken"
+    lines = text.splitlines()
+    line = error.problem_mark.line if error.problem_mark else 0
+    hint = ""
+    if line < len(lines) and _UNQUOTED_STAR.match(lines[line]):
+        hint = "; put a value that begins with * in quotes"
+    return f"not valid YAML: {said}{hint}"

@@ -1,0 +1,60 @@
+"""All that a repository says to its agents, read from the texts of one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from journeyman.agent.customisation import guides
+from journeyman.agent.customisation.documents import Problem
+from journeyman.agent.customisation.guides import Guide
+
+PATHS = (
+    r"(^|/)AGENTS\.md$",
+    r"^(CLAUDE|GEMINI)\.md$",
+    r"^\.github/copilot-instructions\.md$",
+    r"^\.github/instructions/.*\.instructions\.md$",
+)
+"""Extended regular expressions: where the files are that are read here."""
+GENERAL_CHARS = 48_000
+"""What the instructions for all paths may take of a model's window together."""
+
+
+@dataclass(frozen=True)
+class Customisation:
+    general: tuple[Guide, ...] = ()
+    """For all paths: they are part of the system prompt."""
+    scoped: tuple[Guide, ...] = ()
+    """For some paths: each is told when the agent first touches one of them."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def used(self) -> list[str]:
+        return [guide.path for guide in (*self.general, *self.scoped)]
+
+
+NOTHING = Customisation()
+
+
+def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customisation:
+    """*problems*: what went wrong before, on the way to *files*."""
+    found, wrong = guides.read(files)
+    general, left_out = _within([guide for guide in found if not guide.globs])
+    return Customisation(
+        general=tuple(general),
+        scoped=tuple(guide for guide in found if guide.globs),
+        problems=(*problems, *wrong, *left_out),
+    )
+
+
+def _within(found: Sequence[Guide]) -> tuple[list[Guide], list[Problem]]:
+    """The last ones that fit: the later ones win."""
+    kept, left_out, room = list[Guide](), list[Problem](), GENERAL_CHARS
+    for guide in reversed(found):
+        room -= len(guide.text)
+        if room >= 0:
+            kept.insert(0, guide)
+        else:
+            message = f"not used: the instructions take more than {GENERAL_CHARS} characters"
+            left_out.append(Problem(guide.path, message))
+    return kept, left_out

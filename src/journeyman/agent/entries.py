@@ -1,0 +1,148 @@
+"""The entries that a turn writes into the log: for readers, and for the fold that reads them back.
+
+Knows nothing of when they are written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelResponse,
+    ModelResponsePart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
+
+from journeyman.agent.conversation import Conversation, record_of_part
+from journeyman.agent.customisation.guides import Guide
+from journeyman.agent.text import clean, clean_json, clip, plain
+from journeyman.agent.tools import Asking, Result
+from journeyman.domain.events import EventType, NewEvent
+from journeyman.llm import Reply
+
+
+def storable(message: ModelResponse, conversation: Conversation) -> ModelResponse:
+    """*message* as UTF-8 and with call ids that no other call of the session has.
+
+    Some servers number the calls of each reply from 0, or send no id at all.
+    """
+    parts: list[ModelResponsePart] = []
+    seen = set[str]()
+    for index, part in enumerate(message.parts):
+        match part:
+            case TextPart() | ThinkingPart():
+                parts.append(replace(part, content=clean(part.content)))
+            case ToolCallPart():
+                call_id = clean(part.tool_call_id)
+                if not call_id or call_id in seen or call_id in conversation.call_ids:
+                    call_id = f"{call_id or 'call'}_{conversation.turns + 1}_{index}"
+                seen.add(call_id)
+                parts.append(_named(part, call_id))
+            case _:
+                parts.append(part)
+    return replace(message, parts=parts)
+
+
+def _named(call: ToolCallPart, call_id: str) -> ToolCallPart:
+    args = clean(call.args) if isinstance(call.args, str) else clean_json(call.args)
+    changed = copy(call)
+    changed.tool_name, changed.args, changed.tool_call_id = clean(call.tool_name), args, call_id
+    return changed
+
+
+def arguments_of(call: ToolCallPart) -> Any:
+    """For readers: an object where it is one, else what the model wrote."""
+    try:
+        return clean_json(call.args_as_dict(raise_if_invalid=True))
+    except (ValueError, AssertionError):
+        return clean(call.args if isinstance(call.args, str) else json.dumps(call.args))
+
+
+def message_data(message: ModelResponse, message_id: str) -> dict[str, Any]:
+    data: dict[str, Any] = {"messageId": message_id, "content": message.text or ""}
+    if message.thinking:
+        data["reasoningText"] = message.thinking
+    if message.tool_calls:
+        data["toolRequests"] = [
+            {"toolCallId": c.tool_call_id, "name": c.tool_name, "arguments": arguments_of(c)}
+            for c in message.tool_calls
+        ]
+    return data
+
+
+def usage_data(reply: Reply, seconds: float) -> dict[str, Any]:
+    return {
+        "model": clean(reply.model),
+        "inputTokens": reply.input_tokens,
+        "outputTokens": reply.output_tokens,
+        "cacheReadTokens": reply.cache_read_tokens,
+        "cacheWriteTokens": reply.cache_write_tokens,
+        "cost": reply.cost_nano_credits,
+        "duration": int(seconds * 1000),
+    }
+
+
+def completion(
+    call: ToolCallPart, result: Result, seconds: float, guides: Sequence[Guide] = ()
+) -> NewEvent:
+    """The whole output for readers; for the model its clipped text, and *guides* for the paths."""
+    text = clean(result.text)
+    seen = "\n\n".join([clip(plain(text)), *map(_told, guides)])
+    part = ToolReturnPart(call.tool_name, seen, call.tool_call_id, metadata=result.details or None)
+    data: dict[str, Any] = {
+        "toolCallId": call.tool_call_id,
+        "toolName": call.tool_name,
+        "success": result.success,
+        "result": {"content": text},
+        "duration": int(seconds * 1000),
+    }
+    record = record_of_part(part)
+    if guides:
+        data["instructions"] = record["guides"] = [guide.path for guide in guides]
+    return NewEvent(EventType.TOOL_COMPLETE, data, record)
+
+
+def _told(guide: Guide) -> str:
+    return (
+        "[This repository's maintainers say, for the path above:]\n"
+        f'<instructions file="{guide.path}">\n{guide.text}\n</instructions>'
+    )
+
+
+def failure(call: ToolCallPart, message: str, seconds: float) -> NewEvent:
+    part = ToolReturnPart(call.tool_name, clip(message), call.tool_call_id, outcome="failed")
+    return _unsuccessful(part, message, seconds)
+
+
+def lost(call: ToolCallPart, message: str) -> NewEvent:
+    part = ToolReturnPart(call.tool_name, message, call.tool_call_id, outcome="interrupted")
+    return _unsuccessful(part, message, 0.0)
+
+
+def _unsuccessful(part: ToolReturnPart, message: str, seconds: float) -> NewEvent:
+    data = {
+        "toolCallId": part.tool_call_id,
+        "toolName": part.tool_name,
+        "success": False,
+        "error": {"message": message},
+        "duration": int(seconds * 1000),
+    }
+    return NewEvent(EventType.TOOL_COMPLETE, data, record_of_part(part))
+
+
+def input_requested(call: ToolCallPart, asking: Asking) -> NewEvent:
+    data: dict[str, Any] = {
+        "requestId": call.tool_call_id,
+        "question": clean(asking.question),
+        "allowFreeform": asking.allow_freeform,
+    }
+    if asking.choices:
+        data["choices"] = [clean(choice) for choice in asking.choices]
+    return NewEvent(EventType.INPUT_REQUESTED, data)
