@@ -133,16 +133,14 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         public_url=public_url,
     )
     await equipment.sandboxes.sweep()
-    worker = Worker(ledger, equipment)
     options = executor.Options(
         concurrency=config.worker.concurrency, per_user=config.worker.concurrency
     )
-    engine = executor.Executor(
-        config.database.url, make_engine(config.database.url, pool_size=10), worker.steps(), options
-    )
+    engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
+    worker = Worker(ledger, equipment, engine.owns)
     janitor = asyncio.create_task(Janitor(ledger, parts.queue, equipment).run())
     worker.start()
-    await engine.start()
+    await engine.start(worker.steps())
     try:
         yield
     finally:

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig
 
+from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import Heartbeats, Ticker
-from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW
+from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW, run_id
 from journeyman.engine.serializer import StrictJson
 
 log = structlog.get_logger()
@@ -60,20 +61,32 @@ class Options:
 class Executor:
     """Runs what is queued until it is stopped."""
 
-    def __init__(self, url: str, database: sa.Engine, steps: Steps, options: Options) -> None:
+    def __init__(self, url: str, database: sa.Engine, options: Options) -> None:
         self.id = f"worker-{uuid.uuid4()}"
         self._url = url
         self._database = database
         self._options = options
         self._heartbeats = Heartbeats(database, options.lease_seconds)
         self._tickers: list[Ticker] = []
-        self._steps = steps
 
-    async def start(self) -> None:
+    async def owns(self, session_id: str, run_number: int) -> bool:
+        """Whether the run is this executor's now. Raises DatabaseLost."""
+        try:
+            found = await asyncio.to_thread(
+                DBOS.list_workflows,
+                workflow_ids=[run_id(session_id, run_number)],
+                load_input=False,
+                load_output=False,
+            )
+        except sa.exc.DBAPIError as error:
+            raise DatabaseLost(type(error.orig).__name__) from error
+        return any(run.status == "PENDING" and run.executor_id == self.id for run in found)
+
+    async def start(self, steps: Steps) -> None:
         """Begin to take runs. The first heartbeat comes before the first claim."""
         await asyncio.to_thread(self._heartbeats.beat, self.id)
         DBOS(config=self._config())
-        _register(self._steps)
+        _register(steps)
         DBOS.listen_queues([QUEUE])
         DBOS.launch()
         await DBOS.register_queue_async(

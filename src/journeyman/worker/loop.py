@@ -2,8 +2,7 @@
 outcome.
 
 A step never raises: what goes wrong is an outcome, which the next step delivers. Losing the
-session to another worker
-ends it here without a word.
+session to another worker ends it here without a word; losing the database is waited out.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import structlog
 
 from journeyman.agent.conversation import Conversation
 from journeyman.agent.verdict import Kind
+from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.sessions import LeaseLost, State
 from journeyman.engine.executor import Steps
 from journeyman.engine.executor import Verdict as Next
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 WATCH_SECONDS = 0.25
 """How often the worker looks whether somebody wants one of its sessions to end."""
+AGAIN_SECONDS = 1.0
+"""How long the worker waits before it looks again for a database, or a session, that it lost."""
 TURN: Next = {"next": "turn"}
 END: Next = {"next": "end"}
 
@@ -38,9 +40,14 @@ def deliver_next(outcome: Outcome) -> Next:
     return {"next": "deliver", "outcome": outcome.to_json()}
 
 
+Owns = Callable[[str, int], Awaitable[bool]]
+"""Whether a run, by session and number, is this worker's in the engine's eyes."""
+
+
 class Worker:
-    def __init__(self, ledger: Ledger, equipment: Equipment) -> None:
+    def __init__(self, ledger: Ledger, equipment: Equipment, owns: Owns) -> None:
         self._ledger = ledger
+        self._owns = owns
         self._equipment = equipment
         self._open: dict[str, Run] = {}
         self._stepping: dict[str, asyncio.Task[Next]] = {}
@@ -81,7 +88,7 @@ class Worker:
             run = await self._run(session_id)
             return END if run is None else TURN
 
-        return await self._guarded(session_id, step)
+        return await self._guarded(session_id, run_number, step)
 
     async def turn(self, session_id: str, run_number: int, _last: Next) -> Next:
         async def step() -> Next:
@@ -101,7 +108,7 @@ class Worker:
                     rests = await self._ledger.rest(run.held.session, State.WAITING_FOR_USER)
                     return END if rests else TURN
 
-        return await self._guarded(session_id, step)
+        return await self._guarded(session_id, run_number, step)
 
     async def deliver(self, session_id: str, run_number: int, last: Next) -> Next:
         outcome = Outcome.from_json(last["outcome"])
@@ -118,7 +125,7 @@ class Worker:
             await self._equipment.sandboxes.remove(self._equipment.workspace(session_id))
             return END
 
-        following = await self._guarded(session_id, step, cancellable=False)
+        following = await self._guarded(session_id, run_number, step, cancellable=False)
         # A second delivery after a failed one only writes the failure down; a third would say the
         # same again.
         return (
@@ -145,18 +152,27 @@ class Worker:
         run = self._open.pop(session_id, None)
         if run is None:
             return
-        with suppress(SandboxLost, LeaseLost, FileRefused):
+        with suppress(SandboxLost, FileRefused):
             await runner.close(run, keep=keep, commit=commit)
 
     async def _guarded(
-        self, session_id: str, step: Callable[[], Awaitable[Next]], *, cancellable: bool = True
+        self,
+        session_id: str,
+        run_number: int,
+        step: Callable[[], Awaitable[Next]],
+        *,
+        cancellable: bool = True,
     ) -> Next:
         if self._draining:
             # The engine gives the run to another worker when this process has left it.
             await asyncio.Event().wait()
+        former = self._stepping.pop(session_id, None)
+        if former is not None:
+            # This process was taken for dead, and has claimed its own run again.
+            await self._abandon(session_id, former)
         self._running += 1
         self._idle.clear()
-        task = asyncio.ensure_future(step())
+        task = asyncio.ensure_future(self._persistent(session_id, run_number, step))
         if cancellable:
             self._stepping[session_id] = task
         try:
@@ -166,9 +182,6 @@ class Worker:
                 return deliver_next(CANCELLED)
             await self._abandon(session_id, task)
             raise
-        except LeaseLost:
-            await self._close(session_id, keep=False)
-            return END
         except EXPECTED as error:
             log.info("run.ended", session_id=session_id, error=str(error))
             return deliver_next(outcome_of(error))
@@ -179,22 +192,45 @@ class Worker:
             self._running -= 1
             if not self._running:
                 self._idle.set()
-            self._stepping.pop(session_id, None)
+            if self._stepping.get(session_id) is task:
+                del self._stepping[session_id]
             self._cancelled.discard(session_id)
+
+    async def _persistent(
+        self, session_id: str, run_number: int, step: Callable[[], Awaitable[Next]]
+    ) -> Next:
+        """Repeat *step* from the ledger while the run is this worker's.
+
+        A former holder may have taken the session once more before it noticed that it is one.
+        """
+        while True:
+            try:
+                return await step()
+            except (DatabaseLost, LeaseLost) as error:
+                log.warning("run.interrupted", session_id=session_id, error=repr(error))
+                await self._close(session_id, keep=False)
+                await asyncio.sleep(AGAIN_SECONDS)
+            with suppress(DatabaseLost):
+                if not await self._owns(session_id, run_number):
+                    return END
 
     async def _abandon(self, session_id: str, task: asyncio.Task[Next]) -> None:
         """The engine takes the run away: stop at once, keep nothing that a successor could be
         writing too."""
         task.cancel()
-        with suppress(asyncio.CancelledError, LeaseLost):
+        with suppress(asyncio.CancelledError, *EXPECTED):
             await task
         await self._close(session_id, keep=False)
 
     async def _watch_cancels(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
-                self._cancelled.add(session_id)
-                task = self._stepping.pop(session_id, None)
-                if task is not None:
-                    task.cancel()
+            with suppress(DatabaseLost):
+                await self._cancel_wanted()
+
+    async def _cancel_wanted(self) -> None:
+        for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
+            self._cancelled.add(session_id)
+            task = self._stepping.pop(session_id, None)
+            if task is not None:
+                task.cancel()

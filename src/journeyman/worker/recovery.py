@@ -4,9 +4,11 @@ nothing else may lie about."""
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
+from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.queue import Queue, run_id
 from journeyman.runner.equipment import Equipment
@@ -32,7 +34,8 @@ class Janitor:
         await self._equipment.publisher.sweep()
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            await self.end_lost_runs()
+            with suppress(DatabaseLost):
+                await self.end_lost_runs()
 
     async def end_lost_runs(self) -> None:
         active = await self._ledger.list_working()

@@ -47,10 +47,9 @@ async def worker(database: Database, log: Path, seconds: float = 0.01) -> AsyncI
     executor = Executor(
         database.url,
         make_engine(database.url),
-        worker_process.steps(log, seconds),
         worker_process.OPTIONS,
     )
-    await executor.start()
+    await executor.start(worker_process.steps(log, seconds))
     try:
         yield executor
     finally:

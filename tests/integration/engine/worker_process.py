@@ -42,8 +42,8 @@ OPTIONS = Options(polling_seconds=0.05, heartbeat_seconds=0.2, lease_seconds=1.5
 
 
 async def main(url: str, log: Path, seconds: float) -> None:
-    executor = Executor(url, make_engine(url), steps(log, seconds), OPTIONS)
-    await executor.start()
+    executor = Executor(url, make_engine(url), OPTIONS)
+    await executor.start(steps(log, seconds))
     print("ready", flush=True)
     await asyncio.Event().wait()
 
