@@ -35,6 +35,7 @@ from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
+from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
@@ -46,8 +47,10 @@ from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
 from journeyman.service.records import StoredRecords
+from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
+from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
 from journeyman.web.dashboard import Dashboard
@@ -107,6 +110,8 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         logins=Logins(database),
         pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history)),
         histories=Histories(history),
+        secrets=Secrets(database, Vault(config.data / "secrets.key")),
+        configurations=Configurations(database),
     )
     try:
         yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)

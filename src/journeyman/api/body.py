@@ -19,7 +19,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 LIMIT = 4 * 1024 * 1024
 PLACE = re.compile(r"Expected `(?P<wanted>[^`|]+).*at `\$\.(?P<field>[^`.\[]+)")
-KINDS = {"str": "a string", "bool": "a boolean", "int": "an integer"}
+KINDS = {
+    "str": "a string",
+    "bool": "a boolean",
+    "int": "an integer",
+    "array": "an array",
+    "object": "an object",
+}
 
 
 async def read(request: Request, kind: type[T]) -> T:

@@ -52,10 +52,10 @@ def repository_query(pairs: Pairs) -> TaskQuery:
     return replace(task_query(pairs), creator_ids=ids(pairs, "creator_id"))
 
 
-def paging(pairs: Pairs, *, per_page: int = 30) -> tuple[int, int]:
+def paging(pairs: Pairs, *, per_page: int = 30, most: int = MOST_PER_PAGE) -> tuple[int, int]:
     """Page and page size."""
     page = number(pairs, "page", default=1, most=LAST_PAGE)
-    return page, number(pairs, "per_page", default=per_page, most=MOST_PER_PAGE)
+    return page, number(pairs, "per_page", default=per_page, most=most)
 
 
 def page_of(items: Sequence[T], page: int, per_page: int) -> tuple[Sequence[T], bool]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
-from journeyman.api import accounts, forge_routes, root, routing
+from journeyman.api import accounts, agent_routes, forge_routes, root, routing
 from journeyman.api.applications import Applications
 from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
@@ -70,6 +70,7 @@ def build_app(
         *_extensions(gate, services, events),
         *forge_routes.of_pulls(gate, services),
         *forge_routes.of_code(gate, services),
+        *agent_routes.of_agent(gate, services),
     ]
     router = Router(routes, redirect_slashes=False, default=routing.nothing_here)
     return Headers(Boundary(Versions(router)), public_url=options.public_url)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from journeyman.llm import Models
 from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
+from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
@@ -18,6 +19,7 @@ from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
+from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 
@@ -39,3 +41,5 @@ class Services:
     logins: Logins
     pulls: Pulls
     histories: Histories
+    secrets: Secrets
+    configurations: Configurations
