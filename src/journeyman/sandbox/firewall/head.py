@@ -54,16 +54,31 @@ def request(raw: bytes) -> Request:
     return Request(match[1], match[2], fields)
 
 
-def response(raw: bytes) -> tuple[int, bytes]:
-    """Status of the response whose head is *raw*, and the head that ends the connection after it.
+@dataclass(frozen=True)
+class Response:
+    status: int
+    fields: Fields
+    head: bytes
+    """As it goes on: it ends the connection behind it."""
 
-    Raises Malformed.
-    """
+    def length(self, method: str) -> int | None:
+        """Bytes of its body as an answer to *method*; None when only its end tells."""
+        if method == "HEAD" or self.status in (204, 304):
+            return 0
+        lengths = values(self.fields, "content-length")
+        known = len(lengths) == 1 and re.fullmatch(r"[0-9]{1,18}", lengths[0])
+        chunked = values(self.fields, "transfer-encoding")
+        return int(lengths[0]) if known and not chunked else None
+
+
+def response(raw: bytes) -> Response:
+    """The response whose head is *raw*. Raises Malformed."""
     first, fields = _parts(raw)
     match = _STATUS.fullmatch(first)
     if match is None:
         raise Malformed("the status line is not HTTP/1")
-    return int(match[1]), written(first, [*kept(fields), ("Connection", "close")])
+    text = written(first, [*kept(fields), ("Connection", "close")])
+    return Response(int(match[1]), fields, text)
 
 
 def kept(fields: Fields) -> list[tuple[str, str]]:

@@ -142,7 +142,9 @@ class Proxy:
             to_host.write(_forwarded(request, host, port, path))
             if head.values(request.fields, "expect"):
                 writer.write(CONTINUE)
-            await _until(_response(from_host, writer), _body(request.length, reader, to_host))
+            await _until(
+                _response(request.method, from_host, writer), _body(request.length, reader, to_host)
+            )
         finally:
             to_host.close()
 
@@ -234,17 +236,18 @@ async def _chunks(reader: Reader, writer: Writer) -> None:
         await writer.drain()
 
 
-async def _response(reader: Reader, writer: Writer) -> None:
+async def _response(method: str, reader: Reader, writer: Writer) -> None:
     """Pass the final response on; those before it were for the proxy."""
-    status = 100
-    while status < 200:
-        try:
-            status, text = head.response(await reader.readuntil(b"\r\n\r\n"))
-        except (Malformed, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
-            _answer(writer, 502, "The host did not answer in HTTP.")
-            return
-    writer.write(text)
-    await _pump(reader, writer)
+    try:
+        found = head.response(await reader.readuntil(b"\r\n\r\n"))
+        while found.status < 200:
+            found = head.response(await reader.readuntil(b"\r\n\r\n"))
+    except (Malformed, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
+        _answer(writer, 502, "The host did not answer in HTTP.")
+        return
+    writer.write(found.head)
+    length = found.length(method)
+    await (_pump(reader, writer) if length is None else _body(length, reader, writer))
 
 
 async def _pump(reader: Reader, writer: Writer) -> None:

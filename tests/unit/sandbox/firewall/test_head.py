@@ -66,9 +66,12 @@ def test_what_is_for_one_neighbour_goes_no_further() -> None:
 
 
 def test_a_response_ends_its_connection() -> None:
-    status, text = head.response(raw("HTTP/1.1 204 No Content", "Connection: keep-alive", "A: b"))
-    assert status == 204
-    assert text == raw("HTTP/1.1 204 No Content", "A: b", "Connection: close")
+    found = head.response(raw("HTTP/1.1 204 No Content", "Connection: keep-alive", "A: b"))
+    assert (found.status, found.length("GET")) == (204, 0)
+    assert found.head == raw("HTTP/1.1 204 No Content", "A: b", "Connection: close")
+    sized = head.response(raw("HTTP/1.1 200 OK", "Content-Length: 7"))
+    assert (sized.length("GET"), sized.length("HEAD")) == (7, 0)
+    assert head.response(raw("HTTP/1.1 200 OK")).length("GET") is None
     with pytest.raises(Malformed):
         head.response(raw("SSH-2.0-x"))
 
