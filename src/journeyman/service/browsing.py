@@ -14,11 +14,13 @@ from journeyman.domain.errors import not_found
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor
-from journeyman.domain.repositories import Permission, Repository
+from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.tasks import Task
 from journeyman.service.tasks import Tasks
 from journeyman.store import accounts, browsing, events
 from journeyman.store.database import Database
 
+BEGINNING = Cursor()
 SEARCH_MOST = 200
 ALIGN_MOST = 40
 """How many events a window may leave to the next older one, so as to begin with a turn."""
@@ -98,10 +100,17 @@ class Browsing:
             raise not_found(f"The log has no event {at}.")
         return found
 
-    async def outline(self, principal: Principal, task_id: str) -> Sequence[Mark]:
-        """The whole log without what is long in it."""
+    async def outline(
+        self, principal: Principal, task_id: str, after: Cursor = BEGINNING
+    ) -> Sequence[Mark]:
+        """The log that follows *after*, without what is long in it."""
         await self._tasks.version(principal, task_id)
-        return await self._database.read(lambda tx: browsing.outline(tx, task_id))
+        return await self._database.read(lambda tx: browsing.outline(tx, task_id, after))
+
+    async def task_of_pull(self, principal: Principal, pull: Pull) -> Task | None:
+        """The task that opened it."""
+        task_id = await self._database.read(lambda tx: browsing.task_of_pull(tx, pull.id))
+        return None if task_id is None else (await self._tasks.get(principal, task_id)).task
 
     async def search(self, principal: Principal, task_id: str, text: str) -> Sequence[Event]:
         """The first SEARCH_MOST events that say *text*."""

@@ -16,7 +16,15 @@ from journeyman.domain.repositories import Permission, Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
 from journeyman.store import accounts, events, tasks
-from journeyman.store.tables import account, collaborator, event, repository, session, task
+from journeyman.store.tables import (
+    account,
+    artifact,
+    collaborator,
+    event,
+    repository,
+    session,
+    task,
+)
 
 SHORT = (EventType.SESSION_STATE, EventType.USAGE)
 """Types whose data is part of the outline."""
@@ -132,6 +140,13 @@ def log_before(tx: sa.Connection, task_id: str, before: Cursor | None, most: int
     return [events.row_to_event(row) for row in rows][::-1]
 
 
+def _follows(cursor: Cursor) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        session.c.number > cursor.session_number,
+        sa.and_(session.c.number == cursor.session_number, event.c.seq > cursor.seq),
+    )
+
+
 def _precedes(cursor: Cursor) -> sa.ColumnElement[bool]:
     return sa.or_(
         session.c.number < cursor.session_number,
@@ -139,13 +154,13 @@ def _precedes(cursor: Cursor) -> sa.ColumnElement[bool]:
     )
 
 
-def outline(tx: sa.Connection, task_id: str) -> list[Mark]:
-    """The whole log without what is long in it."""
+def outline(tx: sa.Connection, task_id: str, after: Cursor) -> list[Mark]:
+    """The log that follows *after*, without what is long in it."""
     data = sa.case((event.c.type.in_(SHORT), sa.type_coerce(event.c.data, sa.Text)))
     rows = tx.execute(
         sa.select(session.c.number, event.c.seq, event.c.type, event.c.created_at, data)
         .select_from(event.join(session))
-        .where(session.c.task_id == task_id)
+        .where(session.c.task_id == task_id, _follows(after))
         .order_by(session.c.number, event.c.seq)
     )
     return [_mark(*row) for row in rows]
@@ -168,3 +183,11 @@ def find_event(tx: sa.Connection, task_id: str, at: Cursor) -> Event | None:
     query = events.TASK_LOG.where(session.c.number == at.session_number, event.c.seq == at.seq)
     row = tx.execute(query, {"task_id": task_id}).first()
     return None if row is None else events.row_to_event(row)
+
+
+def task_of_pull(tx: sa.Connection, pull_id: int) -> str | None:
+    """The id of the task that opened it."""
+    made = sa.select(artifact.c.task_id).where(
+        artifact.c.type == "pull", artifact.c.key == str(pull_id)
+    )
+    return tx.scalar(made.order_by(artifact.c.id).limit(1))

@@ -16,6 +16,7 @@ from journeyman.web import addresses, assets, render
 from journeyman.web.desk import Desk, Page
 from journeyman.web.listing import Listing
 from journeyman.web.pages import Pages
+from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
 from journeyman.web.starting import Starting
@@ -50,6 +51,7 @@ class Dashboard:
                 f"{TASK}/stream",
                 Stream(self._desk, services, self._pages, stopping=stopping).open,
             ),
+            *self._pulls(Pulling(self._desk, services)),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
         ]
         nothing = Route("/", self._desk.endpoint(_nothing), methods=None).app
@@ -87,8 +89,15 @@ class Dashboard:
             self._get(f"{TASK}/search", watching.search),
             self._post(f"{TASK}/steer", watching.steer),
             self._post(f"{TASK}/cancel", watching.cancel),
+            self._post(f"{TASK}/pull", watching.open_pull),
             self._post(f"{TASK}/archive", watching.archive),
             self._post(f"{TASK}/unarchive", watching.unarchive),
+        ]
+
+    def _pulls(self, pulling: Pulling) -> list[BaseRoute]:
+        return [
+            self._get("/{owner}/{repo}/pulls", pulling.list),
+            self._both("/{owner}/{repo}/pulls/{number}", pulling.show, pulling.act),
         ]
 
     def _files(self, taking: Taking, review: Review) -> list[BaseRoute]:

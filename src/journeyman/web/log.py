@@ -18,8 +18,8 @@ from journeyman.domain.sessions import State
 from journeyman.web import ansi
 from journeyman.web.visible import one_line
 
-OPEN_LINES = 12
-"""An output of so many lines is shown at once; a longer one opens."""
+OPEN_LINES = 16
+"""An output or an edit of so many lines is shown at once; a longer one opens."""
 HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED})
 Data = Mapping[str, Any]
 Edit = list[tuple[str, str]]
@@ -101,8 +101,11 @@ def _tool(data: Data) -> Built:
         "arguments": Fields(named),
         "summary": _summary(name, named),
     }
+    more["long"] = str(named.get("command", "")).strip() != more["summary"]
+    more["open"] = name == "bash"
     if name == "edit":
         more["edit"] = _edit(named)
+        more["open"] = len(more["edit"]) <= OPEN_LINES
     elif name not in ("bash", "create", "report_progress"):
         more["json"] = json.dumps(named, indent=2, ensure_ascii=False)
     return "tool", f"call:{data.get('toolCallId')}", more

@@ -72,6 +72,7 @@ class Review:
             "sight": seen.sight,
             "task": seen.sight.task,
             "error": error,
+            "offers_pull": False,
             "path": request.url.path,
         }
         part = request.query_params.get("part") == "file"

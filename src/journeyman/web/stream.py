@@ -20,6 +20,7 @@ from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.queries import Cursor
 from journeyman.service import Services
+from journeyman.web import ansi
 from journeyman.web import log as items
 from journeyman.web.desk import Desk
 from journeyman.web.pages import Pages
@@ -123,7 +124,7 @@ def _passing(entry: NewEvent, session_number: int) -> bytes:
         case EventType.TOOL_PARTIAL:
             content = {
                 "key": key(session_number, "call", data.get("toolCallId")),
-                "text": visible(data.get("partialOutput", "")),
+                "text": visible(ansi.SEQUENCE.sub("", str(data.get("partialOutput", "")))),
             }
             return _frame("output", content)
         case EventType.MESSAGE_DELTA | EventType.REASONING_DELTA:

@@ -5,7 +5,7 @@ Knows nothing of HTML; the picture is numbers until a template draws it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,8 +15,8 @@ from journeyman.domain.events import EventType
 from journeyman.domain.queries import Cursor
 from journeyman.domain.sessions import FINAL, Session, State
 
-WIDTH = 1000.0
-MOST_BARS = 400
+WIDTH, HEIGHT = 1000.0, 22.0
+MOST_BARS = 200
 WAITING = frozenset({"queue", "user", "idle"})
 WAITING_SHARE = 0.15
 """Of the working time: the longest that one wait is drawn, or a night would hide the work."""
@@ -64,6 +64,8 @@ class Bar:
     width: float
     seconds: float
     at: Cursor
+    y: float = 0.0
+    height: float = HEIGHT
 
     @property
     def name(self) -> str:
@@ -97,10 +99,10 @@ class Timeline:
 
 def of(marks: Sequence[Mark], sessions: Sequence[Session], now: datetime) -> Timeline:
     spans = [span for session in sessions for span in _spans(marks, session, now)]
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for span in spans:
-        spent[span.kind] += span.seconds  # type: ignore[assignment]
-    seconds = {kind: float(spent[kind]) for kind in NAMES if spent[kind] > 0}
+        spent[span.kind] += span.seconds
+    seconds = {kind: spent[kind] for kind in NAMES if spent[kind] > 0}
     return Timeline(_drawn(spans, seconds), seconds, _totals(marks))
 
 
@@ -148,17 +150,22 @@ def _drawn(spans: Sequence[Span], seconds: Mapping[str, float]) -> Sequence[Bar]
 
 
 def _merged(bars: Sequence[Bar]) -> Sequence[Bar]:
-    """As many columns as can be told apart, each of the kind that fills most of it."""
+    """As many columns as can be told apart, each shared by the kinds that are in it."""
     columns: list[list[Bar]] = [[] for _ in range(MOST_BARS)]
     for bar in bars:
         columns[min(MOST_BARS - 1, int(bar.x / WIDTH * MOST_BARS))].append(bar)
-    merged: list[Bar] = []
-    for column in filter(None, columns):
-        widest = max(column, key=lambda bar: bar.width)
-        width = sum(bar.width for bar in column)
-        seconds = sum(bar.seconds for bar in column)
-        merged.append(Bar(widest.kind, column[0].x, width, seconds, column[0].at))
-    return merged
+    return [piece for column in columns if column for piece in _column(column)]
+
+
+def _column(bars: Sequence[Bar]) -> Iterable[Bar]:
+    whole, y = sum(bar.width for bar in bars), 0.0
+    for kind in NAMES:
+        own = [bar for bar in bars if bar.kind == kind]
+        if own:
+            height = sum(bar.width for bar in own) / whole * HEIGHT
+            seconds = sum(bar.seconds for bar in own)
+            yield Bar(kind, bars[0].x, whole, seconds, own[0].at, y, height)
+            y += height
 
 
 def _totals(marks: Iterable[Mark]) -> Totals:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-SHOWN = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
-SHOWN[0x7F] = "\u2421"
+SHOWN = {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F) if chr(code) not in "\n\t"}
+"""As terminals write them: ^[ for an escape. Every font has these."""
 NAMED = (
     *range(0x80, 0xA0),
     0xAD,

@@ -23,6 +23,7 @@ from journeyman.service import Services
 from journeyman.web import addresses, log, render, timeline
 from journeyman.web.desk import Desk
 from journeyman.web.listing import pulls_of
+from journeyman.web.outlines import Outlines
 from journeyman.web.session import Visit
 from journeyman.web.viewer import principal_of
 
@@ -55,6 +56,7 @@ class Watching:
     def __init__(self, desk: Desk, services: Services) -> None:
         self._desk = desk
         self._services = services
+        self._outlines = Outlines(services.browsing)
 
     async def show(self, request: Request, visit: Visit) -> Response:
         """The end of the log, or with `at=1-5` what is around that event."""
@@ -103,9 +105,8 @@ class Watching:
         if text:
             found = await self._services.browsing.search(seen.principal, seen.sight.task.id, text)
         items = log.items(found, seen.sight.people)
-        return self._desk.page(
-            "found.html", visit, sight=seen.sight, task=seen.sight.task, text=text, items=items
-        )
+        values = {"sight": seen.sight, "task": seen.sight.task, "offers_pull": False}
+        return self._desk.page("found.html", visit, **values, text=text, items=items)
 
     async def steer(self, request: Request, visit: Visit) -> Response:
         """A message, an answer, or after the end a follow-up: the state says which."""
@@ -132,6 +133,22 @@ class Watching:
             return await self._failed(visit, seen, error)
         said = "cancelled" if task.session.ended else "cancelling"
         return render.redirect(f"{addresses.task(task)}?said={said}")
+
+    async def open_pull(self, request: Request, visit: Visit) -> Response:
+        """For a task that was asked for without one."""
+        seen = await self._look(request, visit)
+        await self._desk.form(request, visit)
+        repository = seen.sight.task.repository
+        try:
+            access = await self._services.identity.access(
+                seen.principal, repository.owner.login, repository.name
+            )
+            pull = await self._services.pulls.open_for_task(
+                seen.principal, access, seen.sight.task.id
+            )
+        except AppError as error:
+            return await self._failed(visit, seen, error)
+        return render.redirect(f"{addresses.pull(repository, pull.number)}?said=opened")
 
     async def archive(self, request: Request, visit: Visit) -> Response:
         return await self._archive(request, visit, archived=True)
@@ -181,14 +198,14 @@ class Watching:
 
     async def _side(self, seen: Looked) -> dict[str, Any]:
         sight = seen.sight
-        marks = await self._services.browsing.outline(seen.principal, sight.task.id)
+        marks = await self._outlines.of(seen.principal, sight.task.id)
         now = datetime.now(UTC)
         return {
             "sight": sight,
             "task": sight.task,
             "session": sight.task.session,
             "pulls": pulls_of(sight.task),
-            "branches": branches_of(sight),
+            "offers_pull": bool(branches_of(sight)) and not pulls_of(sight.task),
             "timeline": timeline.of(marks, sight.sessions, now),
             "elapsed": timeline.elapsed(sight.sessions, now).total_seconds(),
             "changed_files": any(mark.type is EventType.CHECKPOINT for mark in marks),

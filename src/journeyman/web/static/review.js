@@ -25,3 +25,19 @@ function open() {
 }
 addEventListener("hashchange", open);
 open();
+
+// A click on a line's number names the line in the message to the agent.
+const ask = document.querySelector("[data-ask]");
+if (ask) {
+  document.addEventListener("click", (event) => {
+    const number = event.target.closest?.(".lines .no");
+    const file = number?.closest(".file");
+    if (!file || !number.textContent.trim()) return;
+    const path = file.querySelector(".path bdi:last-of-type").textContent;
+    const removed = number.classList.contains("del") ? " (removed)" : "";
+    ask.value += `${ask.value && !ask.value.endsWith("\n") ? "\n" : ""}\`${path}\` line ${number.textContent.trim()}${removed}: `;
+    ask.dispatchEvent(new Event("input", { bubbles: true }));
+    ask.focus();
+  });
+  document.documentElement.classList.add("asks");
+}

@@ -86,7 +86,7 @@ function output({ key, text }) {
   const pre = find(key) && $("[data-partial]", find(key));
   if (!pre) return;
   const inside = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 40;
-  const whole = pre.textContent + text.replace(/\u241b\[[0-9;]*[A-Za-z]/g, "");
+  const whole = pre.textContent + text;
   pre.textContent = whole.length > PARTIAL_MOST ? whole.slice(-PARTIAL_MOST) : whole;
   if (inside) pre.scrollTop = pre.scrollHeight;
   grown();
@@ -239,5 +239,5 @@ if (link) {
 // --- Permalinks and keys --------------------------------------------------------------------------
 
 addEventListener("hashchange", () => { following = false; });
-if (following && !box.dataset.ended) follow();
+if (following && (!box.dataset.ended || $("[data-older]"))) follow();
 showToEnd();
