@@ -27,6 +27,8 @@ LINK = timedelta(hours=1)
 HOUR = timedelta(hours=1)
 TRIES_PER_LOGIN, TRIES_PER_ADDRESS = 30, 100
 """Passwords that may be tried in an hour."""
+HASHES_AT_ONCE = 2
+"""Each takes 64 MiB."""
 WRONG = "The user name or the password is wrong."
 OVER = "This link has been used or has expired. Ask for a new one."
 NOBODYS = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$"
@@ -46,6 +48,7 @@ class Logins:
         self._database = database
         self._clock = clock
         self._hasher = PasswordHasher()
+        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def key(self) -> bytes:
         """What this server signs cookies with; the same in all of its processes."""
@@ -102,7 +105,8 @@ class Logins:
     async def _hashed(self, password: str) -> str:
         if not SHORTEST <= len(password) <= LONGEST:
             raise invalid("password", f"A password has at least {SHORTEST} characters.")
-        return await asyncio.to_thread(self._hasher.hash, password)
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     async def _hash_of(self, account: Account | None) -> str | None:
         if account is None:
@@ -113,7 +117,8 @@ class Logins:
         """Takes as long for a user that is not there."""
         known = await self._hash_of(account)
         try:
-            await asyncio.to_thread(self._hasher.verify, known or NOBODYS, password[:LONGEST])
+            async with self._hashing:
+                await asyncio.to_thread(self._hasher.verify, known or NOBODYS, password[:LONGEST])
         except (VerificationError, InvalidHashError):
             return False
         return known is not None
