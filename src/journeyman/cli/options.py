@@ -23,6 +23,15 @@ File = Annotated[
         "--config", metavar="FILE", help="Settings; else DIR/journeyman.toml.", show_default=False
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="postgresql://USER:PASSWORD@HOST/NAME; else a SQLite file in DIR.",
+        show_default=False,
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option(

@@ -33,6 +33,7 @@ def register(root: typer.Typer) -> None:
 def serve(
     data: options.Data = None,
     config: options.File = None,
+    database: options.Database = None,
     host: Annotated[str | None, typer.Option(help="Where to listen.", show_default=False)] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="0: any free one.", show_default=False)
@@ -43,7 +44,12 @@ def serve(
 ) -> None:
     """Run the server: API, forge and worker in one process, until SIGTERM or Ctrl-C."""
     settings = options.operating(
-        data, config, quiet=False, server__host=host, server__port=port or _any_port(port)
+        data,
+        config,
+        quiet=False,
+        database__url=database,
+        server__host=host,
+        server__port=port or _any_port(port),
     )
     from journeyman import app
 
@@ -51,17 +57,25 @@ def serve(
     app.serve(settings, with_worker=not no_worker, invite=_invite)
 
 
-def worker(data: options.Data = None, config: options.File = None) -> None:
+def worker(
+    data: options.Data = None,
+    config: options.File = None,
+    database: options.Database = None,
+) -> None:
     """Run a worker of its own, beside or instead of the server's."""
-    settings = options.operating(data, config, quiet=False)
+    settings = options.operating(data, config, quiet=False, database__url=database)
     from journeyman import app
 
     app.work(settings)
 
 
-def migrate(data: options.Data = None, config: options.File = None) -> None:
+def migrate(
+    data: options.Data = None,
+    config: options.File = None,
+    database: options.Database = None,
+) -> None:
     """Bring the database up to date. `serve` and `worker` do it too."""
-    settings = options.operating(data, config)
+    settings = options.operating(data, config, database__url=database)
     from journeyman import app
 
     app.migrate(settings)

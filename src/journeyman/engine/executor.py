@@ -59,7 +59,7 @@ class Options:
 
 
 class Executor:
-    """Runs what is queued until it is stopped."""
+    """Runs what is queued until it is stopped. *database* is its own: it is closed with it."""
 
     def __init__(self, url: str, database: sa.Engine, options: Options) -> None:
         self.id = f"worker-{uuid.uuid4()}"
@@ -114,6 +114,7 @@ class Executor:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         await asyncio.to_thread(heartbeat.stop)
         await asyncio.to_thread(self._heartbeats.leave, self.id)
+        self._database.dispose()
 
     def _sweep(self) -> None:
         """Level-triggered: every claimed run whose worker is not alive goes back to the queue."""

@@ -38,7 +38,9 @@ def steps(log: Path, seconds: float) -> Steps:
     return Steps(prepare, turn, deliver)
 
 
-OPTIONS = Options(polling_seconds=0.05, heartbeat_seconds=0.2, lease_seconds=1.5)
+OPTIONS = Options(
+    concurrency=3, per_user=2, polling_seconds=0.05, heartbeat_seconds=0.2, lease_seconds=1.5
+)
 
 
 async def main(url: str, log: Path, seconds: float) -> None:
