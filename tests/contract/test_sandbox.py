@@ -12,7 +12,9 @@ import pytest
 
 from journeyman.sandbox import (
     WORKSPACE,
+    Blocked,
     FileRefused,
+    Network,
     Sandbox,
     SandboxBackend,
     SandboxLost,
@@ -344,6 +346,44 @@ class TestExport:
             await box.export("echo half; echo no way >&2; exit 1", limit_bytes=1000)
 
 
+class TestNetwork:
+    async def test_there_is_none_unless_it_is_asked_for(self, box: Sandbox) -> None:
+        result = await box.exec("getent hosts example.org; cat /proc/net/route | wc -l; env")
+        assert b"PROXY" not in result.output.upper()
+        assert result.output.startswith(b"1\n")
+        assert box.enforced["network"] == "none"
+        assert (result.blocked, box.blocked()) == ((), ())
+        with pytest.raises(ValueError, match="without a network"):
+            box.change_network(Network(("example.org",)))
+
+    async def test_what_is_not_listed_is_refused_and_told(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("net", tmp_path / "s", network=Network(("listed.invalid",)))
+        box = await backend.start(spec)
+        try:
+            assert box.enforced["network"] == "allowlist"
+            result = await box.exec("curl -sS http://other.invalid/ http://other.invalid/")
+            assert b"other.invalid:80 is not on the allowlist" in result.output
+            command = "curl -sS http://other.invalid/ http://other.invalid/"
+            found = Blocked("other.invalid", 80, "GET", "is not on the allowlist", command, 2)
+            assert result.blocked == (found,)
+            assert box.blocked() == (found,)
+            box.change_network(Network(("other.invalid",)))
+            again = await box.exec("curl -sS http://other.invalid/")
+            assert b"did not answer" in again.output
+            assert again.blocked == ()
+        finally:
+            await box.close()
+
+    async def test_wrong_rules_start_nothing(self, backend: SandboxBackend, tmp_path: Path) -> None:
+        before = set(os.listdir("/proc/self/fd"))
+        for network in (Network(("a b",)), Network((), ("10.0.0.1/8",))):
+            with pytest.raises(ValueError, match=r"a b|10\.0\.0\.1/8"):
+                await backend.start(SandboxSpec("net", tmp_path / "s", network=network))
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
 class TestLife:
     async def test_generated_files_are_there_and_read_only(
         self, backend: SandboxBackend, tmp_path: Path
@@ -431,7 +471,7 @@ class TestLife:
     ) -> None:
         spec = SandboxSpec("hostile", tmp_path / "s")
         sandbox = await backend.start(spec)
-        deep = "import os\nfor _ in range(5000): os.mkdir('d'); os.chdir('d')"
+        deep = "import os\nfor _ in range(2000): os.mkdir('d'); os.chdir('d')"
         await sandbox.exec(f'python3 -c "{deep}"; mkdir -p shut/inner; ln -s / root; chmod 0 shut')
         await sandbox.close()
         await backend.remove(spec.directory)
