@@ -20,7 +20,11 @@ def of_pulls(gate: Gate, services: Services) -> list[BaseRoute]:
     pulls, pull = Pulls(services), f"{REPOSITORY}/pulls/{{pull_number}}"
     read, write, merge = "pull_requests=read", "pull_requests=write", "contents=write"
     return [
-        route(f"{REPOSITORY}/pulls", GET=gate.signed(pulls.list, needs=read)),
+        route(
+            f"{REPOSITORY}/pulls",
+            GET=gate.signed(pulls.list, needs=read),
+            POST=gate.signed(pulls.create, needs=write, writes=True),
+        ),
         route(
             pull,
             GET=gate.signed(pulls.get, needs=read),

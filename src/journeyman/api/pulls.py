@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from journeyman.api import body, commits, pagination, parameters, pull_objects, responses
-from journeyman.api.errors import Refusal
+from journeyman.api.errors import Refusal, invalid_request
 from journeyman.api.exchange import addresses_of
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.history import MergeMethod
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import PullQuery, PullSort
 from journeyman.domain.repositories import PullState
-from journeyman.forge import Access
+from journeyman.forge import Access, NewPull
 from journeyman.service import Services
 from journeyman.service.pulls import MergeRequest, PullEdit
 
@@ -38,6 +38,14 @@ class EditPull(msgspec.Struct):
     body: str | None = None
     state: str | None = None
     base: str | None = None
+
+
+class OpenPull(msgspec.Struct):
+    title: str | None = None
+    head: str | None = None
+    base: str | None = None
+    body: str | None = None
+    draft: bool = False
 
 
 class MergePull(msgspec.Struct):
@@ -71,6 +79,14 @@ class Pulls:
         content = [pull_objects.simple(one, access, addresses) for one in found]
         link = pagination.link(request, page=query.page, has_more=more)
         return responses.as_json(content, headers={"Link": link})
+
+    async def create(self, request: Request, principal: Principal) -> Response:
+        access = await self._access(request, principal)
+        new = new_pull(await body.read(request, OpenPull))
+        detail = await self._services.pulls.open(principal, access, new)
+        addresses = addresses_of(request.scope)
+        content = pull_objects.full(detail, access, addresses)
+        return responses.as_json(content, 201, headers={"Location": content["url"]})
 
     async def get(self, request: Request, principal: Principal) -> Response:
         access, number = await self._place(request, principal)
@@ -162,13 +178,31 @@ def branch_of(label: str | None) -> str | None:
     return label.rpartition(":")[2] or None if label else None
 
 
+def new_pull(asked: OpenPull) -> NewPull:
+    title = required(body.text(asked.title, "title"), "title")
+    head = required(branch_of(body.text(asked.head, "head")), "head")
+    base = required(branch_of(body.text(asked.base, "base")), "base")
+    check_text(title, asked.body)
+    return NewPull(title, body.text(asked.body, "body") or "", head, base, asked.draft)
+
+
+def required(value: str | None, field: str) -> str:
+    if not value:
+        raise invalid_request(f'"{field}" wasn\'t supplied.', field, "missing_field")
+    return value
+
+
+def check_text(title: str | None, text: str | None) -> None:
+    if title is not None and not 0 < len(title.strip()) <= LONGEST_TITLE:
+        raise invalid("title", f"title has 1 to {LONGEST_TITLE} characters.", "invalid")
+    if text is not None and len(text) > LONGEST_BODY:
+        raise invalid("body", f"body has at most {LONGEST_BODY} characters.", "invalid")
+
+
 def pull_edit(asked: EditPull) -> PullEdit:
     if asked.state not in (None, "open", "closed"):
         raise invalid("state", f"state {asked.state[:100]!r} is not open or closed.", "invalid")
-    if asked.title is not None and not 0 < len(asked.title.strip()) <= LONGEST_TITLE:
-        raise invalid("title", f"title has 1 to {LONGEST_TITLE} characters.", "invalid")
-    if asked.body is not None and len(asked.body) > LONGEST_BODY:
-        raise invalid("body", f"body has at most {LONGEST_BODY} characters.", "invalid")
+    check_text(asked.title, asked.body)
     text = body.text(asked.body, "body")
     return PullEdit(
         title=body.text(asked.title, "title"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
-from journeyman.api import accounts, agent_routes, forge_routes, root, routing
+from journeyman.api import accounts, agent_routes, docs, forge_routes, root, routing
 from journeyman.api.applications import Applications
 from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
@@ -57,13 +57,27 @@ def build_app(
     *clock* gives Unix seconds.
     """
     options = options or Options()
+    routes = table(services, options, ready=ready, stopping=stopping, clock=clock)
+    router = Router(routes, redirect_slashes=False, default=routing.nothing_here)
+    return Headers(Boundary(Versions(router)), public_url=options.public_url)
+
+
+def table(
+    services: Services,
+    options: Options,
+    *,
+    ready: root.Ready = _always_ready,
+    stopping: asyncio.Event | None = None,
+    clock: Callable[[], float] = time.time,
+) -> list[BaseRoute]:
+    """All that is served, in the order in which it is matched."""
     gate = Gate(services.identity, Limits(options.rate, clock))
     events = Events(
         services,
         heartbeat_seconds=options.heartbeat_seconds,
         stopping=stopping or asyncio.Event(),
     )
-    routes = [
+    return [
         *_own(gate, ready),
         *_github(gate, services),
         *_apps(services),
@@ -72,8 +86,6 @@ def build_app(
         *forge_routes.of_code(gate, services),
         *agent_routes.of_agent(gate, services),
     ]
-    router = Router(routes, redirect_slashes=False, default=routing.nothing_here)
-    return Headers(Boundary(Versions(router)), public_url=options.public_url)
 
 
 def _own(gate: Gate, ready: root.Ready) -> list[BaseRoute]:
@@ -83,6 +95,9 @@ def _own(gate: Gate, ready: root.Ready) -> list[BaseRoute]:
         route("/versions", GET=gate.open(root.supported_versions)),
         route("/zen", GET=gate.open(root.zen)),
         route("/rate_limit", GET=gate.open(root.rate_limit, counted=False)),
+        route("/openapi.json", GET=gate.open(docs.openapi)),
+        route("/docs", GET=docs.page("docs.html")),
+        *(route(f"/docs/{name}", GET=docs.page(name)) for name in ("viewer.css", "viewer.js")),
         route("/healthz", GET=root.healthz),
         route("/readyz", GET=root.readyz(ready)),
     ]

@@ -153,6 +153,22 @@ class Pulls:
         with outages.told():
             return await self._history.patch(access.repository, found.base_sha, found.head_sha)
 
+    async def open(self, principal: Principal, access: Access, new: NewPull) -> PullDetail:
+        """INVALID where a branch is missing, or where one is open between the two."""
+        require_write(access)
+        repository, actor = access.repository, Actor(principal.account)
+        with outages.told():
+            tips = await self._history.tips(repository)
+            for field, ref in (("head", new.head_ref), ("base", new.base_ref)):
+                if ref not in tips:
+                    message = f"{repository.full_name} has no branch {ref[:100]!r}."
+                    raise invalid(field, message, "invalid")
+            if await self._forge.find_pull(actor, repository, new.head_ref, new.base_ref):
+                label = f"{repository.owner.login}:{new.head_ref}"
+                raise invalid("head", f"A pull request already exists for {label}.")
+            pull = await self._forge.open_pull(actor, repository, new)
+        return await self.get(access, pull.number)
+
     async def update(
         self, principal: Principal, access: Access, number: int, edit: PullEdit
     ) -> PullDetail:

@@ -15,7 +15,8 @@ from typing import Any
 
 TARGET = Path(__file__).parents[3] / "src/journeyman/api/description/github.json"
 WANTED = re.compile(
-    r"/(meta|versions|rate_limit|zen|user|agents/(repos|tasks).*|repos/\{owner\}/\{repo\}"
+    r"/(meta|versions|rate_limit|zen|user|credentials/revoke|applications/\{client_id\}/(token|grant)"
+    r"|agents/(repos|tasks).*|repos/\{owner\}/\{repo\}"
     r"|repos/\{owner\}/\{repo\}/(agents/.*|copilot/cloud-agent/configuration"
     r"|pulls|pulls/\{pull_number\}|pulls/\{pull_number\}/(files|commits|merge)"
     r"|branches|branches/\{branch\}|commits/\{ref\}|git/ref/\{ref\}|git/matching-refs/\{ref\})"

@@ -107,6 +107,24 @@ async def test_files_are_told_by_what_became_of_them(
     assert [f["filename"] for f in paged.json()] == ["ne w é.txt"]
 
 
+async def test_one_is_opened_between_two_branches(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, work: Work
+) -> None:
+    work.commit("topic", {"new.txt": "1\n"}, "One")
+    new = {"title": "Count", "head": "octo:topic", "base": "main", "draft": True}
+    made = await alice.post(PULLS, json=new)
+    assert (made.status_code, made.json()["number"], made.json()["draft"]) == (201, 1, True)
+    assert made.headers["location"] == made.json()["url"]
+    again = await alice.post(PULLS, json=new)
+    assert again.status_code == 422
+    assert "already exists for octo:topic" in again.json()["errors"][0]["message"]
+    for field in ("title", "head", "base"):
+        bad = await alice.post(PULLS, json={**new, field: None})
+        assert bad.json()["errors"][0]["field"] == field
+    assert (await alice.post(PULLS, json={**new, "head": "nowhere"})).status_code == 422
+    assert (await bob.post(PULLS, json=new)).status_code == 403
+
+
 async def test_diff_and_patch_are_media_types(
     world: World, alice: httpx.AsyncClient, work: Work
 ) -> None:
