@@ -10,6 +10,7 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
+from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import NOTHING, Customisation
 from journeyman.sandbox import WORKSPACE
 
@@ -29,7 +30,9 @@ class Briefing:
     can_ask: bool = False
 
 
-def system_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
+def system_prompt(
+    briefing: Briefing, found: Customisation = NOTHING, profile: Profile | None = None
+) -> str:
     """The system prompt; *found*: what the repository's base commit says to agents."""
     source = resources.files("journeyman.agent").joinpath("prompts/system.md.j2").read_text("utf-8")
     # Markdown for a model, not HTML for a browser
@@ -39,5 +42,6 @@ def system_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
         workspace=WORKSPACE,
         general=found.general,
         scoped=found.scoped[:SCOPED_LISTED],
+        profile=profile,
     )
     return rendered.strip() + "\n"

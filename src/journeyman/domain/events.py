@@ -15,13 +15,18 @@ from typing import Any
 
 class EventType(StrEnum):
     SESSION_START = "session.start"
-    """{repository, baseRef, baseSha, headRef, model, sandbox}"""
+    """{repository, baseRef, baseSha, headRef, model, sandbox, customAgent?}"""
     SESSION_RESUME = "session.resume"
     """{reason, run}: another worker, or the same after a wait, goes on."""
     SESSION_STATE = "session.state_changed"
     """{state, stateReason?, message?}"""
     SESSION_INFO = "session.info"
-    """{message}"""
+    """{message, infoType?}"""
+    MODEL_CHANGE = "session.model_change"
+    """{previousModel, newModel, reason}: from now on another model answers."""
+    COMPACTION = "session.compaction_complete"
+    """{kind: truncated | summarised, tokensBefore, messagesRemoved?, summaryContent?}: the model
+    sees less of the conversation from here on; the log keeps all."""
     SESSION_ERROR = "session.error"
     """{message, errorType}"""
     USER_MESSAGE = "user.message"

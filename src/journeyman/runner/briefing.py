@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from journeyman.agent.customisation import repository
+from journeyman.agent.customisation.documents import Problem
+from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.instructions import Briefing, system_prompt
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
+from journeyman.llm import Model
 from journeyman.runner import sources
 from journeyman.sandbox import Sandbox
 
@@ -19,7 +24,9 @@ async def customisation(base_sha: str, box: Sandbox) -> Customisation:
     return repository.read(files, problems)
 
 
-def instructions(held: Held, base_sha: str, found: Customisation) -> str:
+def instructions(
+    held: Held, base_sha: str, found: Customisation, profile: Profile | None = None
+) -> str:
     """The system prompt."""
     briefing = Briefing(
         repository=held.repository.full_name,
@@ -28,20 +35,33 @@ def instructions(held: Held, base_sha: str, found: Customisation) -> str:
         base_sha=base_sha,
         can_ask=True,
     )
-    return system_prompt(briefing, found)
+    return system_prompt(briefing, found, profile)
 
 
-def told(found: Customisation) -> list[NewEvent]:
+def told(found: Customisation, profile: Profile | None, model: Model) -> list[NewEvent]:
     """What the session shows of its customisation: what is in use, and what is wrong."""
-    said = [str(problem) for problem in found.problems[:PROBLEMS_TOLD]]
-    if len(found.problems) > PROBLEMS_TOLD:
-        said.append(f"{len(found.problems) - PROBLEMS_TOLD} more problems of this kind")
-    events = [
+    return [
+        *(_used(f"Instructions in use: {', '.join(found.used)}", found.used) if found.used else ()),
+        *(_used(_as(profile, model), [profile.path]) if profile else ()),
+        *_warnings([*found.problems, *(profile.problems if profile else ())]),
+    ]
+
+
+def _used(message: str, paths: Sequence[str]) -> list[NewEvent]:
+    data = {"message": message, "infoType": "customisation", "files": list(paths)}
+    return [NewEvent(EventType.SESSION_INFO, data)]
+
+
+def _as(profile: Profile, model: Model) -> str:
+    wanted = f" (it asks for {', '.join(profile.models)})" if profile.models else ""
+    return f"Custom agent in use: {profile.id}, from {profile.path}, with {model.id}{wanted}"
+
+
+def _warnings(problems: Sequence[Problem]) -> list[NewEvent]:
+    said = [str(problem) for problem in problems[:PROBLEMS_TOLD]]
+    if len(problems) > PROBLEMS_TOLD:
+        said.append(f"{len(problems) - PROBLEMS_TOLD} more problems of this kind")
+    return [
         NewEvent(EventType.SESSION_INFO, {"message": text, "infoType": "customisation_warning"})
         for text in said
     ]
-    if found.used:
-        message = f"Instructions in use: {', '.join(found.used)}"
-        data = {"message": message, "infoType": "customisation", "files": found.used}
-        events.insert(0, NewEvent(EventType.SESSION_INFO, data))
-    return events

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
@@ -22,8 +23,8 @@ from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError
-from journeyman.llm import Model, UnknownModel
-from journeyman.runner import briefing, delivery, words
+from journeyman.llm import Model
+from journeyman.runner import briefing, choices, delivery, words
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.sandbox import Sandbox, SandboxSpec
@@ -45,6 +46,8 @@ class Run:
     model: Model
     conversation: Conversation
     customisation: Customisation
+    profile: Profile | None
+    """The custom agent that was asked for."""
     checkpoint: Checkpoint | None
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
@@ -72,7 +75,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
 
     The session may have ended meanwhile: `Run.held.session.ended`.
     """
-    model = _model(held, equipment)
+    choices.check_model(held, equipment.models)
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
     remote = await equipment.forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
@@ -80,10 +83,12 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     try:
         await _check_out(held, base_sha, box, equipment)
         found = await briefing.customisation(base_sha, box)
+        profile = choices.profile_for(held, found)
+        model = choices.model_for(held, profile, equipment.models)
         session, begun = await equipment.ledger.begin(
-            held.session, base_sha, _started(held, base_sha, box, model)
+            held.session, base_sha, _started(held, base_sha, box, model, profile)
         )
-        if begun and not held.session.last_seq and (told := briefing.told(found)):
+        if begun and not held.session.last_seq and (told := briefing.told(found, profile, model)):
             await equipment.ledger.append(session, told)
     except BaseException:
         await box.close()
@@ -95,9 +100,10 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         box=box,
         model=model,
         conversation=Conversation.fold(
-            [*held.log, *begun], instructions=briefing.instructions(held, base_sha, found)
+            [*held.log, *begun], instructions=briefing.instructions(held, base_sha, found, profile)
         ),
         customisation=found,
+        profile=profile,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held.log),
     )
@@ -196,14 +202,8 @@ def _toolbox(run: Run) -> Toolbox:
     async def report(commit_message: str, description: str) -> str:
         return await _report(run, commit_message, description)
 
-    return tools_for(run.box, report_progress=report, allow_ask=True)
-
-
-def _model(held: Held, equipment: Equipment) -> Model:
-    try:
-        return equipment.models.resolve(held.session.model)
-    except UnknownModel as error:
-        raise Stop(failed(Reason.MODEL_NOT_CONFIGURED, f"{error}.")) from error
+    tools = tools_for(run.box, report_progress=report, allow_ask=True)
+    return tools if run.profile is None else tools.only(run.profile.allows)
 
 
 async def _start_commit(held: Held, equipment: Equipment) -> str:
@@ -255,7 +255,9 @@ def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
     return words.trailers(held.actor.account, equipment.log_url(held))
 
 
-def _started(held: Held, base_sha: str, box: Sandbox, model: Model) -> NewEvent:
+def _started(
+    held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
+) -> NewEvent:
     session = held.session
     if session.last_seq:
         return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
@@ -267,4 +269,6 @@ def _started(held: Held, base_sha: str, box: Sandbox, model: Model) -> NewEvent:
         "model": model.id,
         "sandbox": dict(box.enforced),
     }
+    if profile is not None:
+        data["customAgent"] = profile.id
     return NewEvent(EventType.SESSION_START, data)

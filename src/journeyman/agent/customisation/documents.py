@@ -33,6 +33,13 @@ class Problem:
         return f"{where}: {self.message}"
 
 
+class _Refused(ValueError):
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+        """From 0, within the YAML."""
+
+
 @dataclass(frozen=True)
 class Document:
     path: str
@@ -68,6 +75,9 @@ def load(path: str, text: str, *, first_line: int = 1) -> Document:
     except yaml.MarkedYAMLError as error:
         line = first_line + (error.problem_mark.line if error.problem_mark else 0)
         return Document(path, "", problems=(Problem(path, _explained(error, text), line),))
+    except _Refused as error:
+        message = f"not valid YAML: {error}"
+        return Document(path, "", problems=(Problem(path, message, first_line + error.line),))
     except (yaml.YAMLError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         return Document(path, "", problems=(Problem(path, f"not valid YAML: {said}", first_line),))
@@ -79,15 +89,17 @@ def _check(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="references (*name) are not supported", problem_mark=event.start_mark
-            )
+            raise _Refused("references (*name) are not supported", _line(event.start_mark))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=event.start_mark)
+            raise _Refused("nested too deep", _line(event.start_mark))
+
+
+def _line(mark: Any) -> int:
+    return 0 if mark is None else int(mark.line)
 
 
 def _mapping(text: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]]:
@@ -97,9 +109,7 @@ def _mapping(text: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]
         if node is None:
             return {}, {}
         if not isinstance(node, yaml.MappingNode):
-            raise yaml.MarkedYAMLError(
-                problem="expected `key: value` lines", problem_mark=node.start_mark
-            )
+            raise _Refused("expected `key: value` lines", _line(node.start_mark))
         lines = {str(key.value): key.start_mark.line + first_line for key, _ in node.value}
         loaded = loader.construct_document(node)
     finally:

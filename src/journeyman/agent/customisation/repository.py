@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from journeyman.agent.customisation import guides
+from journeyman.agent.customisation import guides, profiles
 from journeyman.agent.customisation.documents import Problem
 from journeyman.agent.customisation.guides import Guide
+from journeyman.agent.customisation.profiles import Profile
 
 PATHS = (
     r"(^|/)AGENTS\.md$",
     r"^(CLAUDE|GEMINI)\.md$",
     r"^\.github/copilot-instructions\.md$",
     r"^\.github/instructions/.*\.instructions\.md$",
+    r"^\.github/agents/[^/]+\.md$",
 )
 """Extended regular expressions: where the files are that are read here."""
 GENERAL_CHARS = 48_000
@@ -26,6 +28,7 @@ class Customisation:
     """For all paths: they are part of the system prompt."""
     scoped: tuple[Guide, ...] = ()
     """For some paths: each is told when the agent first touches one of them."""
+    profiles: tuple[Profile, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -39,11 +42,13 @@ NOTHING = Customisation()
 def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customisation:
     """*problems*: what went wrong before, on the way to *files*."""
     found, wrong = guides.read(files)
+    agents, unusable = profiles.read(files)
     general, left_out = _within([guide for guide in found if not guide.globs])
     return Customisation(
         general=tuple(general),
         scoped=tuple(guide for guide in found if guide.globs),
-        problems=(*problems, *wrong, *left_out),
+        profiles=tuple(agents),
+        problems=(*problems, *wrong, *left_out, *unusable),
     )
 
 

@@ -94,6 +94,10 @@ class Toolbox:
     def names(self) -> Sequence[str]:
         return tuple(self._tools)
 
+    def only(self, allows: Callable[[str], bool]) -> Toolbox:
+        """Those whose names *allows* lets through."""
+        return Toolbox([tool for name, tool in self._tools.items() if allows(name)])
+
     def find(self, name: str) -> Tool | None:
         return self._tools.get(name)
 

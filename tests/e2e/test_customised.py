@@ -1,0 +1,81 @@
+"""A repository that is set up for GitHub's agent: its files mean here what they mean there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import git
+from tests.e2e.conftest import REPOSITORY, clone
+from tests.e2e.server import Client, Server
+from tests.e2e.test_with_a_model import MODEL, with_server
+from tests.peers.model_server import ModelServer, Say
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
+
+FILES = {
+    "AGENTS.md": "Everywhere: be kind.",
+    "src/AGENTS.md": "Below src: be careful.",
+    ".github/instructions/broken.instructions.md": "---\napplyTo: **/*.py\n---\nNever seen.",
+    ".github/agents/reader.agent.md": (
+        f"---\ndescription: Reads.\ntools: [read, edit]\nmodel: {MODEL}\n---\nYou only read.\n"
+    ),
+    "src/a.py": "x = 1\n",
+}
+
+
+def customise(server: Server, token: str, place: Path) -> None:
+    tree = clone(server, token, place)
+    for path, text in FILES.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    git("add", "-A", cwd=tree)
+    git("commit", "-qm", "Tell agents", cwd=tree)
+    git("push", "-q", "origin", "HEAD:main", cwd=tree)
+
+
+def infos(client: Client, task_id: str) -> str:
+    events = client.events(task_id)
+    return "\n".join(e["data"]["message"] for e in events if e["type"] == "session.info")
+
+
+async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules(
+    tmp_path: Path,
+) -> None:
+    turns = [Say(calls=[("view", {"path": "src/a.py"})]), Say(calls=[("bash", {"command": "ls"})])]
+
+    def story(server: Server, client: Client, token: str) -> None:
+        customise(server, token, tmp_path / "clone")
+        made = client.create(REPOSITORY, "Look at it", custom_agent="reader")
+        task = client.wait(made["id"])
+        assert task["state"] == "completed", task["sessions"]
+        said = infos(client, made["id"])
+        assert "Instructions in use: AGENTS.md, src/AGENTS.md" in said
+        assert "Custom agent in use: reader" in said
+        assert ".github/instructions/broken.instructions.md:2: not valid YAML" in said
+
+    async with ModelServer([*turns, Say("Done.")]) as model:
+        await with_server(tmp_path, model, story)
+        system = str(model.requests[0]["messages"][0])
+        assert "Everywhere: be kind." in system
+        assert "You only read." in system
+        assert "Below src" not in system
+        offered = {tool["function"]["name"] for tool in model.requests[0]["tools"]}
+        assert {"view", "edit", "report_progress"} <= offered
+        assert "bash" not in offered
+        assert "Below src: be careful." in str(model.requests[1]["messages"][-1])
+        assert "There is no tool" in str(model.requests[2]["messages"][-1])
+
+
+async def test_an_unknown_custom_agent_ends_the_task_with_those_there_are(tmp_path: Path) -> None:
+    def story(server: Server, client: Client, token: str) -> None:
+        customise(server, token, tmp_path / "clone")
+        task = client.wait(client.create(REPOSITORY, "Go", custom_agent="writer")["id"])
+        assert (task["state"], task["state_reason"]) == ("failed", "custom_agent_not_found")
+        message = task["sessions"][0]["error"]["message"]
+        assert "has no custom agent 'writer'; there is: reader." in message
+
+    async with ModelServer() as model:
+        await with_server(tmp_path, model, story)
+        assert not model.requests
