@@ -44,6 +44,22 @@ def test_it_runs_with_no_configuration_at_all() -> None:
     assert set(origins(loaded).values()) == {"default"}
 
 
+def test_the_firewall_is_on_and_takes_more_rules(tmp_path: Path) -> None:
+    firewall = load(tmp_path).firewall
+    assert (firewall.enabled, firewall.recommended, firewall.allow) == (True, True, ())
+    env = {"JOURNEYMAN_FIREWALL_ENABLED": "false", "JOURNEYMAN_FIREWALL_ALLOW": "a.example, *.b"}
+    firewall = load(tmp_path, '[firewall]\nallowed_networks = ["10.1.0.0/16"]\n', env).firewall
+    assert (firewall.enabled, firewall.allow) == (False, ("a.example", "*.b"))
+    assert firewall.allowed_networks == ("10.1.0.0/16",)
+
+
+def test_a_wrong_rule_of_the_firewall_is_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path, '[firewall]\nallow = ["https://a.example/x"]\n')
+    assert "'https://a.example/x' is not a rule" in said
+    said = refusal(tmp_path, '[firewall]\nallowed_networks = ["10.1.0.1/16"]\n')
+    assert "10.1.0.1/16" in said
+
+
 def test_the_data_directory_follows_xdg() -> None:
     loaded = config.load(environ={"HOME": "/home/alice", "XDG_DATA_HOME": "/big"})
     assert loaded.data == Path("/big/journeyman")

@@ -1,6 +1,6 @@
-"""Every setting, where it came from, and the only place that reads the environment.
+"""From files, the environment and flags to settings; nothing else reads the environment.
 
-Knows nothing of what the settings are used for: it hands a frozen Config or Client to a command.
+Knows nothing of what the settings are used for.
 """
 
 from __future__ import annotations
@@ -10,145 +10,29 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
+from journeyman.config.sections import (
+    MASK,
+    SECTIONS,
+    Client,
+    Config,
+    Firewall,
+    Names,
+    Provider,
+    Size,
+)
 from journeyman.domain.errors import AppError, Code, FieldError
-from journeyman.sandbox import Limits
+from journeyman.sandbox.firewall import addresses
+from journeyman.sandbox.firewall.rules import Rules
 
-MASK = "********"
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4"
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Size = Annotated[int, msgspec.Meta(ge=1 << 20, title="size")]
-"""Bytes; written as a number or with a unit: 512MiB, 4GiB."""
-Names = tuple[str, ...]
-"""In the environment: separated by commas."""
-
-
-@dataclass(frozen=True)
-class Server:
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    public_url: str = ""
-    """What links and clone addresses start with, for a server behind a proxy."""
-
-
-@dataclass(frozen=True)
-class Database:
-    url: str = field(default="", repr=False)
-    """A PostgreSQL address when one machine is not enough; its password never shows."""
-
-
-@dataclass(frozen=True)
-class Worker:
-    concurrency: AtLeastOne = 4
-    """Sessions at once in this process."""
-    drain_seconds: NotNegative = 30.0
-    """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    uid: AtLeastOne = 1001
-    """Whom commands run as when the service is root."""
-    memory: Size = Limits.memory_bytes
-    cpus: Annotated[float, msgspec.Meta(gt=0)] = Limits.cpus
-    pids: AtLeastOne = Limits.pids
-    open_files: AtLeastOne = Limits.open_files
-    disk: Size = Limits.disk_bytes
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(self.memory, self.cpus, self.pids, self.open_files, self.disk)
-
-
-@dataclass(frozen=True)
-class Models:
-    preference: Names = ()
-    """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
-
-
-@dataclass(frozen=True)
-class Log:
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = "auto"
-    """auto: for people on a terminal, JSON otherwise."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    name: str
-    kind: Literal["openai-compatible"]
-    base_url: str
-    models: Names
-    api_key: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One line of `config-check`; a secret's value is masked already."""
-
-    key: str
-    value: Any
-    origin: str
-
-
-@dataclass(frozen=True)
-class Config:
-    data: Path
-    server: Server
-    database: Database
-    worker: Worker
-    sandbox: Sandbox
-    models: Models
-    log: Log
-    providers: tuple[Provider, ...]
-    origins: Mapping[str, str] = field(repr=False, compare=False)
-
-    @property
-    def public_url(self) -> str:
-        """Without a slash at the end."""
-        host = "127.0.0.1" if self.server.host in ("0.0.0.0", "::") else self.server.host  # noqa: S104 - compared, not bound
-        host = f"[{host}]" if ":" in host else host
-        return self.server.public_url.rstrip("/") or f"http://{host}:{self.server.port}"
-
-    def settings(self) -> list[Setting]:
-        """In the order of the documentation."""
-        values: dict[str, Any] = {"data": str(self.data)}
-        parts = [(name, getattr(self, name)) for name in _SECTIONS]
-        for name, part in (*parts, *((f"providers.{one.name}", one) for one in self.providers)):
-            for item in fields(part):
-                values[f"{name}.{item.name}"] = _shown(item.name, getattr(part, item.name))
-        return [
-            Setting(key, value, self.origins.get(key, "default"))
-            for key, value in values.items()
-            if not re.fullmatch(r"providers\.[^.]+\.name", key)
-        ]
-
-
-@dataclass(frozen=True)
-class Client:
-    """What the commands that talk to a server need."""
-
-    url: str = "http://127.0.0.1:8080"
-    token: str | None = field(default=None, repr=False)
-
-
-_SECTIONS: dict[str, type] = {
-    "server": Server,
-    "database": Database,
-    "worker": Worker,
-    "sandbox": Sandbox,
-    "models": Models,
-    "log": Log,
-}
 _PROVIDER_KEYS = ("kind", "base_url", "models", "api_key", "api_key_file", "api_key_env")
 _CLIENT_KEYS = ("url", "token", "token_file")
 _SECRETS = ("database.url",)
@@ -266,7 +150,7 @@ def _read_file(path: Path) -> _Layer:
     origin = str(path)
     layer: _Layer = {}
     for name, value in _toml(path).items():
-        _known(name, ("data", "providers", *_SECTIONS), origin)
+        _known(name, ("data", "providers", *SECTIONS), origin)
         if name == "data":
             layer["data"] = _Found(value, origin, text=False)
         elif name == "providers":
@@ -344,7 +228,7 @@ def _secret_file(path: str | None) -> str | None:
 def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     origins = {key: found.origin for key, found in merged.items()}
     parts: dict[str, Any] = {}
-    for section, kind in _SECTIONS.items():
+    for section, kind in SECTIONS.items():
         types = get_type_hints(kind, include_extras=True)
         values = {
             item.name: _convert(key, merged[key], types[item.name])
@@ -355,6 +239,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     providers = _providers(merged, environ, origins)
     _check_preference(parts["models"].preference, providers)
     _check_database(parts["database"].url)
+    _check_firewall(parts["firewall"])
     return Config(data=data, providers=providers, origins=origins, **parts)
 
 
@@ -425,6 +310,18 @@ def _check_database(url: str) -> None:
         raise _wrong("database.url", message)
 
 
+def _check_firewall(firewall: Firewall) -> None:
+    try:
+        Rules(firewall.allow)
+    except ValueError as error:
+        raise _wrong("firewall.allow", f"firewall.allow: {error}.") from None
+    try:
+        addresses.ranges(firewall.allowed_networks)
+    except ValueError as error:
+        message = f"firewall.allowed_networks: {error}; a range looks like 10.1.0.0/16."
+        raise _wrong("firewall.allowed_networks", message) from None
+
+
 def _convert(key: str, found: _Found, kind: Any) -> Any:
     value = found.value
     if kind == Size and isinstance(value, str):
@@ -448,9 +345,7 @@ def _bytes(text: str) -> int | str:
 
 
 def _keys() -> list[str]:
-    return [
-        f"{section}.{item.name}" for section, kind in _SECTIONS.items() for item in fields(kind)
-    ]
+    return [f"{section}.{item.name}" for section, kind in SECTIONS.items() for item in fields(kind)]
 
 
 def _variable(key: str) -> str:
@@ -486,11 +381,3 @@ def _wrong(key: str, message: str) -> AppError:
 
 def _is_secret(key: str) -> bool:
     return key.rsplit(".", 1)[-1] in ("api_key", "token") or key in _SECRETS
-
-
-def _shown(name: str, value: Any) -> Any:
-    if name == "api_key":
-        return MASK if value else None
-    if name == "url" and isinstance(value, str):
-        return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)
-    return list(value) if isinstance(value, tuple) else value

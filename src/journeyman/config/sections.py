@@ -1,0 +1,164 @@
+"""What can be set, with its types and defaults. Knows nothing of where it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from journeyman.sandbox import Limits
+
+MASK = "********"
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Size = Annotated[int, msgspec.Meta(ge=1 << 20, title="size")]
+"""Bytes; written as a number or with a unit: 512MiB, 4GiB."""
+Names = tuple[str, ...]
+"""In the environment: separated by commas."""
+
+
+@dataclass(frozen=True)
+class Server:
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""
+    """What links and clone addresses start with, for a server behind a proxy."""
+
+
+@dataclass(frozen=True)
+class Database:
+    url: str = field(default="", repr=False)
+    """A PostgreSQL address when one machine is not enough; its password never shows."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    concurrency: AtLeastOne = 4
+    """Sessions at once in this process."""
+    drain_seconds: NotNegative = 30.0
+    """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    uid: AtLeastOne = 1001
+    """Whom commands run as when the service is root."""
+    memory: Size = Limits.memory_bytes
+    cpus: Annotated[float, msgspec.Meta(gt=0)] = Limits.cpus
+    pids: AtLeastOne = Limits.pids
+    open_files: AtLeastOne = Limits.open_files
+    disk: Size = Limits.disk_bytes
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.memory, self.cpus, self.pids, self.open_files, self.disk)
+
+
+@dataclass(frozen=True)
+class Firewall:
+    enabled: bool = True
+    """False: sessions reach every public host. Private addresses stay closed all the same."""
+    recommended: bool = True
+    """The package indexes that pip, npm, apt and Go use on this machine."""
+    allow: Names = ()
+    """More hosts: `host`, `*.host` for what is below it, `host:port`."""
+    allowed_networks: Names = ()
+    """Ranges that are not public, to which allowed names may lead."""
+
+
+@dataclass(frozen=True)
+class Models:
+    preference: Names = ()
+    """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
+
+
+@dataclass(frozen=True)
+class Log:
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: for people on a terminal, JSON otherwise."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    name: str
+    kind: Literal["openai-compatible"]
+    base_url: str
+    models: Names
+    api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of `config-check`; a secret's value is masked already."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Config:
+    data: Path
+    server: Server
+    database: Database
+    worker: Worker
+    sandbox: Sandbox
+    firewall: Firewall
+    models: Models
+    log: Log
+    providers: tuple[Provider, ...]
+    origins: Mapping[str, str] = field(repr=False, compare=False)
+
+    @property
+    def public_url(self) -> str:
+        """Without a slash at the end."""
+        host = "127.0.0.1" if self.server.host in ("0.0.0.0", "::") else self.server.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return self.server.public_url.rstrip("/") or f"http://{host}:{self.server.port}"
+
+    def settings(self) -> list[Setting]:
+        """In the order of the documentation."""
+        values: dict[str, Any] = {"data": str(self.data)}
+        parts = [(name, getattr(self, name)) for name in SECTIONS]
+        for name, part in (*parts, *((f"providers.{one.name}", one) for one in self.providers)):
+            for item in fields(part):
+                values[f"{name}.{item.name}"] = _shown(item.name, getattr(part, item.name))
+        return [
+            Setting(key, value, self.origins.get(key, "default"))
+            for key, value in values.items()
+            if not re.fullmatch(r"providers\.[^.]+\.name", key)
+        ]
+
+
+@dataclass(frozen=True)
+class Client:
+    """What the commands that talk to a server need."""
+
+    url: str = "http://127.0.0.1:8080"
+    token: str | None = field(default=None, repr=False)
+
+
+SECTIONS: dict[str, type] = {
+    "server": Server,
+    "database": Database,
+    "worker": Worker,
+    "sandbox": Sandbox,
+    "firewall": Firewall,
+    "models": Models,
+    "log": Log,
+}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name == "api_key":
+        return MASK if value else None
+    if name == "url" and isinstance(value, str):
+        return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)
+    return list(value) if isinstance(value, tuple) else value
