@@ -20,7 +20,7 @@ MOST_BARS = 200
 WAITING = frozenset({"queue", "user", "idle"})
 WAITING_SHARE = 0.15
 """Of the working time: the longest that one wait is drawn, or a night would hide the work."""
-OF_STATE = {
+OF_STATE: Mapping[str, str] = {
     State.QUEUED: "queue",
     State.IN_PROGRESS: "setup",
     State.WAITING_FOR_USER: "user",
@@ -127,8 +127,8 @@ def _spans(marks: Sequence[Mark], session: Session, now: datetime) -> Iterable[S
 
 def _kind_after(mark: Mark, kind: str | None, open_calls: int) -> str | None:
     if mark.type is EventType.SESSION_STATE:
-        state = State(str(mark.data.get("state")))
-        return None if state in FINAL else OF_STATE[state]
+        state = str(mark.data.get("state"))
+        return None if state in FINAL else OF_STATE.get(state, kind)
     if mark.type in (EventType.TOOL_START, EventType.TOOL_COMPLETE):
         return "tool" if open_calls else "setup"
     return OF_EVENT.get(mark.type, kind)

@@ -79,7 +79,9 @@ function put(entry) {
 function complete(call, fresh) {
   $("[data-outcome]", call).replaceChildren(...$("[data-outcome]", fresh).childNodes);
   $("[data-result]", call).replaceChildren(...$("[data-result]", fresh).childNodes);
-  if (!$("details", fresh).open && !call.contains(document.activeElement)) $("details", call).open = false;
+  const [details, result] = [$("details", call), $("details", fresh)];
+  const stays = result.open && ("stays" in details.dataset || "failed" in result.dataset);
+  if (!stays && !call.contains(document.activeElement)) details.open = false;
 }
 
 function output({ key, text }) {
@@ -94,6 +96,8 @@ function output({ key, text }) {
 
 function said({ key, text }, kind) {
   let message = find(key);
+  // What was told in passing may come after the whole: that has a place, and says it already.
+  if (message?.id) return;
   if (!message) {
     message = document.createElement("article");
     message.className = "entry message";
@@ -170,7 +174,7 @@ async function renewForms() {
     const [before, now] = [$("textarea", old), $("textarea", fresh)];
     before.placeholder = now.placeholder;
     before.value = typed;
-    $(".actions button", old).textContent = $(".actions button", fresh).textContent;
+    $("button.primary", old).textContent = $("button.primary", fresh).textContent;
     $(".choices", old)?.remove();
     const choices = $(".choices", fresh);
     if (choices) before.before(choices);
