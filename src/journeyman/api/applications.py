@@ -58,8 +58,9 @@ class Applications:
         given = (await body.read(request, Credentials)).credentials
         texts = isinstance(given, list) and all(isinstance(one, str) for one in given)
         if not texts or not 0 < len(given) <= MOST_CREDENTIALS:
+            # No list of errors: GitHub's is one of plain texts here.
             message = f"For 'properties/credentials', 1 to {MOST_CREDENTIALS} texts are wanted."
-            raise invalid_request(message, "credentials", "invalid")
+            raise Refusal(Code.INVALID, message)
         await self._apps.revoke_credentials(given)
         return responses.as_json({}, 202)
 

@@ -28,6 +28,7 @@ from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.records import StoredRecords
 from tests.conftest import Clock, configured
+from tests.contract.openapi import validator
 
 HOST = "http://forge.test"
 PASSWORD = "correct horse battery"
@@ -58,6 +59,14 @@ def text_of(page: httpx.Response) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
 
 
+async def validate(answer: httpx.Response) -> None:
+    """What the API answers is held against its description; pages and git have none."""
+    await answer.aread()
+    if "json" in answer.headers.get("content-type", "") and "/login/" not in answer.url.path:
+        path = answer.request.url.raw_path.decode()
+        validator.check(answer.request.method, path, answer)
+
+
 @dataclass
 class Site:
     services: Services
@@ -68,7 +77,11 @@ class Site:
 
     def client(self, base: str = HOST) -> httpx.AsyncClient:
         """A program or a browser: it keeps cookies and follows nothing by itself."""
-        made = httpx.AsyncClient(transport=httpx.ASGITransport(self.application), base_url=base)
+        made = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.application),
+            base_url=base,
+            event_hooks={"response": [validate]},
+        )
         self.clients.append(made)
         return made
 
