@@ -89,6 +89,16 @@ class SandboxSpec:
 
 
 @dataclass(frozen=True)
+class Provision:
+    """What sessions of this host are given beside their repository: fields of a SandboxSpec."""
+
+    network: Network | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class ExecResult:
     """The end of one command. *output*: stdout and stderr as they came, less its middle if long."""
 
