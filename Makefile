@@ -19,7 +19,7 @@ serve: bootstrap ## start the server (ARGS="--port 8080")
 	@$(BIN)/journeyman serve $(ARGS)
 
 test: lint ## lint, then run every test
-	@scripts/bootstrap system postgres
+	@scripts/bootstrap system postgres browser
 	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 lint: bootstrap ## check format, style, types and layers; changes nothing

@@ -1,0 +1,152 @@
+"""A newcomer's way through the dashboard, in a real browser."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.conftest import REPOSITORY
+from tests.e2e.server import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine]
+
+MEND = "Mend the greeting\n\n```sh\nsed -i 's/nam$/name/' hello.py\n```\n"
+SLOW = (
+    "Count slowly\n\n```sh\nfor i in 1 2 3 4 5; do echo tick-$i; sleep 1; done\n```\n"
+    "\n```sh\necho '<script>document.title=1</script>' > x.html\n```\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def log_of_the_server(server: Server) -> Iterator[None]:
+    yield
+    print(server.log.read_text()[-3000:])
+
+
+def start(page: Page, prompt: str) -> str:
+    page.goto("/agents/new")
+    page.get_by_label("What is to be done?").fill(prompt)
+    page.get_by_label("Model").select_option("script")
+    page.get_by_role("button", name="Start task").click()
+    page.wait_for_url(re.compile(r"/agents/tasks/"))
+    return page.url.partition("?")[0]
+
+
+def words(page: Page) -> str:
+    """What the log says, without its times."""
+    text = page.locator("#flow").inner_text()
+    return re.sub(r"\s+", " ", re.sub(r"\d+:\d\d(:\d\d)?(\s?[AP]M)?", "", text))
+
+
+def completed(page: Page) -> None:
+    expect(page.locator("[data-pill]")).to_have_text("completed", timeout=40_000)
+
+
+def test_from_the_empty_list_to_a_merged_pull_request(page: Page) -> None:
+    page.goto("/agents")
+    page.get_by_role("link", name="Start the first task").click()
+    page.get_by_label("What is to be done?").fill(MEND)
+    page.get_by_label("Model").select_option("script")
+    page.get_by_text("The same with curl").click()
+    expect(page.locator("[data-curl] code")).to_contain_text(f"/agents/repos/{REPOSITORY}/tasks")
+    page.get_by_role("button", name="Start task").click()
+    completed(page)
+    page.get_by_role("link", name="Changes").click()
+    expect(page.locator(".lines .add.text")).to_contain_text('return "Hello " + name')
+    page.get_by_role("link", name="Side by side").click()
+    expect(page.locator(".lines.split .del.text")).to_contain_text('"Hello " + nam')
+    page.get_by_role("link", name="Conversation").click()
+    page.locator("#flow").get_by_role("link", name="pull request #").click()
+    page.get_by_role("button", name="Merge").click()
+    expect(page.get_by_role("main")).to_contain_text("Merged by alice")
+
+
+def test_the_log_grows_by_itself_and_is_the_same_after_a_reload(page: Page) -> None:
+    start(page, SLOW)
+    expect(page.locator("[data-partial]")).to_contain_text("tick-2")
+    completed(page)
+    ids = page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    live = words(page)
+    page.reload()
+    assert words(page) == live
+    assert "<script>document.title=1</script>" in live
+    assert page.title() != "1"
+
+
+def test_nothing_is_lost_or_doubled_when_the_server_comes_back(page: Page, server: Server) -> None:
+    start(page, SLOW.replace("Count", "Recount"))
+    expect(page.locator("[data-partial]")).to_contain_text("tick-1")
+    server.kill()
+    expect(page.locator("[data-connection]")).to_contain_text("reconnecting")
+    server.start()
+    completed(page)
+    ids = page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
+    assert ids == sorted(set(ids), key=lambda one: [int(n) for n in one[1:].split("-")])
+    live = set(ids)
+    page.reload()
+    assert live == set(
+        page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
+    )
+
+
+def test_a_running_task_is_cancelled_by_keyboard(page: Page) -> None:
+    start(page, SLOW.replace("Count", "Stop counting"))
+    expect(page.locator("[data-partial]")).to_contain_text("tick-1")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The task is cancelled")).to_be_visible()
+    page.get_by_label("Message to the agent").fill("Go on:\n\n```sh\ntrue\n```")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("A new session takes this up")).to_be_visible()
+    completed(page)
+    expect(page.locator("#flow")).to_contain_text("Session 2")
+
+
+def test_the_list_shows_what_happens_without_a_reload(context: BrowserContext, page: Page) -> None:
+    page.goto("/agents?q=Watch+me")
+    expect(page.get_by_text("No task is like that")).to_be_visible()
+    other = context.new_page()
+    start(other, MEND.replace("Mend the greeting", "Watch me"))
+    expect(page.get_by_role("link", name="Watch me")).to_be_visible()
+    expect(page.get_by_role("img", name="completed")).to_be_visible(timeout=40_000)
+
+
+def test_a_draft_survives_a_reload_and_a_lost_session(context: BrowserContext, page: Page) -> None:
+    page.goto("/agents/new")
+    page.get_by_label("What is to be done?").fill("A long thought")
+    page.get_by_label("Base branch").fill("main")
+    page.reload()
+    expect(page.get_by_label("What is to be done?")).to_have_value("A long thought")
+    kept = context.cookies()
+    context.clear_cookies()
+    page.get_by_role("button", name="Start task").click()
+    page.wait_for_url(re.compile("/login"))
+    context.add_cookies(kept)  # type: ignore[arg-type]
+    page.goto("/agents/new")
+    expect(page.get_by_label("What is to be done?")).to_have_value("A long thought")
+    expect(page.get_by_label("Base branch")).to_have_value("main")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("path", ["/agents", "/agents/new", "task", "task/changes", "pulls"])
+def test_no_page_is_wider_than_its_window(page: Page, width: int, path: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/agents?state=completed")
+    if not path.startswith("/"):
+        task = page.locator("[data-row]").first.get_attribute("href")
+        assert task is not None
+        path = f"/{REPOSITORY}/pulls" if path == "pulls" else task + path.removeprefix("task")
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_theme_is_remembered(page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto("/agents")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="light and dark").click()
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
