@@ -94,7 +94,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
     models = Registry([openai.OpenAICompatible(options) for options in _providers(config)])
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
-    tasks = Tasks(database, sending, forge, models)
+    tasks = Tasks(database, sending, forge, models, limits=config.limits)
     history = History(forge.path)
     services = Services(
         identity=Identity(forge),
@@ -139,7 +139,7 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(
-        concurrency=config.worker.concurrency, per_user=config.worker.concurrency
+        concurrency=config.worker.concurrency, per_user=config.worker.per_user
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)

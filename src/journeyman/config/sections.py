@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from journeyman.domain.limits import Limits as SessionLimits
 from journeyman.sandbox import Limits
 
 MASK = "********"
@@ -41,6 +42,8 @@ class Database:
 class Worker:
     concurrency: AtLeastOne = 4
     """Sessions at once in this process."""
+    per_user: AtLeastOne = 3
+    """Sessions at once of one user, over all processes: places are left for others."""
     drain_seconds: NotNegative = 30.0
     """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
 
@@ -112,6 +115,7 @@ class Config:
     sandbox: Sandbox
     firewall: Firewall
     models: Models
+    limits: SessionLimits
     log: Log
     providers: tuple[Provider, ...]
     origins: Mapping[str, str] = field(repr=False, compare=False)
@@ -152,6 +156,7 @@ SECTIONS: dict[str, type] = {
     "sandbox": Sandbox,
     "firewall": Firewall,
     "models": Models,
+    "limits": SessionLimits,
     "log": Log,
 }
 

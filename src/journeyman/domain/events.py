@@ -30,7 +30,7 @@ class EventType(StrEnum):
     SESSION_ERROR = "session.error"
     """{message, errorType}"""
     USER_MESSAGE = "user.message"
-    """{content, source: prompt | steer | answer, userId}"""
+    """{content, source: prompt | steer | answer | limit, userId?, limit?}"""
     INPUT_REQUESTED = "user_input.requested"
     """{requestId, question, choices?, allowFreeform}"""
     INPUT_COMPLETED = "user_input.completed"

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.limits import DEFAULTS, Limits
 
 
 class State(StrEnum):
@@ -125,6 +126,7 @@ class Session:
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+    limits: Limits = DEFAULTS
 
     @property
     def branch_base(self) -> str:
@@ -135,3 +137,8 @@ class Session:
     @property
     def ended(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def at_work(self) -> bool:
+        """True when a run carries it, or is to."""
+        return self.state in (State.QUEUED, State.IN_PROGRESS)

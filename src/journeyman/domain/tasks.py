@@ -8,6 +8,7 @@ from datetime import datetime
 
 from journeyman.domain.artifacts import Artifact
 from journeyman.domain.errors import invalid
+from journeyman.domain.limits import NONE_GIVEN, Limits
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Session
 
@@ -27,6 +28,8 @@ class NewTask:
     create_pull_request: bool = False
     base_ref: str | None = None
     head_ref: str | None = None
+    limits: Limits = NONE_GIVEN
+    """Where something is given it is in place of the server's own."""
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():

@@ -17,14 +17,15 @@ from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.tools import Toolbox, ToolError, tools_for
-from journeyman.agent.verdict import Verdict
+from journeyman.agent.verdict import Kind, Verdict
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
+from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError
 from journeyman.llm import Model
-from journeyman.runner import briefing, choices, delivery, words
+from journeyman.runner import briefing, choices, delivery, limits, words
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.sandbox import Sandbox, SandboxSpec
@@ -51,11 +52,15 @@ class Run:
     checkpoint: Checkpoint | None
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
+    meter: Meter
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
     async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
-        return await self.equipment.ledger.append(self.held.session, new)
+        made = await self.equipment.ledger.append(self.held.session, new)
+        for event in made:
+            self.meter.apply(event)
+        return made
 
     def publish(self, entry: NewEvent) -> None:
         self.equipment.ledger.publish(self.held.session, entry)
@@ -64,6 +69,7 @@ class Run:
         """Take what was logged from outside the agent's loop into the conversation."""
         for event in events:
             self.conversation.apply(event)
+            self.meter.apply(event)
 
     @property
     def trailers(self) -> tuple[str, ...]:
@@ -93,6 +99,9 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     except BaseException:
         await box.close()
         raise
+    meter = Meter()
+    for event in (*held.log, *begun):
+        meter.apply(event)
     return Run(
         held=replace(held, session=session),
         equipment=equipment,
@@ -106,18 +115,37 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         profile=profile,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held.log),
+        meter=meter,
     )
 
 
 async def turn(run: Run) -> Verdict:
     """One reply of the model and the tools it asks for; the working tree is saved if they may
-    have changed it."""
+    have changed it. Raises Stop at a limit."""
+    limits_ = run.held.session.limits
     run.hear(await run.equipment.ledger.drain(run.held.session))
+    _stop_at(limits.stop(run.meter, limits_))
+    if (warning := limits.warning(run.meter, limits_)) is not None:
+        run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
     means = Means(run.model, _toolbox(run), run.emit, run.publish, run.customisation.scoped)
     verdict = await agent_turn(run.conversation, means)
     if run.conversation.touched:
         await _try_to_save(run)
+    if verdict.kind is Kind.DONE:
+        _stop_at(limits.stop(run.meter, limits_, ended=True))
     return verdict
+
+
+def _stop_at(outcome: Outcome | None) -> None:
+    if outcome is not None:
+        raise Stop(outcome)
+
+
+async def interrupt(run: Run) -> None:
+    """The time for the turn is up: say so. The log is ahead of the run then; it must be made again
+    from it."""
+    told = NewEvent(EventType.SESSION_INFO, {"message": limits.INTERRUPTED})
+    await run.equipment.ledger.append(run.held.session, [told])
 
 
 async def _try_to_save(run: Run) -> None:
@@ -152,10 +180,14 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
 
 
 async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, description: str) -> bool:
-    """Push the last checkpoint where *outcome* asks for it, and end the session.
+    """Push the last checkpoint where *outcome* asks for it, and end the session or let it rest.
 
     False when a user has sent a message meanwhile, and the session goes on.
     """
+    if outcome.state is State.IDLE:
+        return await equipment.ledger.rest(
+            held.session, outcome.state, reason=outcome.reason, message=outcome.message
+        )
     if outcome.state in DELIVERED:
         try:
             outcome = await _delivered(held, outcome, equipment, description)

@@ -57,6 +57,11 @@ class Ledger:
         found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
         return found is None or found.ended
 
+    async def is_due(self, session_id: str, run_number: int) -> bool:
+        """Whether this run is the one that the session is to be carried by."""
+        found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
+        return found is not None and found.at_work and found.run_number == run_number
+
     async def append(self, held: Session, new: Sequence[NewEvent]) -> list[Event]:
         """Append all of *new* in one transaction; LeaseLost when the session is another worker's
         by now."""
@@ -107,13 +112,13 @@ class Ledger:
     ) -> tuple[Session, list[Event]]:
         """The work starts at *base_sha*: from queued to in progress, or again after a crash.
 
-        A session that has ended meanwhile is given back as it is.
+        A session that has ended, or was paused, meanwhile is given back as it is.
         """
 
         def begin(tx: Connection) -> tuple[Session, list[Event]]:
             now = self._clock()
             current = _held(tx, held)
-            if current.ended:
+            if not current.at_work:
                 return current, []
             sessions.set_base(tx, held.id, base_sha)
             made = append(tx, held, [started], now, fence=held.fence)
@@ -182,6 +187,21 @@ class Ledger:
         done = await self._database.write(rest)
         self._live.notify(held.task_id)
         return done
+
+    async def wants_pause(self, session_id: str) -> bool:
+        return await self._database.read(lambda tx: sessions.pause_wanted(tx, session_id))
+
+    async def pause(self, held: Session) -> None:
+        """Let the session rest because a user wants it to, whatever waits to be read."""
+
+        def pause(tx: Connection) -> None:
+            current = _held(tx, held)
+            if current.state is State.IN_PROGRESS:
+                now = self._clock()
+                change_state(tx, current, State.IDLE, now, reason=Reason.PAUSED, fence=held.fence)
+
+        await self._database.write(pause)
+        self._live.notify(held.task_id)
 
     async def finish(
         self,

@@ -45,7 +45,7 @@ class Sessions:
         """End the newest session. Answers when its processes are gone, or after CANCEL_SECONDS
         with the state
         as it is then. A session that has ended stays as it is."""
-        task = await self._writable(principal, task_id)
+        await self._writable(principal, task_id)
 
         def cancel(tx: Connection) -> None:
             now = self._clock()
@@ -59,6 +59,25 @@ class Sessions:
         await self._database.write(cancel)
         self._live.notify(task_id)
         return await self._settled(principal, task_id)
+
+    async def pause(self, principal: Principal, task_id: str) -> Task:
+        """Let the newest session rest: at once when no worker has it, else after the turn that it
+        is in. A message resumes it. CONFLICT after its end."""
+        await self._writable(principal, task_id)
+
+        def pause(tx: Connection) -> None:
+            now = self._clock()
+            session = sessions.lock_newest(tx, task_id)
+            if session.ended:
+                raise AppError(Code.CONFLICT, f"The task is {session.state}; it cannot be paused.")
+            if session.state is State.IN_PROGRESS:
+                sessions.want_pause(tx, session.id, now)
+            elif session.state is State.QUEUED:
+                change_state(tx, session, State.IDLE, now, reason=Reason.PAUSED)
+
+        await self._database.write(pause)
+        self._live.notify(task_id)
+        return (await self._tasks.get(principal, task_id)).task
 
     async def steer(self, principal: Principal, task_id: str, content: str) -> Task:
         """A message for the agent, read at its next turn; the answer while it waits for one; a
@@ -80,6 +99,7 @@ class Sessions:
             session = self._follow_up(tx, principal, task, session, content)
             events.add_message(tx, session.id, principal.account.id, "prompt", content, now)
             return
+        sessions.want_pause(tx, session.id, None)
         source = "answer" if session.state is State.WAITING_FOR_USER else "steer"
         events.add_message(tx, session.id, principal.account.id, source, content, now)
         if session.state in (State.WAITING_FOR_USER, State.IDLE):

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from journeyman.domain.errors import AppError, Code, invalid, not_found
+from journeyman.domain.limits import DEFAULTS, Limits
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.queries import Revision, TaskDetail, TaskPage, TaskQuery
 from journeyman.domain.repositories import Permission, Repository
@@ -35,12 +36,14 @@ class Tasks:
         forge: Forge,
         models: Models,
         *,
+        limits: Limits = DEFAULTS,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._queue = queue
         self._forge = forge
         self._models = models
+        self._limits = limits
         self._clock = clock
 
     async def create(
@@ -185,7 +188,8 @@ class Tasks:
                 "head_ref",
                 f"head_ref and base_ref are both {base_ref!r}; name a branch to work on.",
             )
-        return replace(new, base_ref=base_ref, head_ref=head_ref)
+        limits = new.limits.over(self._limits)
+        return replace(new, base_ref=base_ref, head_ref=head_ref, limits=limits)
 
     async def _exists(self, principal: Principal, repository: Repository, branch: str) -> bool:
         with outages.told():
@@ -227,6 +231,7 @@ def _first_session(
         created_at=now,
         updated_at=now,
         completed_at=None,
+        limits=new.limits,
     )
     return Task(
         id=task_id,

@@ -60,7 +60,7 @@ def _keep_private(file: Path) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # IMMEDIATE: a transaction that will write takes the lock at its start, and cannot fail half-way.
+    # IMMEDIATE: who will write takes the lock at the start, and cannot fail half-way.
     connection.isolation_level = "IMMEDIATE"
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",

@@ -4,6 +4,7 @@ same transaction."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -11,10 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import FINAL, Reason, Session, State
 from journeyman.store.tables import session, task
 
-_FIELDS = tuple(column.name for column in session.c if column.name != "cancel_requested_at")
+WISHES = ("cancel_requested_at", "pause_requested_at")
+"""What users want of a session at work; its worker looks for them."""
+_FIELDS = tuple(column.name for column in session.c if column.name not in WISHES)
 
 
 @cache
@@ -23,11 +27,12 @@ def _getter(prefix: str) -> Callable[[sa.RowMapping], tuple[Any, ...]]:
 
 
 def row_to_session(row: sa.Row[Any], prefix: str = "") -> Session:
-    """The table's columns are the session's fields, but for the wish to end it."""
+    """The table's columns are the session's fields, but for the wishes."""
     values = dict(zip(_FIELDS, _getter(prefix)(row._mapping), strict=True))
     values["state"] = State(values["state"])
     if values["state_reason"] is not None:
         values["state_reason"] = Reason(values["state_reason"])
+    values["limits"] = Limits(**values["limits"])
     return Session(**values)
 
 
@@ -73,11 +78,8 @@ def list_sessions(tx: sa.Connection, task_id: str) -> list[Session]:
 
 
 def add_session(tx: sa.Connection, new: Session) -> None:
-    values = {
-        column.name: getattr(new, column.name)
-        for column in session.c
-        if column.name != "cancel_requested_at"
-    }
+    values = {name: getattr(new, name) for name in _FIELDS}
+    values["limits"] = asdict(new.limits)
     tx.execute(session.insert().values(**values))
 
 
@@ -103,6 +105,8 @@ def set_state(
     }
     if state in FINAL:
         values["completed_at"] = now
+    if state is not State.IN_PROGRESS:
+        values["pause_requested_at"] = None
     if run_number is not None:
         values["run_number"] = run_number
     changed = tx.execute(
@@ -192,6 +196,21 @@ def cancel_requested(tx: sa.Connection, session_ids: Sequence[str]) -> set[str]:
         )
     )
     return set(found.scalars())
+
+
+def want_pause(tx: sa.Connection, session_id: str, since: datetime | None) -> None:
+    """None: nobody wants it any more."""
+    wanted = {"pause_requested_at": since}
+    tx.execute(session.update().where(session.c.id == session_id).values(wanted))
+
+
+_PAUSE_WANTED = sa.select(session.c.pause_requested_at).where(
+    session.c.id == sa.bindparam("session_id")
+)
+
+
+def pause_wanted(tx: sa.Connection, session_id: str) -> bool:
+    return tx.scalar(_PAUSE_WANTED, {"session_id": session_id}) is not None
 
 
 def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:

@@ -17,12 +17,10 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
 from journeyman.store.accounts import OWNER_COLUMNS, REPOSITORY_COLUMNS, labelled_repository
-from journeyman.store.sessions import row_to_session
+from journeyman.store.sessions import WISHES, row_to_session
 from journeyman.store.tables import account, artifact, idempotency_key, repository, session, task
 
-_SESSION_COLUMNS = [
-    c.label(f"session_{c.name}") for c in session.c if c.name != "cancel_requested_at"
-]
+_SESSION_COLUMNS = [c.label(f"session_{c.name}") for c in session.c if c.name not in WISHES]
 _TASK_COLUMNS = [c.label(f"task_{c.name}") for c in task.c]
 _TASKS = sa.select(
     *_TASK_COLUMNS, *_SESSION_COLUMNS, *REPOSITORY_COLUMNS, *OWNER_COLUMNS

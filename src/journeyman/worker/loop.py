@@ -14,13 +14,14 @@ from contextlib import suppress
 import structlog
 
 from journeyman.agent.conversation import Conversation
-from journeyman.agent.verdict import Kind
+from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.sessions import LeaseLost, State
 from journeyman.engine.executor import Steps
 from journeyman.engine.executor import Verdict as Next
 from journeyman.runner import run as runner
 from journeyman.runner.equipment import Equipment
+from journeyman.runner.limits import seconds_left
 from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, outcome_of
 from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
@@ -85,17 +86,21 @@ class Worker:
 
     async def prepare(self, session_id: str, run_number: int, _last: Next) -> Next:
         async def step() -> Next:
-            run = await self._run(session_id)
+            run = await self._run(session_id, run_number)
             return END if run is None else TURN
 
         return await self._guarded(session_id, run_number, step)
 
     async def turn(self, session_id: str, run_number: int, _last: Next) -> Next:
         async def step() -> Next:
-            run = await self._run(session_id)
+            run = await self._run(session_id, run_number)
             if run is None:
                 return END
-            verdict = await runner.turn(run)
+            if await self._ledger.wants_pause(session_id):
+                await self._close(session_id, keep=True)
+                await self._ledger.pause(run.held.session)
+                return END
+            verdict = await self._timed_turn(run)
             match verdict.kind:
                 case Kind.CONTINUE:
                     return TURN
@@ -122,6 +127,8 @@ class Worker:
             done = await runner.deliver(held, outcome, self._equipment, description=description)
             if not done:
                 return TURN
+            if outcome.state is State.IDLE:
+                return END
             await self._equipment.sandboxes.remove(self._equipment.workspace(session_id))
             return END
 
@@ -132,17 +139,32 @@ class Worker:
             END if outcome.state is State.FAILED and following["next"] == "deliver" else following
         )
 
-    async def _run(self, session_id: str) -> Run | None:
+    async def _timed_turn(self, run: Run) -> Verdict:
+        """A turn, cut off where the session's time is nearly up: what was running is stopped, and
+        the work goes on from the log."""
+        try:
+            async with asyncio.timeout(seconds_left(run.meter, run.held.session.limits)) as limit:
+                return await runner.turn(run)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        await runner.interrupt(run)
+        await self._close(run.held.session.id, keep=True)
+        return CONTINUE
+
+    async def _run(self, session_id: str, run_number: int) -> Run | None:
         """The live run of a session, made again from the ledger when this process has none.
-        None: it has ended."""
+        None: there is nothing to do in it any more."""
         run = self._open.get(session_id)
         if run is not None:
             return run
+        if not await self._ledger.is_due(session_id, run_number):
+            return None
         held = await self._ledger.take(session_id)
         if held.session.ended:
             return None
         run = await runner.prepare(held, self._equipment)
-        if run.held.session.ended:
+        if not run.held.session.at_work:
             await runner.close(run, keep=False)
             return None
         self._open[session_id] = run
