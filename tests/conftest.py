@@ -25,7 +25,7 @@ from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
 from tests import postgres
 
-NOT_SKIPPED_IN_CI = ("root", "sandbox", "engine", "postgres", "browser")
+NOT_SKIPPED_IN_CI = ("root", "sandbox", "engine", "postgres", "browser", "npm")
 
 
 @pytest.hookimpl(hookwrapper=True)
