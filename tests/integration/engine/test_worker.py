@@ -1,0 +1,252 @@
+"""A worker's steps, driven one by one: real sandbox, real forge, no queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from journeyman.domain.events import Event, EventType
+from journeyman.domain.limits import Limits
+from journeyman.domain.sessions import Reason, State
+from journeyman.domain.tasks import NewTask, Task
+from journeyman.engine.executor import Verdict
+from journeyman.runner.equipment import Equipment
+from journeyman.sandbox import bubblewrap
+from journeyman.service.ledger import Ledger
+from journeyman.worker.loop import END, TURN, Worker
+from tests.conftest import EACH_DATABASE, World
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
+
+WRITE = "Write\n\n```sh\necho one > one.txt\n```\n\n```sh\necho two > two.txt\n```"
+
+
+class Machine:
+    """One worker, with its own disk; `owned` says which sessions the engine has given it."""
+
+    def __init__(self, world: World, root: Path) -> None:
+        self.ledger = Ledger(world.parts.database, world.parts.live)
+        self.owned = True
+        config = world.parts.config
+        self.equipment = Equipment(
+            ledger=self.ledger,
+            forge=world.parts.forge,
+            mirrors=world.parts.mirrors,
+            publisher=world.parts.publisher,
+            sandboxes=bubblewrap.Bubblewrap(),
+            limits=config.sandbox.limits,
+            models=world.parts.models,
+            workspaces=root / "workspaces",
+            public_url="http://journeyman.test",
+        )
+        self.worker = Worker(self.ledger, self.equipment, self._owns)
+
+    async def _owns(self, _session_id: str, _run_number: int) -> bool:
+        return self.owned
+
+    async def run(self, task: Task, number: int = 1, *, most: int = 40) -> list[str]:
+        """As the engine would: the names of the steps that were taken."""
+        session_id = task.session.id
+        verdict = await self.worker.prepare(session_id, number, {})
+        taken = ["prepare"]
+        steps = {"turn": self.worker.turn, "deliver": self.worker.deliver}
+        while verdict["next"] != "end" and len(taken) < most:
+            taken.append(verdict["next"])
+            verdict = await steps[verdict["next"]](session_id, number, verdict)
+        return taken
+
+
+@pytest.fixture
+async def machine(world: World, tmp_path: Path) -> AsyncIterator[Machine]:
+    made = Machine(world, tmp_path / "machine")
+    made.worker.start()
+    yield made
+    await made.worker.stop()
+
+
+async def create(world: World, prompt: str, limits: Limits | None = None) -> Task:
+    services = world.parts.services
+    new = NewTask(prompt, limits=limits) if limits else NewTask(prompt)
+    return await services.tasks.create(
+        await world.principal("alice"), await world.access("alice"), new
+    )
+
+
+async def find(world: World, task: Task) -> Task:
+    return (await world.parts.services.tasks.get(await world.principal("alice"), task.id)).task
+
+
+async def steer(world: World, task: Task, content: str) -> Task:
+    alice = await world.principal("alice")
+    return await world.parts.services.sessions.steer(alice, task.id, content)
+
+
+async def log(world: World, task: Task) -> list[Event]:
+    alice = await world.principal("alice")
+    return list((await world.parts.services.events.page(alice, task.id, 1, 100)).events)
+
+
+async def patch(world: World, task: Task) -> str:
+    alice = await world.principal("alice")
+    return (await world.parts.services.patches.patch(alice, task.id)).decode()
+
+
+async def until(found: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await found():
+            await asyncio.sleep(0.02)
+
+
+def count(events: list[Event], kind: EventType) -> int:
+    return sum(event.type is kind for event in events)
+
+
+@EACH_DATABASE
+async def test_a_run_is_prepared_turned_and_delivered(world: World, machine: Machine) -> None:
+    task = await create(world, WRITE)
+    taken = await machine.run(task)
+    assert (taken[0], taken[-1]) == ("prepare", "deliver")
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED, ended.session.error
+    assert "+two" in await patch(world, task)
+    assert not any(machine.equipment.workspaces.iterdir())
+
+
+async def test_another_machine_goes_on_with_the_same_files(
+    world: World, machine: Machine, tmp_path: Path
+) -> None:
+    task = await create(world, WRITE)
+    await machine.worker.prepare(task.session.id, 1, {})
+    await machine.worker.turn(task.session.id, 1, TURN)
+    other = Machine(world, tmp_path / "other")
+    await other.run(task)
+    await other.worker.stop()
+    assert (await find(world, task)).session.state is State.COMPLETED
+    assert "+one" in (made := await patch(world, task))
+    assert "+two" in made
+    # The first one learns of it at its next step, and leaves the session alone.
+    machine.owned = False
+    assert await machine.worker.turn(task.session.id, 1, TURN) == END
+
+
+async def test_the_rightful_worker_takes_its_session_back(world: World, machine: Machine) -> None:
+    task = await create(world, WRITE)
+    await machine.worker.prepare(task.session.id, 1, {})
+    # One that was paused, and has not noticed yet that the run is not its own any more.
+    await machine.ledger.take(task.session.id)
+    await machine.run(task)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
+async def test_cancelling_stops_the_command_and_keeps_the_work(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, "Slow\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nsleep 60\n```")
+    running = asyncio.ensure_future(machine.run(task))
+
+    async def busy() -> bool:
+        return count(await log(world, task), EventType.TOOL_START) == 2
+
+    await until(busy)
+    alice = await world.principal("alice")
+    async with asyncio.timeout(15):
+        ended = await world.parts.services.sessions.cancel(alice, task.id)
+        await running
+    assert ended.session.state is State.CANCELLED
+    assert "+kept" in await patch(world, task)
+
+
+async def test_a_message_before_the_end_is_worked_on(world: World, machine: Machine) -> None:
+    task = await create(world, WRITE)
+    session_id = task.session.id
+    verdict: Verdict = await machine.worker.prepare(session_id, 1, {})
+    while verdict["next"] == "turn":
+        verdict = await machine.worker.turn(session_id, 1, verdict)
+    await steer(world, task, "```sh\necho three > three.txt\n```")
+    assert await machine.worker.deliver(session_id, 1, verdict) == TURN
+    await machine.run(task)
+    assert (await find(world, task)).session.state is State.COMPLETED
+    assert "+three" in await patch(world, task)
+
+
+async def test_a_question_frees_the_worker_until_it_is_answered(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, "Ask\n\n```ask\nWhich?\n```\n\n```sh\necho done > done.txt\n```")
+    assert (await machine.run(task))[-1] == "turn"
+    assert (await find(world, task)).session.state is State.WAITING_FOR_USER
+    await steer(world, task, "The first")
+    await machine.run(task, 2)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
+async def test_a_paused_session_keeps_its_files_and_a_message_resumes_it(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    alice, sessions = await world.principal("alice"), world.parts.services.sessions
+    await machine.worker.prepare(task.session.id, 1, {})
+    await machine.worker.turn(task.session.id, 1, TURN)
+    assert (await sessions.pause(alice, task.id)).session.state is State.IN_PROGRESS
+    assert await machine.worker.turn(task.session.id, 1, TURN) == END
+    paused = (await find(world, task)).session
+    assert (paused.state, paused.state_reason) == (State.IDLE, Reason.PAUSED)
+    assert "+one" in await patch(world, task)
+    await steer(world, task, "Go on")
+    await machine.run(task, 2)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
+async def test_a_session_that_was_paused_in_the_queue_is_not_begun(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    alice = await world.principal("alice")
+    paused = await world.parts.services.sessions.pause(alice, task.id)
+    assert paused.session.state is State.IDLE
+    assert await machine.run(task) == ["prepare"]
+    resumed = await steer(world, task, "Go on")
+    assert (resumed.session.state, resumed.session.run_number) == (State.QUEUED, 2)
+    # The first run's place in the queue is still there.
+    assert await machine.run(task, 1) == ["prepare"]
+    await machine.run(task, 2)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
+async def test_out_of_steps_the_session_rests_and_a_message_gives_it_as_many_again(
+    world: World, machine: Machine
+) -> None:
+    blocks = "\n\n".join(f"```sh\necho {number} >> log.txt\n```" for number in range(7))
+    task = await create(world, f"Count\n\n{blocks}", Limits(steps=5))
+    await machine.run(task)
+    resting = (await find(world, task)).session
+    assert (resting.state, resting.state_reason) == (State.IDLE, Reason.BUDGET_EXHAUSTED)
+    told = [event for event in await log(world, task) if event.data.get("source") == "limit"]
+    assert [event.data["limit"] for event in told] == ["steps"]
+    assert "+4" in await patch(world, task)
+    await steer(world, task, "Go on")
+    await machine.run(task, 2)
+    await steer(world, task, "And on")
+    await machine.run(task, 3)
+    assert (await find(world, task)).session.state is State.COMPLETED
+    assert "+6" in await patch(world, task)
+
+
+async def test_out_of_time_the_work_so_far_is_delivered(world: World, machine: Machine) -> None:
+    prompt = "Wait\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nsleep 60\n```"
+    task = await create(world, prompt, Limits(minutes=0.1))
+    async with asyncio.timeout(40):
+        await machine.run(task)
+    ended = await find(world, task)
+    assert ended.session.state is State.TIMED_OUT
+    assert "0.1 minutes" in (ended.session.error or "")
+    assert [type(made).__name__ for made in ended.artifacts] == ["BranchArtifact"]
+    assert "+kept" in await patch(world, task)
+    assert [
+        event.data["limit"]
+        for event in await log(world, task)
+        if event.data.get("source") == "limit"
+    ] == ["time"]
