@@ -30,7 +30,7 @@ from journeyman.forge.embedded.merges import Merges
 from journeyman.llm import openai
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Equipment
-from journeyman.sandbox import Guarantee, bubblewrap
+from journeyman.sandbox import Guarantee, bubblewrap, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -136,6 +136,7 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         models=parts.models,
         workspaces=config.data / "workspaces",
         public_url=public_url,
+        provision=_provisions(config).provision,
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(
@@ -319,6 +320,18 @@ def _shown(host: str) -> str:
 
 def _sandboxes(config: Config) -> bubblewrap.Bubblewrap:
     return bubblewrap.Bubblewrap(bubblewrap.Options(uid=config.sandbox.uid, gid=config.sandbox.uid))
+
+
+def _provisions(config: Config) -> provisions.Provisions:
+    firewall = config.firewall
+    return provisions.Provisions(
+        provisions.Options(
+            enabled=firewall.enabled,
+            recommended=firewall.recommended,
+            allow=firewall.allow,
+            allowed_networks=firewall.allowed_networks,
+        )
+    )
 
 
 def _providers(config: Config) -> list[openai.Options]:

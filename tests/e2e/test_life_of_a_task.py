@@ -101,6 +101,22 @@ def test_a_failing_command_fails_the_task_and_what_was_done_is_kept_as_a_patch(
     assert "touch" not in patch.text
 
 
+def test_what_the_firewall_blocked_is_told_to_everybody(client: Client) -> None:
+    prompt = "Fetch\n\n```sh\ncurl -sS http://blocked.invalid/x; touch made\n```\n"
+    task = client.wait(client.create(REPOSITORY, prompt, create_pull_request=True)["id"])
+    assert task["state"] == "completed", task
+    events = client.events(task["id"])
+    (blocked,) = [event["data"] for event in events if event["type"] == "firewall.blocked"]
+    assert (blocked["host"], blocked["port"], blocked["method"]) == ("blocked.invalid", 80, "GET")
+    assert blocked["command"] == "curl -sS http://blocked.invalid/x"
+    (result,) = [e["data"] for e in events if e["type"] == "tool.execution_complete"]
+    assert "[the firewall blocked blocked.invalid:80 (GET)" in result["result"]["content"]
+    pulls = client.http.get(f"/repos/{REPOSITORY}/pulls").json()
+    body = next(pull["body"] for pull in pulls if pull["title"] == "Fetch")
+    assert "> [!WARNING]" in body
+    assert "> - `blocked.invalid:80` (http block)" in body
+
+
 def test_a_prompt_without_a_block_says_how_to_configure_a_model(client: Client) -> None:
     task = client.wait(client.create(REPOSITORY, "Please fix the bug")["id"])
     assert (task["state"], task["state_reason"]) == ("failed", "model_not_configured")

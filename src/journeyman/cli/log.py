@@ -169,6 +169,14 @@ def _info(data: Data) -> Text:
     return Text(f"· {output.clean(_string(data.get('message')))}", style="dim")
 
 
+def _blocked(data: Data) -> Text:
+    port, count = data.get("port"), int(data.get("count") or 1)
+    place = f"{_string(data.get('host'))}{f':{port}' if port else ''}"
+    line = f"⊘ the firewall blocked {place}{f', {count} times' if count > 1 else ''}"
+    command = _string(data.get("command"))
+    return Text(output.clean(f"{line}: {command}" if command else line), style="yellow")
+
+
 def _error(data: Data) -> Text:
     return _block("✗ ", "bold red", _string(data.get("message")), "red")
 
@@ -201,5 +209,6 @@ _LINES: dict[str, Callable[[Data], Text | None]] = {
     "tool.execution_complete": _tool_complete,
     "workspace.checkpoint": _checkpoint,
     "artifact.created": _artifact,
+    "firewall.blocked": _blocked,
     "abort": _abort,
 }

@@ -52,6 +52,8 @@ class EventType(StrEnum):
     """{sha, changedFiles}"""
     ARTIFACT = "artifact.created"
     """{type: branch | pull, data}"""
+    FIREWALL_BLOCKED = "firewall.blocked"
+    """{host, port, method, reason, command, count}: port 0 for a name that was only looked up"""
     ABORT = "abort"
     """{reason}"""
 

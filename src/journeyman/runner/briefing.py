@@ -25,7 +25,12 @@ async def customisation(base_sha: str, box: Sandbox) -> Customisation:
 
 
 def instructions(
-    held: Held, base_sha: str, found: Customisation, profile: Profile | None = None
+    held: Held,
+    base_sha: str,
+    found: Customisation,
+    profile: Profile | None = None,
+    *,
+    network: str,
 ) -> str:
     """The system prompt."""
     briefing = Briefing(
@@ -34,6 +39,7 @@ def instructions(
         base_ref=held.session.base_ref,
         base_sha=base_sha,
         can_ask=True,
+        network=network,
     )
     return system_prompt(briefing, found, profile)
 

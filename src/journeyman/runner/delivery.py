@@ -6,7 +6,7 @@ up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.checkpoints import Checkpoint
@@ -15,6 +15,7 @@ from journeyman.domain.held import Held
 from journeyman.forge import NewPull, PullChange, PushRejected
 from journeyman.runner import words
 from journeyman.runner.equipment import Equipment
+from journeyman.sandbox import Blocked
 from journeyman.workspace.publish import Work
 
 
@@ -50,14 +51,21 @@ async def push(
     return True
 
 
-async def tell_pull(held: Held, description: str, *, draft: bool, equipment: Equipment) -> None:
+async def tell_pull(
+    held: Held,
+    description: str,
+    *,
+    draft: bool,
+    blocked: Sequence[Blocked],
+    equipment: Equipment,
+) -> None:
     """Open the pull request that was asked for, or bring it up to date.
 
     One that somebody else has opened on the branch is named as an artifact and left as it is.
     """
     forge, session = equipment.forge, held.session
     found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
-    body = words.pull_body(held, description, equipment.log_url(held))
+    body = words.pull_body(held, description, equipment.log_url(held), blocked)
     if session.create_pull_request:
         if found is None:
             title = words.pull_title(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from journeyman.domain.held import Held
 from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
-from journeyman.sandbox import Limits, SandboxBackend
+from journeyman.sandbox import Limits, Provision, SandboxBackend
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
 
@@ -26,6 +27,8 @@ class Equipment:
     workspaces: Path
     """Holds a directory per session."""
     public_url: str
+    provision: Callable[[], Awaitable[Provision]]
+    """What a session gets beside its repository: its network, how to fetch packages."""
 
     def workspace(self, session_id: str) -> Path:
         return self.workspaces / session_id

@@ -25,10 +25,11 @@ from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError
 from journeyman.llm import Model
-from journeyman.runner import briefing, choices, delivery, limits, words
+from journeyman.runner import briefing, choices, delivery, limits, refusals, words
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
-from journeyman.sandbox import Sandbox, SandboxSpec
+from journeyman.runner.refusals import Refusals
+from journeyman.sandbox import Provision, Sandbox, SandboxSpec
 from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
@@ -47,6 +48,7 @@ class Run:
     model: Model
     conversation: Conversation
     customisation: Customisation
+    refusals: Refusals
     profile: Profile | None
     """The custom agent that was asked for."""
     checkpoint: Checkpoint | None
@@ -85,7 +87,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
     remote = await equipment.forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
-    box = await equipment.sandboxes.start(_spec(held, mirror, equipment))
+    given = await equipment.provision()
+    box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
     try:
         await _check_out(held, base_sha, box, equipment)
         found = await briefing.customisation(base_sha, box)
@@ -109,9 +112,13 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         box=box,
         model=model,
         conversation=Conversation.fold(
-            [*held.log, *begun], instructions=briefing.instructions(held, base_sha, found, profile)
+            [*held.log, *begun],
+            instructions=briefing.instructions(
+                held, base_sha, found, profile, network=refusals.told(given.network)
+            ),
         ),
         customisation=found,
+        refusals=Refusals(held.log),
         profile=profile,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held.log),
@@ -129,6 +136,7 @@ async def turn(run: Run) -> Verdict:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
     means = Means(run.model, _toolbox(run), run.emit, run.publish, run.customisation.scoped)
     verdict = await agent_turn(run.conversation, means)
+    await _tell_refusals(run)
     if run.conversation.touched:
         await _try_to_save(run)
     if verdict.kind is Kind.DONE:
@@ -146,6 +154,11 @@ async def interrupt(run: Run) -> None:
     from it."""
     told = NewEvent(EventType.SESSION_INFO, {"message": limits.INTERRUPTED})
     await run.equipment.ledger.append(run.held.session, [told])
+
+
+async def _tell_refusals(run: Run) -> None:
+    if news := run.refusals.news(run.box.blocked()):
+        await run.emit(news)
 
 
 async def _try_to_save(run: Run) -> None:
@@ -209,7 +222,8 @@ async def _delivered(
     if not await delivery.push(held, checkpoint, base_sha, ours, equipment):
         return nothing
     draft = outcome.state is not State.COMPLETED
-    await delivery.tell_pull(held, description, draft=draft, equipment=equipment)
+    blocked = Refusals(held.log).all()
+    await delivery.tell_pull(held, description, draft=draft, blocked=blocked, equipment=equipment)
     return outcome
 
 
@@ -224,7 +238,11 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
         )
         if saved is None or not pushed:
             return "Nothing has changed yet, so nothing was committed."
-        await delivery.tell_pull(run.held, description, draft=True, equipment=run.equipment)
+        await _tell_refusals(run)
+        blocked = run.refusals.all()
+        await delivery.tell_pull(
+            run.held, description, draft=True, blocked=blocked, equipment=run.equipment
+        )
     except (ForgeError, BundleRefused) as error:
         raise ToolError(f"Committed, but not pushed: {error}") from error
     return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
@@ -253,13 +271,19 @@ async def _start_commit(held: Held, equipment: Equipment) -> str:
     return tip
 
 
-def _spec(held: Held, mirror: Path, equipment: Equipment) -> SandboxSpec:
+def _spec(held: Held, mirror: Path, given: Provision, equipment: Equipment) -> SandboxSpec:
     return SandboxSpec(
         id=held.session.id,
         directory=equipment.workspace(held.session.id),
         mirror=mirror,
         limits=equipment.limits,
-        files={checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL)},
+        env=given.env,
+        files={
+            **given.files,
+            checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL),
+        },
+        folders=given.folders,
+        network=given.network,
     )
 
 

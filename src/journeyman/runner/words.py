@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Account
+from journeyman.runner import refusals
+from journeyman.sandbox import Blocked
 
 AGENT_NAME = "journeyman[bot]"
 AGENT_EMAIL = "journeyman[bot]@users.noreply.journeyman.invalid"
+PLACES_SHOWN, COMMANDS_SHOWN, COMMAND_SHOWN = 20, 3, 100
+"""Blocked places, commands of each, and characters of each."""
 PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
+
+
+def firewall_warning(blocked: Sequence[Blocked]) -> str:
+    """What the firewall refused, for a pull request; empty when that is nothing."""
+    if not blocked:
+        return ""
+    lines = [
+        "[!WARNING]",
+        "<details>",
+        "<summary>The firewall blocked connections to one or more addresses</summary>",
+        "",
+    ]
+    places = refusals.by_place(blocked)
+    for place, attempts in list(places.items())[:PLACES_SHOWN]:
+        kinds = {"dns block" if one.method == "DNS" else "http block" for one in attempts}
+        lines.append(f"- `{place}` ({', '.join(sorted(kinds))})")
+        lines += [f"  - by `{command}`" for command in _commands(attempts)]
+    if len(places) > PLACES_SHOWN:
+        lines.append(f"- and {len(places) - PLACES_SHOWN} more")
+    lines += ["", "If the work needs one, an operator can allow it under `[firewall]`.", ""]
+    return "".join(f"> {line}".rstrip() + "\n" for line in [*lines, "</details>"]) + "\n"
+
+
+def _commands(attempts: Sequence[Blocked]) -> list[str]:
+    """A few of the commands behind *attempts*, fit for a code span."""
+    cleaned = (" ".join(one.command.replace("`", "'").split()) for one in attempts if one.command)
+    return list(dict.fromkeys(command[:COMMAND_SHOWN] for command in cleaned))[:COMMANDS_SHOWN]
 
 
 def trailers(requester: Account, log_url: str) -> tuple[str, ...]:
@@ -21,12 +54,13 @@ def pull_title(held: Held) -> str:
     return held.task_name
 
 
-def pull_body(held: Held, description: str, log_url: str) -> str:
-    """What the agent says it did, then the original prompt, folded."""
+def pull_body(held: Held, description: str, log_url: str, blocked: Sequence[Blocked] = ()) -> str:
+    """What the agent says it did, what it could not reach, then the original prompt, folded."""
     prompt = held.session.prompt[:PROMPT_SHOWN]
     quoted = "\n".join(f"> {line}" for line in prompt.splitlines())
     return (
         f"{description.strip() or 'Work in progress.'}\n\n"
+        f"{firewall_warning(blocked)}"
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"
         f"Requested by @{held.actor.account.login}. [Follow the agent's log]({log_url}).\n"
     )

@@ -51,6 +51,16 @@ def drawn(type_: str, **data: Any) -> list[str]:
             "⇄ pull request #4",
         ),
         ("abort", {"reason": "cancelled"}, "⊘ stopped: cancelled"),
+        (
+            "firewall.blocked",
+            {"host": "a.example", "port": 443, "command": "curl x", "count": 3},
+            "⊘ the firewall blocked a.example:443, 3 times: curl x",
+        ),
+        (
+            "firewall.blocked",
+            {"host": "a.example", "port": 0, "command": "", "count": 1},
+            "⊘ the firewall blocked a.example",
+        ),
     ],
 )
 def test_one_line_each(type_: str, data: dict[str, Any], line: str) -> None:

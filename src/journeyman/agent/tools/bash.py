@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 OUTPUT_BYTES = 1 << 20
+BLOCKED_SHOWN = 10
 
 
 class Command(Arguments):
@@ -47,12 +48,24 @@ def tool(box: Sandbox) -> Tool:
         if output and not output.endswith("\n"):
             output += "\n"
         return Result(
-            text=f"{output}[{_last_line(ended, arguments.timeout)}]",
+            text=f"{output}{_blocked(ended)}[{_last_line(ended, arguments.timeout)}]",
             success=ended.exit_code == 0 and not ended.timed_out,
             details={"exitCode": ended.exit_code, "timedOut": ended.timed_out},
         )
 
     return make_tool("bash", Command, run)
+
+
+def _blocked(ended: ExecResult) -> str:
+    """What the firewall refused, which the command's own words may hide."""
+    lines = [
+        f"[the firewall blocked {one.host}{f':{one.port}' if one.port else ''} ({one.method}"
+        f"{f', {one.count} times' if one.count > 1 else ''}): it {one.reason}]\n"
+        for one in ended.blocked[:BLOCKED_SHOWN]
+    ]
+    if len(ended.blocked) > BLOCKED_SHOWN:
+        lines.append(f"[and {len(ended.blocked) - BLOCKED_SHOWN} more places]\n")
+    return "".join(lines)
 
 
 def _last_line(ended: ExecResult, timeout: int) -> str:
