@@ -37,6 +37,7 @@ from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
+from journeyman.service.elsewhere import Elsewhere
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
 from journeyman.service.identity import Identity
@@ -113,9 +114,11 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         secrets=Secrets(database, Vault(config.data / "secrets.key")),
         configurations=Configurations(database),
     )
+    elsewhere = asyncio.create_task(Elsewhere(database, live).run())
     try:
         yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)
     finally:
+        await _end(elsewhere)
         await models.aclose()
         sending.close()
         database.close()
@@ -150,12 +153,16 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        janitor.cancel()
-        with suppress(asyncio.CancelledError):
-            await janitor
+        await _end(janitor)
         await worker.drain(config.worker.drain_seconds)
         await engine.stop()
         await worker.stop()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def migrate(config: Config) -> None:

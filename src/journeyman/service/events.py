@@ -16,8 +16,8 @@ from journeyman.store import events, tasks
 from journeyman.store.database import Database
 
 BATCH = 200
-POLL_SECONDS = 0.2
-"""How late an event of another process's worker may be seen at the most."""
+POLL_SECONDS = 2.0
+"""A watcher that nobody wakes looks by itself after so long."""
 
 
 class Events:

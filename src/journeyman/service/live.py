@@ -1,8 +1,7 @@
 """Who is watching which task in this process: wakes them, and hands them what is never stored.
 
-A hint only: the log in the store is the truth, and watchers look at it from time to time anyway,
-because the worker
-may be another process.
+A hint only: the log in the store is the truth, and watchers look at it from time to time anyway.
+What another process's worker appends is found by `Elsewhere`.
 """
 
 from __future__ import annotations
@@ -63,6 +62,11 @@ class Live:
             self._watchers[task_id].discard(watcher)
             if not self._watchers[task_id]:
                 del self._watchers[task_id]
+
+    @property
+    def watched(self) -> list[str]:
+        """The tasks that somebody watches."""
+        return list(self._watchers)
 
     def notify(self, task_id: str) -> None:
         """The task's log has grown."""

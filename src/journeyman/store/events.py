@@ -95,6 +95,18 @@ def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> Even
     return EventPage(tuple(row_to_event(row) for row in rows), total)
 
 
+_LENGTHS = (
+    sa.select(session.c.task_id, sa.func.sum(session.c.last_seq))
+    .where(session.c.task_id.in_(sa.bindparam("task_ids", expanding=True)))
+    .group_by(session.c.task_id)
+)
+
+
+def lengths(tx: sa.Connection, task_ids: Sequence[str]) -> dict[str, int]:
+    """How many events each of *task_ids* has."""
+    return {task_id: int(total) for task_id, total in tx.execute(_LENGTHS, {"task_ids": task_ids})}
+
+
 def task_tail(tx: sa.Connection, task_id: str, after: Cursor, most: int) -> list[Event]:
     """Up to *most* events that follow *after*."""
     rows = tx.execute(
