@@ -109,8 +109,9 @@ def test_what_the_firewall_blocked_is_told_to_everybody(client: Client) -> None:
     (blocked,) = [event["data"] for event in events if event["type"] == "firewall.blocked"]
     assert (blocked["host"], blocked["port"], blocked["method"]) == ("blocked.invalid", 80, "GET")
     assert blocked["command"] == "curl -sS http://blocked.invalid/x"
-    (result,) = [e["data"] for e in events if e["type"] == "tool.execution_complete"]
-    assert "[the firewall blocked blocked.invalid:80 (GET)" in result["result"]["content"]
+    results = [e["data"] for e in events if e["type"] == "tool.execution_complete"]
+    told = "[the firewall blocked blocked.invalid:80 (GET)"
+    assert any(told in str(result.get("result")) for result in results)
     pulls = client.http.get(f"/repos/{REPOSITORY}/pulls").json()
     body = next(pull["body"] for pull in pulls if pull["title"] == "Fetch")
     assert "> [!WARNING]" in body
