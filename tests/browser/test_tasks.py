@@ -52,7 +52,7 @@ def test_from_the_empty_list_to_a_merged_pull_request(page: Page) -> None:
     expect(page.locator("[data-curl] code")).to_contain_text(f"/agents/repos/{REPOSITORY}/tasks")
     page.get_by_role("button", name="Start task").click()
     completed(page)
-    page.get_by_role("link", name="Changes").click()
+    page.get_by_role("link", name="Changes", exact=True).click()
     expect(page.locator(".lines .add.text")).to_contain_text('return "Hello " + name')
     page.get_by_role("link", name="Side by side").click()
     expect(page.locator(".lines.split .del.text")).to_contain_text('"Hello " + nam')

@@ -15,7 +15,7 @@ from journeyman.web import forms, render
 from journeyman.web.desk import LOGIN, Desk
 from journeyman.web.session import Visit
 
-HOME = LOGIN
+HOME = "/agents"
 
 
 class Login:
@@ -49,7 +49,7 @@ class Login:
 
     async def show_log_out(self, _request: Request, visit: Visit) -> Response:
         if visit.account is None:
-            return render.redirect(HOME)
+            return render.redirect(LOGIN)
         return self._desk.page("logout.html", visit)
 
     async def log_out(self, request: Request, visit: Visit) -> Response:

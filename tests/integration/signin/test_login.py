@@ -28,7 +28,7 @@ def logged_in_as(page: httpx.Response) -> str | None:
 async def test_the_right_password_logs_in_and_out(site: Site) -> None:
     browser = site.client()
     sent = await log_in(browser, "ALICE", PASSWORD)
-    assert (sent.status_code, sent.headers["location"]) == (303, "/login")
+    assert (sent.status_code, sent.headers["location"]) == (303, "/agents")
     page = await browser.get("/login")
     assert logged_in_as(page) == "alice"
     cookie = browser.cookies[COOKIE]
@@ -126,14 +126,14 @@ async def test_a_form_from_elsewhere_is_refused(site: Site, path: str) -> None:
     [
         ("/login/device", "/login/device"),
         ("/login/oauth/authorize?a=b&c=d", "/login/oauth/authorize?a=b&c=d"),
-        ("https://evil.example/", "/login"),
-        ("//evil.example/", "/login"),
-        ("/\\evil.example/", "/login"),
-        ("\\/evil.example", "/login"),
-        ("/\t/evil.example", "/login"),
-        ("/x\r\nSet-Cookie: a=b", "/login"),
-        ("javascript:alert(1)", "/login"),
-        ("", "/login"),
+        ("https://evil.example/", "/agents"),
+        ("//evil.example/", "/agents"),
+        ("/\\evil.example/", "/agents"),
+        ("\\/evil.example", "/agents"),
+        ("/\t/evil.example", "/agents"),
+        ("/x\r\nSet-Cookie: a=b", "/agents"),
+        ("javascript:alert(1)", "/agents"),
+        ("", "/agents"),
     ],
 )
 async def test_the_way_back_stays_on_this_server(site: Site, target: str, leads_to: str) -> None:
@@ -141,7 +141,7 @@ async def test_the_way_back_stays_on_this_server(site: Site, target: str, leads_
     sent = await log_in(browser, "alice", PASSWORD, return_to=target)
     assert sent.headers["location"] == leads_to
     again = await browser.get("/login", params={"return_to": target})
-    assert again.headers.get("location", "/login") == leads_to
+    assert again.headers.get("location", "/agents") == leads_to
 
 
 async def test_passwords_can_be_guessed_thirty_times_an_hour(site: Site) -> None:
