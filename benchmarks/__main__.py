@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import report, requests, store
+from benchmarks import report, requests, sandbox, store
 from benchmarks.report import Row
 from journeyman.cli import temporary
 from tests.peers.model_server import ModelServer, Say
@@ -25,6 +25,7 @@ def main() -> None:
     with _instant_model() as url, temporary.server(_provider(url)) as server:
         access = _populate(server)
         rows = [*_accepting(server, access), *_working(server, access[0])]
+    rows += asyncio.run(sandbox.measure())
     report.show(rows, time.monotonic() - started)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from journeyman.sandbox import (
     Guarantee,
+    Network,
     Probe,
     Sandbox,
     SandboxLost,
@@ -115,7 +116,7 @@ class Bubblewrap:
         directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{PROBE}{os.getpid()}-"))
         try:
             host = await self._host()
-            sandbox = await self.start(SandboxSpec("probe", directory))
+            sandbox = await self.start(SandboxSpec("probe", directory, network=Network()))
             try:
                 found = await guarantees.examine(sandbox, host, host.version)
             finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from journeyman.sandbox import Guarantee, Sandbox
+from journeyman.sandbox import Guarantee, Sandbox, hints
 from journeyman.sandbox.launch import Host
 
 DELEGATE = "run the service as root, or in a systemd unit with `Delegate=yes`"
@@ -38,6 +38,7 @@ async def examine(sandbox: Sandbox, host: Host, version: str) -> tuple[Guarantee
         _account(host, facts),
         _filter(facts),
         _nesting(host),
+        _firewall(sandbox),
         *_limits(sandbox),
         *_tools(facts),
     )
@@ -64,6 +65,18 @@ def _nesting(host: Host) -> Guarantee:
     if host.nested_users_off:
         return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
     return Guarantee("nested namespaces", True, "refused by the filter alone", UPGRADE)
+
+
+def _firewall(sandbox: Sandbox) -> Guarantee:
+    holds = sandbox.enforced["network"] == "allowlist"
+    return Guarantee(
+        "firewall",
+        holds,
+        "the only way out is the service's own proxy"
+        if holds
+        else "programs that know of no proxy reach nothing",
+        "" if holds else hints.SOCKETS,
+    )
 
 
 def _limits(sandbox: Sandbox) -> Iterable[Guarantee]:
