@@ -150,6 +150,15 @@ async def test_a_listed_host_is_reached(box: Sandbox, peer: Peer, env: dict[str,
     assert result.blocked == ()
 
 
+async def test_node_needs_no_proxy(box: Sandbox, peer: Peer) -> None:
+    """Its fetch ignores the variables that name one."""
+    if (await box.exec("node --version")).exit_code != 0:
+        pytest.skip("no node here")
+    url = f"http://index.test:{peer.port}/hello"
+    code = f"fetch('{url}').then(r => r.text()).then(t => process.stdout.write(t))"
+    assert (await box.exec(["node", "-e", code])).output == b"hello\n"
+
+
 async def test_a_blocked_host_is_told_at_once(box: Sandbox) -> None:
     result = await box.exec("curl -sS http://no.test/; curl -sS https://no.test/")
     assert b"no.test:80 is not on the allowlist" in result.output
