@@ -45,7 +45,10 @@ class Item:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def items(events: Iterable[Event], people: Mapping[int, str]) -> list[Item]:
+def items(
+    events: Iterable[Event], people: Mapping[int, str], *, running: int | None = None
+) -> list[Item]:
+    """*running*: the session that is at work; a call without a result goes on only there."""
     made: list[Item] = []
     calls: dict[str, Item] = {}
     for event in events:
@@ -57,6 +60,7 @@ def items(events: Iterable[Event], people: Mapping[int, str]) -> list[Item]:
             continue
         if item.kind == "tool":
             calls[item.key] = item
+            item.more["settled"] = event.session_number != running
         made.append(item)
     return made
 

@@ -67,7 +67,7 @@ class Watching:
         side = await self._side(seen)
         values = {
             **side,
-            "items": log.items(window.events, seen.sight.people),
+            "items": log.items(window.events, seen.sight.people, running=running(seen.sight)),
             "window": window,
             "found": at,
             "question": _question(window.events, seen.sight) if not window.has_newer else None,
@@ -173,7 +173,7 @@ class Watching:
         window = await self._window(seen.principal, seen.sight.task.id, None)
         values = {
             **await self._side(seen),
-            "items": log.items(window.events, seen.sight.people),
+            "items": log.items(window.events, seen.sight.people, running=running(seen.sight)),
             "window": window,
             "found": None,
             "question": _question(window.events, seen.sight),
@@ -219,7 +219,7 @@ class Watching:
             "X-Older": "1" if window.has_older else "",
             "X-Newer": "1" if window.has_newer else "",
         }
-        items = log.items(window.events, seen.sight.people)
+        items = log.items(window.events, seen.sight.people, running=running(seen.sight))
         return self._desk.page(
             "items.html", visit, headers=headers, items=items, task=seen.sight.task, found=None
         )
@@ -255,6 +255,11 @@ def small(cursor: Cursor) -> Cursor:
 
 def branches_of(sight: Sight) -> list[str]:
     return [made.head_ref for made in sight.task.artifacts if isinstance(made, BranchArtifact)]
+
+
+def running(sight: Sight) -> int | None:
+    session = sight.task.session
+    return None if session.ended else session.number
 
 
 def _question(events: Sequence[Event], sight: Sight) -> log.Item | None:
