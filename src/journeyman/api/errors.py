@@ -5,8 +5,10 @@ Knows nothing of routes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -17,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeyman.api import exchange
 from journeyman.api.responses import as_json
-from journeyman.domain.errors import AppError, Code, FieldError
+from journeyman.domain.errors import AppError, Code, FieldError, Renamed
 
 DOCS = "https://docs.github.com/rest"
 RESOURCE = "Task"
+FORMER = re.compile(r"^((?:/agents)?/repos/)[^/]+/[^/]+")
 # 409 is not GitHub's here, and octokit would retry it three times.
 STATUS: Mapping[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -97,6 +100,21 @@ def body_of(
     return as_json(body, status, headers=headers)
 
 
+def redirect(scope: Scope, error: Renamed) -> Response:
+    """To the same under its new name; 307 makes clients send the same method and body again."""
+    status = 301 if scope["method"] == "GET" else 307
+    route = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = quote(FORMER.sub(rf"\g<1>{error.full_name}", route, count=1))
+    query = scope["query_string"].decode("latin-1")
+    url = f"{exchange.addresses_of(scope).api}{path}{'?' if query else ''}{query}"
+    moved = {
+        "message": "Moved Permanently" if status == 301 else "Temporary Redirect",
+        "url": url,
+        "documentation_url": DOCS,
+    }
+    return as_json(moved, status, headers={"Location": url})
+
+
 def _message_of(error: AppError) -> str:
     if isinstance(error, Refusal):
         return error.message
@@ -136,6 +154,8 @@ class Boundary:
             await self.app(scope, receive, note)
         except ClientDisconnect:
             log.info("request.abandoned", path=scope["path"])
+        except Renamed as error:
+            await redirect(scope, error)(scope, receive, send)
         except AppError as error:
             await respond(error)(scope, receive, send)
         except Exception:  # noqa: BLE001 - a bug: the caller gets an id, the log the traceback

@@ -49,6 +49,14 @@ class DatabaseLost(AppError):
         super().__init__(Code.UNAVAILABLE, f"The database cannot be used now: {why}")
 
 
+class Renamed(AppError):
+    """What was asked for is there under another name, which *full_name* says."""
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(Code.NOT_FOUND, f"It is called {full_name} now.")
+        self.full_name = full_name
+
+
 def not_found(what: str) -> AppError:
     return AppError(Code.NOT_FOUND, what)
 

@@ -14,7 +14,7 @@ from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.principals import Token, TokenKind
 from journeyman.domain.repositories import Account, AccountType, Permission, Repository
 from journeyman.service.clock import Clock, utc_now
-from journeyman.store import accounts
+from journeyman.store import accounts, renames
 from journeyman.store.database import Database
 
 LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?")
@@ -119,6 +119,24 @@ class Administration:
             lambda tx: accounts.set_default_branch(tx, repository_id, branch)
         )
         return await self._database.read(lambda tx: accounts.get_repository(tx, repository_id))
+
+    async def rename_repository(self, full_name: str, name: str) -> Repository:
+        """*name* alone, without the owner. The former name goes on leading here."""
+        owner, _, former = full_name.partition("/")
+        if not NAME.fullmatch(name) or name in (".", ".."):
+            raise invalid("name", f"{name!r} is not a name for a repository, for example hello.")
+
+        def rename(tx: Connection) -> Repository:
+            known = accounts.find_repository(tx, owner, former)
+            if known is None:
+                raise not_found(f"There is no repository {full_name!r}.")
+            taken = accounts.find_repository(tx, owner, name)
+            if taken is not None and taken.id != known.id:
+                raise AppError(Code.CONFLICT, f"There is a repository {owner}/{name} already.")
+            renames.rename(tx, known, name)
+            return accounts.get_repository(tx, known.id)
+
+        return await self._database.write(rename)
 
     async def list_repositories(self) -> Sequence[Repository]:
         return await self._database.read(accounts.list_repositories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeyman.domain.errors import AppError, Code, not_found
+from journeyman.domain.errors import AppError, Code, Renamed, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Permission
 from journeyman.forge import Access, Forge
@@ -20,11 +20,14 @@ class Identity:
 
     async def access(self, principal: Principal, owner: str, name: str) -> Access:
         """The repository as *principal* sees it; NOT_FOUND when it may not be seen, as if it
-        were not there."""
+        were not there; Renamed under a former name."""
         with outages.told():
             found = await self._forge.find_access(principal, owner, name)
         if found is None or found.permission < Permission.READ:
             raise not_found("Not Found")
+        repository = found.repository
+        if repository.full_name.lower() != f"{owner}/{name}".lower():
+            raise Renamed(repository.full_name)
         return found
 
 

@@ -11,7 +11,7 @@ from journeyman.domain.principals import Token
 from journeyman.domain.repositories import Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
 from journeyman.service.clock import Clock, utc_now
-from journeyman.store import accounts, pulls
+from journeyman.store import accounts, pulls, renames
 from journeyman.store.database import Database
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -37,7 +37,12 @@ class StoredRecords:
             await self._database.write(lambda tx: accounts.touch_token(tx, token_id, now))
 
     async def find_repository(self, owner: str, name: str) -> Repository | None:
-        return await self._database.read(lambda tx: accounts.find_repository(tx, owner, name))
+        """By a former name too, so that git goes on working after a rename."""
+        return await self._database.read(
+            lambda tx: (
+                accounts.find_repository(tx, owner, name) or renames.find_former(tx, owner, name)
+            )
+        )
 
     async def permission(self, account_id: int, repository_id: int) -> Permission:
         return await self._database.read(
