@@ -15,6 +15,8 @@ from journeyman.web.visible import visible
 
 MOST_LINES, MOST_WIDTH = 400, 2000
 """Of one output on a page; the rest is served as text."""
+MOST_READ = 1_000_000
+"""Characters that are looked at, half of them from the end."""
 SEQUENCE = re.compile(
     r"\x1b\[(?P<sgr>[0-9;:]*)m"
     r"|\x1b\[[0-?]*[ -/]*[@-~]"
@@ -73,14 +75,19 @@ class Style:
 
 
 def output(text: str, *, most_lines: int = MOST_LINES) -> Output:
-    lines = [_last_written(line) for line in text.rstrip("\n").replace("\r\n", "\n").split("\n")]
     if not text:
-        lines = []
-    hidden = max(0, len(lines) - most_lines)
-    half = most_lines // 2
-    head, tail = (lines[:half], lines[-half:]) if hidden else (lines, [])
-    cut = hidden > 0 or any(len(line) > MOST_WIDTH for line in (*head, *tail))
-    return Output(_render(head), _render(tail), len(lines), hidden, cut)
+        return Output(Markup(), Markup(), 0, 0, cut=False)
+    count = text.count("\n", 0, -1) + 1
+    ends = (
+        text if len(text) <= MOST_READ else f"{text[: MOST_READ // 2]}\n{text[-MOST_READ // 2 :]}"
+    )
+    lines = [_last_written(line) for line in ends.rstrip("\n").replace("\r\n", "\n").split("\n")]
+    head, tail = lines, list[str]()
+    if len(lines) > most_lines:
+        head, tail = lines[: most_lines // 2], lines[-(most_lines // 2) :]
+    hidden = max(0, count - len(head) - len(tail))
+    cut = hidden > 0 or len(ends) < len(text) or any(len(x) > MOST_WIDTH for x in (*head, *tail))
+    return Output(_render(head), _render(tail), count, hidden, cut)
 
 
 def _last_written(line: str) -> str:

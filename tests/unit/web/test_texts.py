@@ -76,6 +76,13 @@ def test_a_line_of_a_megabyte_is_cut() -> None:
     assert len(made.head) < 2100
 
 
+def test_an_output_of_fifty_megabytes_is_only_looked_at_where_it_shows() -> None:
+    made = ansi.output("first\n" + "\x1b[31mabc\x1b[0m def\n" * 3_000_000 + "last\n")
+    assert (made.lines, made.hidden) == (3_000_002, 2_999_602)
+    assert str(made.head).startswith("first\n")
+    assert str(made.tail).endswith("last")
+
+
 def test_no_output_has_no_lines() -> None:
     assert ansi.output("").lines == 0
 
