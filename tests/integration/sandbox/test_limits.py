@@ -67,7 +67,7 @@ async def test_memory_of_many_processes_is_limited_together(box: Sandbox) -> Non
 
 
 async def test_commands_die_of_hunger_before_process_1(box: Sandbox) -> None:
-    result = await box.exec(["cat", "/proc/self/oom_score_adj", "/proc/1/oom_score_adj"])
+    result = await box.exec("sleep 0.3; cat /proc/self/oom_score_adj /proc/1/oom_score_adj")
     assert result.output == b"1000\n0\n"
 
 

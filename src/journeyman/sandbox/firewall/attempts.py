@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from journeyman.sandbox import Blocked
 
-MOST = 1000
+MOST = 200
 """Kinds that are told apart; what comes after them is refused all the same."""
 TRACES, TRACES_PER_SECOND = 40.0, 20.0
 """How many attempts are traced to their commands, at once and on: it costs process 1 time."""

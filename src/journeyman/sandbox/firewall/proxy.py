@@ -22,7 +22,8 @@ from journeyman.sandbox.firewall.head import Malformed, Request
 
 HEAD_SECONDS = 10.0
 END_SECONDS = 5.0
-MOST_CONNECTIONS = 128
+MOST_CONNECTIONS = 64
+"""Each takes two descriptors of the server, which has few by default."""
 HTTP_PORT = 80
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -11,8 +11,8 @@ import socket
 from importlib import resources
 
 DATAGRAMS = 1
-AT_ONCE = 24
-"""TCP sockets per throw-away process: the proxy's and those of about ten names."""
+FIRST, MORE = 8, 24
+"""TCP sockets that a throw-away process makes: two are enough for most names."""
 SECONDS = 20.0
 
 
@@ -35,7 +35,7 @@ class Sockets:
         self._streams: list[socket.socket] = []
         self._datagrams: list[socket.socket] = []
         self._filling = asyncio.Lock()
-        self._first = asyncio.create_task(self._fill(DATAGRAMS, AT_ONCE))
+        self._first = asyncio.create_task(self._fill(DATAGRAMS, FIRST))
         self._closing = False
 
     async def datagram(self) -> socket.socket:
@@ -48,7 +48,7 @@ class Sockets:
         await asyncio.shield(self._first)
         async with self._filling:
             while len(self._streams) < count:
-                await self._fill(0, AT_ONCE)
+                await self._fill(0, MORE)
             taken, self._streams = self._streams[:count], self._streams[count:]
         return taken
 
@@ -59,6 +59,8 @@ class Sockets:
         self._closing = True
         self._first.cancel()
         await asyncio.wait([self._first])
+        if not self._first.cancelled():
+            self._first.exception()
         async with self._filling:
             for one in (*self._streams, *self._datagrams):
                 one.close()

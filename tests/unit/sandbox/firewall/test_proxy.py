@@ -8,7 +8,7 @@ import time
 import pytest
 
 from journeyman.sandbox import Network
-from journeyman.sandbox.firewall import proxy
+from journeyman.sandbox.firewall import attempts, proxy
 from tests.unit.sandbox.firewall.conftest import Bench
 
 
@@ -233,6 +233,12 @@ class TestAttempts:
         assert sum(count for *_, count in kinds(bench)) == 100
         assert len(bench.traced) < 90
         assert {one.command for one in bench.gate.attempts.all()} == {"curl"}
+
+    async def test_only_so_many_kinds_are_told_apart(self, bench: Bench) -> None:
+        for number in range(attempts.MOST + 20):
+            await bench.say(f"CONNECT n{number}.test:443 HTTP/1.1\r\n\r\n".encode())
+        assert len(kinds(bench)) == attempts.MOST
+        assert status(await bench.say(b"CONNECT last.test:443 HTTP/1.1\r\n\r\n")) == 403
 
 
 class TestPatience:
