@@ -27,7 +27,8 @@ from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
-from journeyman.llm import openai
+from journeyman.llm.kinds import KINDS
+from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Guarantee, bubblewrap, provisions
@@ -92,7 +93,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
     database = Database(config.database.url)
     sending = queue.Queue(database.engine)
     forge = EmbeddedForge(StoredRecords(database), config.data / "repositories")
-    models = Registry([openai.OpenAICompatible(options) for options in _providers(config)])
+    models = Registry(_providers(config))
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
     tasks = Tasks(database, sending, forge, models, limits=config.limits)
@@ -341,13 +342,18 @@ def _provisions(config: Config) -> provisions.Provisions:
     )
 
 
-def _providers(config: Config) -> list[openai.Options]:
+def _providers(config: Config) -> list[Hosted]:
     return [
-        openai.Options(
-            name=provider.name,
-            base_url=provider.base_url,
-            api_key=provider.api_key,
-            models=provider.models,
+        KINDS[provider.kind](
+            Options(
+                name=provider.name,
+                base_url=provider.base_url,
+                api_key=provider.api_key,
+                models=provider.models,
+                region=provider.region,
+                window_tokens=provider.window_tokens,
+                max_output_tokens=provider.max_output_tokens,
+            )
         )
         for provider in config.providers
     ]

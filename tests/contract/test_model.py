@@ -20,7 +20,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.tools import ToolDefinition
 
 from journeyman.llm import ContextOverflow, Delta, Model, ModelError, ModelRefused, Reply
-from journeyman.llm.openai import OpenAICompatible, Options
+from journeyman.llm.openai import chat
+from journeyman.llm.provider import Options
 from journeyman.llm.script import Script
 from tests.peers.model_server import Cut, Fault, ModelServer, Raw, Reset, Say, Stall, Status
 
@@ -63,7 +64,7 @@ async def reply(
 async def served(server: ModelServer, **options: object) -> AsyncIterator[Model]:
     """A model of *server*, named as the price list knows it."""
     chosen = Options(base_url=server.base_url, api_key="sk-test", models=("gpt-5.4",), **options)  # type: ignore[arg-type]
-    async with aclosing(OpenAICompatible(chosen)) as provider:
+    async with aclosing(chat(chosen)) as provider:
         yield provider.model("gpt-5.4")
 
 
@@ -167,7 +168,7 @@ async def test_usage_and_price_are_those_of_the_reply(stream: bool) -> None:
 async def test_the_price_of_a_model_nobody_lists_is_unknown_not_zero() -> None:
     async with ModelServer([Say("ok")]) as server:
         options = Options(name="attic", base_url=server.base_url, models=("house-model",))
-        async with aclosing(OpenAICompatible(options)) as provider:
+        async with aclosing(chat(options)) as provider:
             answer = await reply(provider.model("house-model"), ask("Hi"))
 
     assert answer.cost_nano_credits is None
@@ -197,7 +198,7 @@ async def test_reasoning_comes_apart_from_the_text() -> None:
     heard = Heard()
     async with ModelServer([Say("Four.", reasoning="Two and two.")]) as server:
         options = Options(name="lab", base_url=server.base_url, models=("thinker",))
-        async with aclosing(OpenAICompatible(options)) as provider:
+        async with aclosing(chat(options)) as provider:
             answer = await reply(provider.model("thinker"), ask("2+2"), heard)
 
     assert (heard.text, heard.reasoning) == ("Four.", "Two and two.")
@@ -308,7 +309,7 @@ async def test_a_refused_connection_is_transient() -> None:
     async with ModelServer() as server:
         address = server.base_url
     options = Options(name="gone", base_url=address, models=("m",))
-    async with aclosing(OpenAICompatible(options)) as provider:
+    async with aclosing(chat(options)) as provider:
         with pytest.raises(ModelError) as caught:
             await reply(provider.model("m"), ask("Hi"))
 

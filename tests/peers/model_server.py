@@ -1,4 +1,4 @@
-"""A scripted model over real HTTP: OpenAI's chat-completions format, streamed or not, and faults.
+"""A scripted model over real HTTP: the formats of the big providers, streamed or not, and faults.
 
 Stateless: which turn it is follows from the history in the request, so that one server serves any
 number of conversations, retries and resumed ones included. Standard library only; serves loopback.
@@ -11,29 +11,14 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-Json = dict[str, Any]
-Call = tuple[str, Mapping[str, Any] | str]
-"""A tool's name and its arguments; a string is sent as it is, valid JSON or not."""
+from tests.peers import formats
+from tests.peers.formats import Answer, Format, Json, Say
 
-
-@dataclass(frozen=True)
-class Say:
-    """One reply of the model."""
-
-    text: str = ""
-    calls: Sequence[Call] = ()
-    reasoning: str = ""
-    finish: str | None = None
-    """None: `tool_calls` with calls, else `stop`."""
-    input_tokens: int = 1000
-    output_tokens: int = 100
-    cached_tokens: int = 500
-    call_ids: Sequence[str] = ()
-    """None given: ids that are unique in this server's life."""
+__all__ = ["Cut", "Fault", "Json", "ModelServer", "Raw", "Reset", "Say", "Stall", "Status"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +62,8 @@ class Raw:
 
 
 Fault = Status | Reset | Stall | Cut | Raw
+KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
+DONE = (Say("All done."),)
 Turns = Sequence[Say] | Callable[[int, Json], Say]
 """By turn, the last one repeated; or a function of the turn's number (from 0) and the request."""
 
@@ -86,14 +73,18 @@ class ModelServer:
 
     def __init__(
         self,
-        turns: Turns = (Say("All done."),),
+        turns: Turns = DONE,
         *,
         port: int = 0,
         latency_seconds: float = 0.0,
         pieces: int = 8,
         gap_seconds: float = 0.0,
+        window_tokens: int | None = None,
     ) -> None:
-        """*pieces*: into how many deltas a text is cut; *gap_seconds*: the pause between two."""
+        """*pieces*: into how many deltas a text is cut; *gap_seconds*: the pause between two.
+
+        *window_tokens*: longer requests are refused, at four bytes a token, and usage says as much.
+        """
         self.turns = turns
         self.models: dict[str, Turns] = {}
         """Turns for one model name; others get `turns`."""
@@ -102,11 +93,12 @@ class ModelServer:
         self.requests: list[Json] = []
         """The bodies, as they came."""
         self.keys: list[str] = []
-        """The Authorization headers, as they came."""
+        """The Authorization headers, or what a provider has in their place, as they came."""
         self._port = port
         self._latency_seconds = latency_seconds
         self._pieces = pieces
         self._gap_seconds = gap_seconds
+        self._window_tokens = window_tokens
         self._ids = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -160,36 +152,51 @@ class ModelServer:
                 {"object": "list", "data": [{"id": n, "object": "model"} for n in names]},
             )
             return True
-        if not path.endswith("/chat/completions"):
+        format_ = formats.find(path)
+        if format_ is None:
             _send(writer, 404, {"error": {"message": f"no route {path}"}})
             return True
         request: Json = json.loads(raw)
+        if "model" not in request:  # Google names it in the path
+            name, _, verb = path.rpartition("/")[2].partition(":")
+            request |= {"model": name, "stream": verb == "streamGenerateContent"}
         self.requests.append(request)
-        self.keys.append(headers.get("authorization", ""))
+        self.keys.append(next((headers[name] for name in KEY_HEADERS if name in headers), ""))
         if self._latency_seconds:
             await asyncio.sleep(self._latency_seconds)
+        tokens = len(raw) // 4
         fault = self.faults.popleft() if self.faults else None
-        return await self._answer(writer, request, fault)
+        if fault is None and self._window_tokens and tokens > self._window_tokens:
+            said = f"prompt is too long: {tokens} tokens > {self._window_tokens} maximum"
+            fault = Status(400, said, error_code="context_length_exceeded")
+        return await self._answer(writer, request, format_, fault, tokens)
 
     async def _answer(
-        self, writer: asyncio.StreamWriter, request: Json, fault: Fault | None
+        self,
+        writer: asyncio.StreamWriter,
+        request: Json,
+        format_: Format,
+        fault: Fault | None,
+        tokens: int,
     ) -> bool:
         match fault:
             case Status(code, message, headers, error_code):
-                error = {"message": message, "type": "fault", "code": error_code}
-                _send(writer, code, {"error": error}, headers)
+                _send(writer, code, format_.error(code, message, error_code), headers)
                 return True
             case Raw(body, content_type):
                 _send(writer, 200, body, {"content-type": content_type})
                 return True
-        say = self._say(request)
+        say = self._say(request, format_.turn(request))
+        if self._window_tokens:
+            say = replace(say, input_tokens=tokens, cached_tokens=0)
+        answer = Answer(str(next(self._ids)), request["model"], say, self._calls(say))
         if not request.get("stream"):
             if isinstance(fault, Stall):
                 await asyncio.sleep(fault.seconds)
             if fault is None:
-                _send(writer, 200, self._whole(request, say))
+                _send(writer, 200, format_.whole(answer))
             return fault is None
-        return await self._stream(writer, self._chunks(request, say), fault)
+        return await self._stream(writer, format_.events(answer, self._pieces), fault)
 
     async def _stream(
         self, writer: asyncio.StreamWriter, chunks: Iterator[Json | str], fault: Fault | None
@@ -202,7 +209,8 @@ class ModelServer:
         )
         for chunk in chunks:
             data = chunk if isinstance(chunk, str) else json.dumps(chunk)
-            line = f"data: {data}\n\n".encode()
+            name = chunk.get("type") if isinstance(chunk, dict) else None
+            line = (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
             writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             if self._gap_seconds:
                 await writer.drain()
@@ -214,52 +222,9 @@ class ModelServer:
         writer.write(b"0\r\n\r\n")
         return True
 
-    def _say(self, request: Json) -> Say:
+    def _say(self, request: Json, number: int) -> Say:
         turns = self.models.get(request["model"], self.turns)
-        number = sum(message["role"] == "assistant" for message in request["messages"])
         return turns(number, request) if callable(turns) else turns[min(number, len(turns) - 1)]
-
-    def _whole(self, request: Json, say: Say) -> Json:
-        message: Json = {"role": "assistant", "content": say.text}
-        if say.reasoning:
-            message["reasoning_content"] = say.reasoning
-        if calls := self._calls(say):
-            message["tool_calls"] = [
-                {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
-                for id_, name, arguments in calls
-            ]
-        choice = {"index": 0, "message": message, "finish_reason": _finish(say)}
-        return {
-            **self._head(request, "chat.completion"),
-            "choices": [choice],
-            "usage": _usage(say),
-        }
-
-    def _chunks(self, request: Json, say: Say) -> Iterator[Json | str]:
-        head = self._head(request, "chat.completion.chunk")
-
-        def chunk(delta: Json, finish: str | None = None) -> Json:
-            return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-
-        yield chunk({"role": "assistant", "content": ""})
-        for piece in _cut(say.reasoning, self._pieces):
-            yield chunk({"reasoning_content": piece})
-        for piece in _cut(say.text, self._pieces):
-            yield chunk({"content": piece})
-        for index, (id_, name, arguments) in enumerate(self._calls(say)):
-            start = {"name": name, "arguments": ""}
-            yield chunk(
-                {"tool_calls": [{"index": index, "id": id_, "type": "function", "function": start}]}
-            )
-            for piece in _cut(arguments, self._pieces):
-                yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-        yield chunk({}, _finish(say))
-        yield {**head, "choices": [], "usage": _usage(say)}
-        yield "[DONE]"
-
-    def _head(self, request: Json, kind: str) -> Json:
-        id_ = f"chatcmpl-{next(self._ids)}"
-        return {"id": id_, "object": kind, "created": 1_700_000_000, "model": request["model"]}
 
     def _calls(self, say: Say) -> list[tuple[str, str, str]]:
         ids = list(say.call_ids) or [f"call_{next(self._ids)}" for _ in say.calls]
@@ -293,21 +258,3 @@ def _send(
     fields = {"content-type": "application/json", **(headers or {}), "content-length": len(data)}
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     writer.write(f"HTTP/1.1 {status} Scripted\r\n{lines}\r\n".encode() + data)
-
-
-def _usage(say: Say) -> Json:
-    return {
-        "prompt_tokens": say.input_tokens,
-        "completion_tokens": say.output_tokens,
-        "total_tokens": say.input_tokens + say.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": say.cached_tokens},
-    }
-
-
-def _finish(say: Say) -> str:
-    return say.finish or ("tool_calls" if say.calls else "stop")
-
-
-def _cut(text: str, pieces: int) -> Iterator[str]:
-    step = max(1, -(-len(text) // pieces))
-    return (text[start : start + step] for start in range(0, len(text), step))

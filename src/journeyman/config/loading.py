@@ -33,7 +33,20 @@ from journeyman.sandbox.firewall.rules import Rules
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4"
 
-_PROVIDER_KEYS = ("kind", "base_url", "models", "api_key", "api_key_file", "api_key_env")
+_PROVIDER_VALUES = ("kind", "base_url", "models", "region", "window_tokens", "max_output_tokens")
+_PROVIDER_KEYS = (*_PROVIDER_VALUES, "api_key", "api_key_file", "api_key_env")
+_USUAL = {
+    "anthropic": (
+        ("ANTHROPIC_API_KEY",),
+        "ANTHROPIC_MODEL",
+        "claude-sonnet-4-6,claude-opus-4-6,claude-haiku-4-5",
+    ),
+    "google": (("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_MODEL", "gemini-2.5-pro"),
+    "openrouter": (("OPENROUTER_API_KEY",), "OPENROUTER_MODEL", "anthropic/claude-sonnet-4.6"),
+    "bedrock": (("AWS_BEARER_TOKEN_BEDROCK",), "BEDROCK_MODEL", ""),
+}
+"""By provider: the variables that its own clients read, and the models when none is named."""
+_AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_", "AWS_", "BEDROCK_")
 _CLIENT_KEYS = ("url", "token", "token_file")
 _SECRETS = ("database.url",)
 _PREFIX = "JOURNEYMAN_"
@@ -80,9 +93,11 @@ def load(
             raise _wrong(
                 "data", f"{directory}/journeyman.toml is in the data directory; it cannot move it."
             )
-    ambient = (
-        {} if any(key.startswith("providers.openai.") for key in from_file) else _openai(environ)
-    )
+    ambient = {
+        key: found
+        for key, found in (_openai(environ) | _usual(environ)).items()
+        if not any(other.startswith(key.rpartition(".")[0] + ".") for other in from_file)
+    }
     merged = ambient | from_file | from_env | given | {"data": data}
     if "database.url" not in merged:
         merged["database.url"] = _Found(
@@ -123,7 +138,7 @@ def client_file(environ: Mapping[str, str] | None = None) -> Path:
 def bare_environment() -> dict[str, str]:
     """The environment without what configures a server or a client: for a throw-away one."""
     return {
-        key: value for key, value in os.environ.items() if not key.startswith((_PREFIX, "OPENAI_"))
+        key: value for key, value in os.environ.items() if not key.startswith((_PREFIX, *_AMBIENT))
     }
 
 
@@ -202,6 +217,26 @@ def _openai(environ: Mapping[str, str]) -> _Layer:
     }
 
 
+def _usual(environ: Mapping[str, str]) -> _Layer:
+    """Providers without any file, from the variables that their own clients read."""
+    layer: _Layer = {}
+    for kind, (variables, model, default) in _USUAL.items():
+        variable = next((name for name in variables if environ.get(name)), None)
+        models = environ.get(model) or default
+        if variable is None or not models:
+            continue
+        layer[f"providers.{kind}.kind"] = _Found(kind, variable, text=False)
+        layer[f"providers.{kind}.models"] = _Found(
+            models, model if environ.get(model) else "default", text=True
+        )
+        layer[f"providers.{kind}.api_key"] = _Found(environ[variable], variable, text=True)
+        if kind == "bedrock" and environ.get("AWS_REGION"):
+            layer["providers.bedrock.region"] = _Found(
+                environ["AWS_REGION"], "AWS_REGION", text=True
+            )
+    return layer
+
+
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
@@ -257,16 +292,20 @@ def _provider(
     found = {
         key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)
     }
-    missing = [key for key in ("kind", "base_url", "models") if key not in found]
+    needed = ["kind", "base_url", "models"]
+    if "kind" in found and found["kind"].value != "openai-compatible":
+        needed.remove("base_url")
+    missing = [key for key in needed if key not in found]
     if missing:
         raise _wrong(
             f"{prefix}{missing[0]}",
-            f"{prefix}{missing[0]} is missing; a provider needs kind, base_url and models.",
+            f"{prefix}{missing[0]} is missing; a provider needs {', '.join(needed)}.",
         )
     types = get_type_hints(Provider, include_extras=True)
     values = {
         key: _convert(f"{prefix}{key}", found[key], types[key])
-        for key in ("kind", "base_url", "models")
+        for key in _PROVIDER_VALUES
+        if key in found
     }
     if not values["models"]:
         raise _wrong(f"{prefix}models", f"{prefix}models is empty; name at least one model.")

@@ -91,10 +91,16 @@ class Log:
 @dataclass(frozen=True)
 class Provider:
     name: str
-    kind: Literal["openai-compatible"]
-    base_url: str
+    kind: Literal["anthropic", "bedrock", "google", "openai", "openai-compatible", "openrouter"]
     models: Names
+    base_url: str | None = None
+    """Empty: the provider's own; an openai-compatible one has none."""
     api_key: str | None = field(default=None, repr=False)
+    region: str | None = None
+    """For bedrock."""
+    window_tokens: AtLeastOne | None = None
+    """What fits into its models, for those that no price list knows."""
+    max_output_tokens: AtLeastOne | None = None
 
 
 @dataclass(frozen=True)

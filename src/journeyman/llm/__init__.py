@@ -15,6 +15,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from journeyman.domain.sessions import Reason
 
+WINDOW_TOKENS = 128_000
+"""What fits into a model of which nothing else is known."""
+
 
 class ModelError(Exception):
     """A reply could not be had. *permanent*: asking again will not help.
@@ -77,6 +80,11 @@ OnDelta = Callable[[Delta], None]
 class Model(Protocol):
     id: str
     """`provider:name`, or `script`."""
+
+    @property
+    def window_tokens(self) -> int:
+        """How much of a conversation fits, its reply included."""
+        ...
 
     async def reply(
         self,

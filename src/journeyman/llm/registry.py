@@ -69,6 +69,10 @@ class _Watched:
         self._inner = inner
         self._failed = failed
 
+    @property
+    def window_tokens(self) -> int:
+        return self._inner.window_tokens
+
     async def reply(
         self,
         messages: Sequence[ModelMessage],

@@ -73,6 +73,8 @@ class _Past:
 
 class Script:
     id = "script"
+    window_tokens = 1 << 40
+    """It reads what it needs."""
 
     async def reply(
         self,

@@ -14,7 +14,8 @@ from journeyman.agent.tools.toolbox import Arguments, OnPartial, make_tool
 from journeyman.agent.verdict import CONTINUE, Verdict
 from journeyman.domain.events import EventType
 from journeyman.llm import Model
-from journeyman.llm.openai import OpenAICompatible, Options
+from journeyman.llm.openai import chat
+from journeyman.llm.provider import Options
 from journeyman.sandbox import SandboxLost
 from tests.peers.model_server import ModelServer, Turns
 from tests.unit.agent.journal import Journal, NotMine
@@ -117,7 +118,7 @@ class Served:
     async def __call__(self, turns: Turns, **options: float) -> Setup:
         server = await self.stack.enter_async_context(ModelServer(turns))
         chosen = Options(base_url=server.base_url, models=("m",), **options)  # type: ignore[arg-type]
-        provider = await self.stack.enter_async_context(aclosing(OpenAICompatible(chosen)))
+        provider = await self.stack.enter_async_context(aclosing(chat(chosen)))
         return Setup(server, provider.model("m"), self.bench)
 
 

@@ -8,14 +8,16 @@ import sys
 from openai.resources.chat.completions import completions
 from pydantic_ai.messages import ModelRequest, UserPromptPart
 
-from journeyman.llm.openai import OpenAICompatible, Options
+from journeyman.llm.openai import chat
+from journeyman.llm.provider import Options
 from tests.peers.model_server import ModelServer
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
     program = (
-        "import sys; from journeyman.llm.openai import OpenAICompatible, Options\n"
-        "OpenAICompatible(Options(models=('a',))).model('a')\n"
+        "import sys; from journeyman.llm.openai import chat\n"
+        "from journeyman.llm.provider import Options\n"
+        "chat(Options(models=('a',))).model('a')\n"
         "sys.exit('openai' in sys.modules)"
     )
 
@@ -24,7 +26,7 @@ def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
 
 async def test_the_slow_walk_over_every_message_is_off() -> None:
     async with ModelServer() as server:
-        provider = OpenAICompatible(Options(base_url=server.base_url, models=("m",)))
+        provider = chat(Options(base_url=server.base_url, models=("m",)))
         request = ModelRequest(parts=[UserPromptPart("Hi")])
         await provider.model("m").reply([request], [], on_delta=lambda delta: None)
         await provider.aclose()
@@ -36,7 +38,7 @@ async def test_the_slow_walk_over_every_message_is_off() -> None:
 
 async def test_a_provider_can_be_used_again_after_it_was_closed() -> None:
     async with ModelServer() as server:
-        provider = OpenAICompatible(Options(base_url=server.base_url, models=("m",)))
+        provider = chat(Options(base_url=server.base_url, models=("m",)))
         request = ModelRequest(parts=[UserPromptPart("Hi")])
         for _ in range(2):
             answer = await provider.model("m").reply([request], [], on_delta=lambda delta: None)
@@ -48,7 +50,7 @@ async def test_a_provider_can_be_used_again_after_it_was_closed() -> None:
 async def test_a_limit_on_the_reply_is_sent() -> None:
     async with ModelServer() as server:
         options = Options(base_url=server.base_url, models=("m",), max_output_tokens=77)
-        provider = OpenAICompatible(options)
+        provider = chat(options)
         request = ModelRequest(parts=[UserPromptPart("Hi")])
         await provider.model("m").reply([request], [], on_delta=lambda delta: None)
         await provider.aclose()

@@ -13,6 +13,8 @@ from journeyman.llm.registry import PERMANENT_SECONDS, TRANSIENT_SECONDS, Regist
 
 
 class Broken:
+    window_tokens = 1000
+
     """A model that only fails."""
 
     def __init__(self, id: str, error: ModelError) -> None:

@@ -12,7 +12,8 @@ from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.events import EventType
 from journeyman.domain.sessions import Reason
 from journeyman.llm import Model
-from journeyman.llm.openai import OpenAICompatible, Options
+from journeyman.llm.openai import chat
+from journeyman.llm.provider import Options
 from journeyman.llm.script import Script
 from journeyman.sandbox import SandboxLost
 from tests.peers.model_server import ModelServer, Say
@@ -73,7 +74,7 @@ async def test_a_model_works_with_every_tool(bench: Bench) -> None:
     journal.say("add() subtracts")
     async with ModelServer(turns) as server:
         options = Options(base_url=server.base_url, models=("m",))
-        async with aclosing(OpenAICompatible(options)) as provider:
+        async with aclosing(chat(options)) as provider:
             verdict = await carry(journal, provider.model("m"), bench)
 
     assert verdict == Verdict(Kind.DONE, "add() now adds.")

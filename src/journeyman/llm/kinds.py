@@ -1,0 +1,17 @@
+"""The kinds of providers that can be configured, by the word for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from journeyman.llm import anthropic, bedrock, google, openai
+from journeyman.llm.provider import Hosted, Options
+
+KINDS: Mapping[str, Callable[[Options], Hosted]] = {
+    "anthropic": anthropic.messages,
+    "bedrock": bedrock.converse,
+    "google": google.gemini,
+    "openai": openai.responses,
+    "openai-compatible": openai.chat,
+    "openrouter": openai.openrouter,
+}

@@ -1,0 +1,124 @@
+"""From pydantic-ai's words to ours: failures, pieces, usage, prices. Same on every wire."""
+
+from __future__ import annotations
+
+import warnings
+from decimal import ROUND_HALF_UP
+
+from pydantic_ai import exceptions as failures
+from pydantic_ai.messages import (
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+)
+
+from journeyman.llm import ContextOverflow, Delta, ModelError, ModelRefused, Reply
+
+NANO_CREDITS_PER_DOLLAR = 100 * 10**9
+TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+
+
+def failure(error: failures.AgentRunError, id_: str, base_url: str) -> ModelError:
+    said, provider = said_by(error), id_.partition(":")[0]
+    match error:
+        case failures.ModelContextWindowExceededError():
+            return ContextOverflow(
+                f"the conversation no longer fits into {id_}: {said}", permanent=True
+            )
+        case failures.ContentFilterError():
+            return ModelRefused(f"{id_} declined: {said}", permanent=True)
+        case failures.ModelAuthenticationError():
+            hint = f"check the API key of provider {provider!r} and what it may use"
+            return ModelError(f"{id_} refused the credentials ({said}); {hint}", permanent=True)
+        case failures.ModelNotFoundError():
+            hint = f"check the model's name and base_url {base_url!r}"
+            return ModelError(f"{id_} was not found ({said}); {hint}", permanent=True)
+        case failures.ModelQuotaExceededError():
+            hint = "top it up or choose another model"
+            return ModelError(
+                f"the account behind {id_} is used up ({said}); {hint}", permanent=True
+            )
+        case failures.ModelAPIError() if _is_transient(error):
+            return ModelError(f"{id_}: {said}", retry_after_seconds=error.retry_after)
+        case failures.ModelAPIError():
+            return ModelRefused(f"{id_} rejected the request: {said}", permanent=True)
+        case _:
+            return ModelError(f"{id_} answered with something that is not a reply: {said}")
+
+
+def _is_transient(error: failures.ModelAPIError) -> bool:
+    if isinstance(error, failures.ModelHTTPError):
+        return error.status_code >= 500 or error.status_code in TRANSIENT_STATUS
+    return not isinstance(error, failures.ModelRequestRejectedError)
+
+
+def said_by(error: failures.AgentRunError) -> str:
+    """The provider's own words where there are some, within 500 characters."""
+    text = error.message
+    if isinstance(error, failures.ModelHTTPError):
+        body = error.body
+        inner = body.get("error", body) if isinstance(body, dict) else None
+        if isinstance(inner, dict) and isinstance(said := inner.get("message"), str):
+            text = f"{error.status_code}, {said}"
+        else:
+            text = f"status {error.status_code}"
+    return " ".join(text.split())[:500]
+
+
+def delta(event: ModelResponseStreamEvent) -> Delta | None:
+    match event:
+        case PartStartEvent(part=TextPart(content=text)) if text:
+            return Delta(text=text)
+        case PartStartEvent(part=ThinkingPart(content=text)) if text:
+            return Delta(reasoning=text)
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
+            return Delta(text=text)
+        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)) if text:
+            return Delta(reasoning=text)
+        case _:
+            return None
+
+
+def reply(message: ModelResponse, asked: str) -> Reply:
+    usage = message.usage
+    return Reply(
+        message=message,
+        model=message.model_name or asked,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        cost_nano_credits=_cost(message),
+    )
+
+
+def _cost(message: ModelResponse) -> int | None:
+    """The price of this one reply, since a sum of tokens would miss the tiers; None: not known."""
+    if not message.usage.output_tokens:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dollars = message.cost().total_price
+    except (LookupError, ValueError, AssertionError):
+        return None
+    return int((dollars * NANO_CREDITS_PER_DOLLAR).to_integral_value(ROUND_HALF_UP))
+
+
+def window(model: str, provider: str) -> int | None:
+    """How many tokens fit, where the price list knows it."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - half a second of data
+
+    for provider_id in (provider, None):
+        try:
+            _, found = get_snapshot().find_provider_model(model, None, provider_id, None)
+        except LookupError:
+            continue
+        if found.context_window:
+            return found.context_window
+    return None
