@@ -214,6 +214,13 @@ def _note(kind: EventType, data: Data) -> dict[str, Any]:
             files = f"{count} changed file{'' if count == 1 else 's'}"
             text = f"Saved {files} at {str(data.get('sha', ''))[:7]}"
             return {"icon": "checkpoint", "tone": "", "text": text}
+        case EventType.FIREWALL_BLOCKED:
+            port, count = _integer(data.get("port")), _integer(data.get("count"))
+            place = f"{data.get('host')}{f':{port}' if port else ''}"
+            times = f" {count} times" if count > 1 else ""
+            by = f": {data['command']}" if data.get("command") else ""
+            text = f"The firewall blocked {place}{times}{by}"
+            return {"icon": "cancelled", "tone": "warn", "text": text}
     return {"icon": "info", "tone": "", "text": str(data.get("message") or kind)}
 
 
