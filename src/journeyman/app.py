@@ -46,6 +46,7 @@ from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
+from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
 from journeyman.service.records import StoredRecords
@@ -148,7 +149,8 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)
-    janitor = asyncio.create_task(Janitor(ledger, parts.queue, equipment).run())
+    parked = Parked(parts.database, parts.queue, parts.live)
+    janitor = asyncio.create_task(Janitor(ledger, parked, parts.queue, equipment).run())
     worker.start()
     await engine.start(worker.steps())
     try:

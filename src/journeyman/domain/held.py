@@ -23,6 +23,8 @@ class Held:
     log: Sequence[Event]
     checkpoint: Checkpoint | None
     artifacts: Sequence[Artifact]
+    earlier: Sequence[Event] = ()
+    """Of the task's sessions before this one: what was said, kept and decided."""
 
     @property
     def pushed(self) -> bool:

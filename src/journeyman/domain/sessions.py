@@ -43,6 +43,7 @@ class Reason(StrEnum):
     MODEL_NOT_CONFIGURED = "model_not_configured"
     CUSTOM_AGENT_NOT_FOUND = "custom_agent_not_found"
     PUSH_REJECTED = "push_rejected"
+    PUSH_PENDING = "push_pending"
     BUDGET_EXHAUSTED = "budget_exhausted"
     PAUSED = "paused"
     WORKER_LOST = "worker_lost"

@@ -12,7 +12,7 @@ from journeyman.agent.instructions import Briefing, system_prompt
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.llm import Model
-from journeyman.runner import sources
+from journeyman.runner import memory, sources
 from journeyman.sandbox import Sandbox
 
 PROBLEMS_TOLD = 20
@@ -41,7 +41,9 @@ def instructions(
         can_ask=True,
         network=network,
     )
-    return system_prompt(briefing, found, profile)
+    prompt = system_prompt(briefing, found, profile)
+    recalled = memory.recall(held.earlier)
+    return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
 
 
 def told(found: Customisation, profile: Profile | None, model: Model) -> list[NewEvent]:

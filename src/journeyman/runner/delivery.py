@@ -19,8 +19,9 @@ from journeyman.sandbox import Blocked
 from journeyman.workspace.publish import Work
 
 
-def checkpoint_shas(log: Iterable[Event]) -> set[str]:
-    """Every commit that this session may have pushed: each was a checkpoint before."""
+def checkpoint_shas(held: Held) -> set[str]:
+    """Every commit that this task may have pushed: each was a checkpoint before."""
+    log: Iterable[Event] = (*held.earlier, *held.log)
     return {event.data["sha"] for event in log if event.type is EventType.CHECKPOINT}
 
 

@@ -49,6 +49,7 @@ class Ledger(Protocol):
         *,
         reason: Reason | None = None,
         message: str | None = None,
+        despite_messages: bool = False,
     ) -> bool:
         """To a state that waits for the user; False when a message is there and it must go on."""
         ...

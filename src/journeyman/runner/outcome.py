@@ -81,8 +81,11 @@ def outcome_of(error: BaseException) -> Outcome:
             return failed(
                 Reason.WORKSPACE_NOT_SAVED, f"{error} What was saved before is in the patch."
             )
-        case PushRejected():
+        case PushRejected(permanent=True):
             return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
+        case ForgeError(permanent=False):
+            message = f"{error} It is tried again by itself."
+            return Outcome(State.IDLE, Reason.REPOSITORY_UNAVAILABLE, message)
         case ForgeError() | FileRefused():
             return failed(Reason.REPOSITORY_UNAVAILABLE, str(error))
         case AppError(message=message):

@@ -7,6 +7,7 @@ last checkpoint, so that neither the sandbox nor its machine is needed for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,10 @@ from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 """Ends after which the work is pushed; after the others it is kept as a patch, beside what was
 pushed before."""
+
+
+PUSH_AGAIN_SECONDS = (1.0, 4.0)
+"""Waits before a push that failed for a moment is tried again by the same run."""
 
 
 @dataclass
@@ -121,7 +126,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         refusals=Refusals(held.log),
         profile=profile,
         checkpoint=held.checkpoint,
-        ours=delivery.checkpoint_shas(held.log),
+        ours=delivery.checkpoint_shas(held),
         meter=meter,
     )
 
@@ -197,18 +202,37 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
 
     False when a user has sent a message meanwhile, and the session goes on.
     """
-    if outcome.state is State.IDLE:
-        return await equipment.ledger.rest(
-            held.session, outcome.state, reason=outcome.reason, message=outcome.message
-        )
     if outcome.state in DELIVERED:
-        try:
-            outcome = await _delivered(held, outcome, equipment, description)
-        except ForgeError as error:
-            outcome = outcome_of(error)
+        outcome = await _persistently_delivered(held, outcome, equipment, description)
+    if outcome.state is State.IDLE:
+        # Who is out of its budget is given more by a message; a forge that is away is not.
+        return await equipment.ledger.rest(
+            held.session,
+            outcome.state,
+            reason=outcome.reason,
+            message=outcome.message,
+            despite_messages=outcome.reason is not Reason.BUDGET_EXHAUSTED,
+        )
     return await equipment.ledger.finish(
         held.session, outcome.state, reason=outcome.reason, message=outcome.message
     )
+
+
+async def _persistently_delivered(
+    held: Held, outcome: Outcome, equipment: Equipment, description: str
+) -> Outcome:
+    """Try again what may pass by itself; then park it, to be tried later."""
+    for seconds in (*PUSH_AGAIN_SECONDS, None):
+        try:
+            return await _delivered(held, outcome, equipment, description)
+        except ForgeError as error:
+            if error.permanent:
+                return outcome_of(error)
+            if seconds is None:
+                message = f"{error} The work is kept, and pushing it is tried again."
+                return Outcome(State.IDLE, Reason.PUSH_PENDING, message)
+        await asyncio.sleep(seconds)
+    raise AssertionError("unreachable: the last wait is None")
 
 
 async def _delivered(
@@ -218,7 +242,7 @@ async def _delivered(
     nothing = replace(outcome, reason=outcome.reason or Reason.NO_CHANGES)
     if checkpoint is None or base_sha is None:
         return nothing
-    ours = delivery.checkpoint_shas(held.log)
+    ours = delivery.checkpoint_shas(held)
     if not await delivery.push(held, checkpoint, base_sha, ours, equipment):
         return nothing
     draft = outcome.state is not State.COMPLETED
@@ -296,7 +320,7 @@ async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipme
         clone_url=f"{equipment.public_url}/{held.repository.full_name}.git",
         trailers=_trailers(held, equipment),
     )
-    if held.session.last_seq:
+    if held.session.last_seq or held.checkpoint is not None:
         # What came after the last checkpoint may be half done; the agent is told that it is gone.
         kept = held.checkpoint or checkpoint_of(base_sha)
         await checkout.restore(box, kept, head_ref=head_ref)

@@ -42,6 +42,7 @@ class Ledger:
                 log=events.session_log(tx, session_id),
                 checkpoint=events.find_checkpoint(tx, session_id),
                 artifacts=task.artifacts,
+                earlier=events.earlier_log(tx, session) if session.number > 1 else (),
             )
 
         return await self._database.write(take)
@@ -170,6 +171,7 @@ class Ledger:
         *,
         reason: Reason | None = None,
         message: str | None = None,
+        despite_messages: bool = False,
     ) -> bool:
         """Let the session wait for its user, unless it has a message already: then False, and it
         goes on. One that has ended or rests stays as it is: the call may be a repeated one."""
@@ -178,7 +180,7 @@ class Ledger:
             current = _held(tx, held)
             if current.ended or current.state is state:
                 return True
-            if events.unread_messages(tx, held.id):
+            if not despite_messages and events.unread_messages(tx, held.id):
                 return False
             now = self._clock()
             change_state(tx, current, state, now, reason=reason, message=message, fence=held.fence)
@@ -190,18 +192,6 @@ class Ledger:
 
     async def wants_pause(self, session_id: str) -> bool:
         return await self._database.read(lambda tx: sessions.pause_wanted(tx, session_id))
-
-    async def pause(self, held: Session) -> None:
-        """Let the session rest because a user wants it to, whatever waits to be read."""
-
-        def pause(tx: Connection) -> None:
-            current = _held(tx, held)
-            if current.state is State.IN_PROGRESS:
-                now = self._clock()
-                change_state(tx, current, State.IDLE, now, reason=Reason.PAUSED, fence=held.fence)
-
-        await self._database.write(pause)
-        self._live.notify(held.task_id)
 
     async def finish(
         self,

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.sessions import Session
 from journeyman.forge import Forge
 from journeyman.service import outages
 from journeyman.service.tasks import Tasks
@@ -28,19 +34,31 @@ class Patches:
         self._publisher = publisher
 
     async def patch(self, principal: Principal, task_id: str) -> bytes:
-        """`git diff --binary` from where the newest session started to its last checkpoint.
+        """`git diff --binary` from where the first session started to what was kept last.
 
-        Empty when it has changed nothing yet.
+        Empty when nothing was changed yet.
         """
-        task = (await self._tasks.get(principal, task_id)).task
-        session = task.session
-        saved = await self._database.read(lambda tx: events.find_checkpoint(tx, session.id))
-        if saved is None or saved.bundle is None or session.base_sha is None:
+        detail = await self._tasks.get(principal, task_id)
+        found = await self._database.read(lambda tx: _kept(tx, detail.sessions))
+        if found is None:
             return b""
+        task, (session, saved) = detail.task, found
+        assert session.base_sha is not None
+        assert saved.bundle is not None
+        started = next((one.base_sha for one in detail.sessions if one.base_sha), session.base_sha)
         with outages.told():
             remote = await self._forge.remote(Actor(principal.account), task.repository)
             mirror = await self._mirrors.refresh(
                 task.repository.id, remote, commit=session.base_sha
             )
-            work = Work(saved.bundle, mirror, session.base_sha, saved.sha)
+            work = Work(saved.bundle, mirror, started, saved.sha)
             return await self._publisher.patch(work)
+
+
+def _kept(tx: Connection, of_task: Sequence[Session]) -> tuple[Session, Checkpoint] | None:
+    """The newest session that has changed something, and what it has kept."""
+    for session in reversed(of_task):
+        saved = events.find_checkpoint(tx, session.id)
+        if saved is not None and saved.bundle is not None and session.base_sha is not None:
+            return session, saved
+    return None

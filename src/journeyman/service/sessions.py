@@ -135,6 +135,8 @@ class Sessions:
             completed_at=None,
         )
         sessions.add_session(tx, new)
+        if _has_more_than_its_branch(last) and events.copy_checkpoint(tx, last.id, new.id, now):
+            sessions.set_base(tx, new.id, last.base_sha or "")
         tasks.set_newest_session(tx, task.id, new.id, new.number, now)
         self._queue.enqueue(tx, new.id, 1, owner_id=principal.account.id)
         return new
@@ -154,3 +156,10 @@ class Sessions:
                 return task
             await asyncio.sleep(CANCEL_POLL_SECONDS)
         return task
+
+
+def _has_more_than_its_branch(session: Session) -> bool:
+    """Whether work may be kept that was never pushed. A branch that somebody else has pushed to
+    is begun from anew: what was kept could not be pushed over it."""
+    delivered = session.state in (State.COMPLETED, State.TIMED_OUT)
+    return not delivered and session.state_reason is not Reason.PUSH_REJECTED

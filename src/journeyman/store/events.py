@@ -95,6 +95,40 @@ def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> Even
     return EventPage(tuple(row_to_event(row) for row in rows), total)
 
 
+_EARLIER = _WITHOUT_RECORD.where(
+    session.c.task_id == sa.bindparam("task_id"),
+    session.c.number < sa.bindparam("number"),
+    event.c.type.in_(
+        [
+            EventType.USER_MESSAGE,
+            EventType.MESSAGE,
+            EventType.CHECKPOINT,
+            EventType.SESSION_STATE,
+        ]
+    ),
+).order_by(session.c.number, event.c.seq)
+
+
+def earlier_log(tx: sa.Connection, of: Session) -> list[Event]:
+    """What was said, kept and decided in the sessions of the task before this one."""
+    rows = tx.execute(_EARLIER, {"task_id": of.task_id, "number": of.number})
+    return [row_to_event(row) for row in rows]
+
+
+def times_parked(tx: sa.Connection, session_id: str, reason: str) -> list[datetime]:
+    """When the session came to rest for *reason*."""
+    rows = tx.execute(
+        sa.select(event.c.created_at)
+        .where(
+            event.c.session_id == session_id,
+            event.c.type == EventType.SESSION_STATE,
+            sa.type_coerce(event.c.data, sa.Text).contains(f'"{reason}"'),
+        )
+        .order_by(event.c.seq)
+    )
+    return list(rows.scalars())
+
+
 _LENGTHS = (
     sa.select(session.c.task_id, sa.func.sum(session.c.last_seq))
     .where(session.c.task_id.in_(sa.bindparam("task_ids", expanding=True)))
@@ -170,6 +204,15 @@ def save_checkpoint(tx: sa.Connection, session_id: str, saved: Checkpoint, now: 
             created_at=now,
         )
     )
+
+
+def copy_checkpoint(tx: sa.Connection, session_id: str, to_session_id: str, now: datetime) -> bool:
+    """Let one session begin where another stopped; False when that one kept nothing."""
+    kept = find_checkpoint(tx, session_id)
+    if kept is None:
+        return False
+    save_checkpoint(tx, to_session_id, kept, now)
+    return True
 
 
 def find_checkpoint(tx: sa.Connection, session_id: str) -> Checkpoint | None:

@@ -16,7 +16,7 @@ import structlog
 from journeyman.agent.conversation import Conversation
 from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.errors import DatabaseLost
-from journeyman.domain.sessions import LeaseLost, State
+from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.executor import Steps
 from journeyman.engine.executor import Verdict as Next
 from journeyman.runner import run as runner
@@ -98,7 +98,9 @@ class Worker:
                 return END
             if await self._ledger.wants_pause(session_id):
                 await self._close(session_id, keep=True)
-                await self._ledger.pause(run.held.session)
+                await self._ledger.rest(
+                    run.held.session, State.IDLE, reason=Reason.PAUSED, despite_messages=True
+                )
                 return END
             verdict = await self._timed_turn(run)
             match verdict.kind:

@@ -13,6 +13,7 @@ from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.queue import Queue, run_id
 from journeyman.runner.equipment import Equipment
 from journeyman.service.ledger import Ledger
+from journeyman.service.parked import Parked
 
 log = structlog.get_logger()
 
@@ -20,10 +21,12 @@ EVERY_SECONDS = 5.0
 
 
 class Janitor:
-    """Ends sessions whose run the engine has given up, and removes the workspaces of ended ones."""
+    """Ends sessions whose run the engine has given up, tries parked ones again, and removes the
+    workspaces of ended ones."""
 
-    def __init__(self, ledger: Ledger, queue: Queue, equipment: Equipment) -> None:
+    def __init__(self, ledger: Ledger, parked: Parked, queue: Queue, equipment: Equipment) -> None:
         self._ledger = ledger
+        self._parked = parked
         self._queue = queue
         self._equipment = equipment
 
@@ -36,6 +39,7 @@ class Janitor:
             await asyncio.sleep(EVERY_SECONDS)
             with suppress(DatabaseLost):
                 await self.end_lost_runs()
+                await self._parked.retry()
 
     async def end_lost_runs(self) -> None:
         active = await self._ledger.list_working()

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.limits import Limits
+from journeyman.domain.principals import Actor
+from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.engine.executor import Verdict
+from journeyman.forge import ForgeError, Remote
+from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.runner.equipment import Equipment
-from journeyman.sandbox import bubblewrap
+from journeyman.sandbox import Provision, bubblewrap
 from journeyman.service.ledger import Ledger
+from journeyman.service.parked import Parked
+from journeyman.service.records import StoredRecords
 from journeyman.worker.loop import END, TURN, Worker
-from tests.conftest import EACH_DATABASE, World
+from tests.conftest import EACH_DATABASE, Clock, World
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 
 WRITE = "Write\n\n```sh\necho one > one.txt\n```\n\n```sh\necho two > two.txt\n```"
+
+
+async def offline() -> Provision:
+    return Provision()
 
 
 class Machine:
@@ -41,8 +52,13 @@ class Machine:
             models=world.parts.models,
             workspaces=root / "workspaces",
             public_url="http://journeyman.test",
+            provision=offline,
         )
         self.worker = Worker(self.ledger, self.equipment, self._owns)
+
+    def equip(self, equipment: Equipment) -> None:
+        """From now on another worker, with *equipment*."""
+        self.worker = Worker(self.ledger, equipment, self._owns)
 
     async def _owns(self, _session_id: str, _run_number: int) -> bool:
         return self.owned
@@ -250,3 +266,86 @@ async def test_out_of_time_the_work_so_far_is_delivered(world: World, machine: M
         for event in await log(world, task)
         if event.data.get("source") == "limit"
     ] == ["time"]
+
+
+class Down(EmbeddedForge):
+    """A forge that is there again when `up` is."""
+
+    up = False
+
+    async def remote(self, actor: Actor, repository: Repository) -> Remote:
+        if not self.up:
+            raise ForgeError("The forge does not answer.")
+        return await super().remote(actor, repository)
+
+
+async def test_what_cannot_be_pushed_is_parked_and_tried_again(
+    world: World, machine: Machine, clock: Clock
+) -> None:
+    task = await create(world, "Write\n\n```sh\necho one > one.txt\n```")
+    session_id = task.session.id
+    verdict: Verdict = await machine.worker.prepare(session_id, 1, {})
+    while verdict["next"] == "turn":
+        verdict = await machine.worker.turn(session_id, 1, verdict)
+    parts = world.parts
+    forge = Down(StoredRecords(parts.database), parts.config.data / "repositories")
+    machine.equip(replace(machine.equipment, forge=forge))
+    assert await machine.worker.deliver(session_id, 1, verdict) == END
+    parked = (await find(world, task)).session
+    assert (parked.state, parked.state_reason) == (State.IDLE, Reason.PUSH_PENDING)
+    clock.now = parked.updated_at
+    retries = Parked(parts.database, parts.queue, parts.live, clock=clock)
+    await retries.retry()
+    assert (await find(world, task)).session.state is State.IDLE
+    clock.advance(61)
+    await retries.retry()
+    queued = (await find(world, task)).session
+    assert (queued.state, queued.run_number) == (State.QUEUED, 2)
+    forge.up = True
+    replies = count(await log(world, task), EventType.MESSAGE)
+    await machine.run(task, 2)
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED
+    assert [type(made).__name__ for made in ended.artifacts] == ["BranchArtifact"]
+    assert count(await log(world, task), EventType.MESSAGE) == replies
+
+
+async def test_a_forge_that_stays_away_for_a_day_ends_the_session(
+    world: World, machine: Machine, clock: Clock
+) -> None:
+    task = await create(world, WRITE)
+    parts = world.parts
+    forge = Down(StoredRecords(parts.database), parts.config.data / "repositories")
+    machine.equip(replace(machine.equipment, forge=forge))
+    await machine.run(task)
+    parked = (await find(world, task)).session
+    assert (parked.state, parked.state_reason) == (State.IDLE, Reason.REPOSITORY_UNAVAILABLE)
+    clock.now = parked.updated_at
+    clock.advance(86_400)
+    await Parked(parts.database, parts.queue, parts.live, clock=clock).retry()
+    assert (await find(world, task)).session.state is State.FAILED
+
+
+async def test_a_follow_up_goes_on_from_what_was_never_pushed(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, "First\n\n```sh\necho one > one.txt\n```\n\n```sh\nexit 3\n```")
+    await machine.run(task)
+    assert (await find(world, task)).session.state is State.FAILED
+    followed = await steer(world, task, "Then\n\n```sh\ncat one.txt > two.txt\n```")
+    await machine.run(followed)
+    ended = await find(world, task)
+    assert (ended.session.number, ended.session.state) == (2, State.COMPLETED), ended.session.error
+    made = await patch(world, task)
+    assert "b/one.txt" in made
+    assert "b/two.txt" in made
+
+
+async def test_the_patch_of_a_task_spans_its_sessions(world: World, machine: Machine) -> None:
+    task = await create(world, "First\n\n```sh\necho one > one.txt\n```")
+    await machine.run(task)
+    followed = await steer(world, task, "Then\n\n```sh\necho two > two.txt\n```")
+    await machine.run(followed)
+    made = await patch(world, task)
+    assert "b/one.txt" in made
+    assert "b/two.txt" in made

@@ -1,0 +1,69 @@
+"""Sessions that rest because the forge could not be reached: they are tried again by themselves.
+
+They keep their files, their conversation and, once the agent has ended, its end: the next run has
+nothing left to do but what failed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from journeyman.domain.sessions import Reason, Session, State
+from journeyman.engine.queue import Queue
+from journeyman.service.changes import change_state
+from journeyman.service.clock import Clock, utc_now
+from journeyman.service.live import Live
+from journeyman.store import events, sessions
+from journeyman.store.database import Database
+
+REASONS = (Reason.PUSH_PENDING, Reason.REPOSITORY_UNAVAILABLE)
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+LONGEST = timedelta(days=1)
+"""After that a session fails; what it has kept stays in its patch."""
+GIVEN_UP = "The repository could not be reached for a day. What was kept is in the patch."
+
+
+class Parked:
+    def __init__(
+        self, database: Database, queue: Queue, live: Live, *, clock: Clock = utc_now
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._live = live
+        self._clock = clock
+
+    async def retry(self) -> None:
+        """Queue those that have waited long enough, and give up those that have waited too long."""
+        resting = await self._database.read(lambda tx: sessions.list_in(tx, (State.IDLE,)))
+        for session in resting:
+            if session.state_reason in REASONS:
+                await self._database.write(partial(self._retry, session_id=session.id))
+                self._live.notify(session.task_id)
+
+    def _retry(self, tx: Connection, session_id: str) -> None:
+        session = sessions.lock_session(tx, session_id)
+        if session.state is not State.IDLE or session.state_reason not in REASONS:
+            return
+        now = self._clock()
+        parked = events.times_parked(tx, session_id, session.state_reason)
+        if now - parked[0] >= LONGEST:
+            change_state(
+                tx, session, State.FAILED, now, reason=session.state_reason, message=GIVEN_UP
+            )
+        elif now >= due(parked):
+            self._begin(tx, session, now)
+
+    def _begin(self, tx: Connection, session: Session, now: datetime) -> None:
+        run_number = session.run_number + 1
+        change_state(tx, session, State.QUEUED, now, run_number=run_number)
+        self._queue.enqueue(tx, session.id, run_number, owner_id=session.user_id)
+
+
+def due(parked: list[datetime]) -> datetime:
+    """When to try again after having come to rest at each of *parked*."""
+    wait = FIRST_WAIT * (1 << min(len(parked) - 1, 10))
+    return parked[-1] + min(wait, LONGEST_WAIT)
