@@ -1,0 +1,24 @@
+"""The diagram in the documentation is the table of states, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from journeyman.domain.sessions import FINAL, TRANSITIONS
+
+PAGE = Path(__file__).parents[3] / "docs" / "states.md"
+
+
+def diagram() -> str:
+    """As Mermaid; what to write into the page when the table has changed."""
+    ways = [
+        f"    {state} --> {following}"
+        for state, followings in TRANSITIONS.items()
+        for following in sorted(followings)
+    ]
+    ends = [f"    {state} --> [*]" for state in TRANSITIONS if state in FINAL]
+    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> queued", *ways, *ends, "```"])
+
+
+def test_the_page_draws_the_table() -> None:
+    assert diagram() in PAGE.read_text(), f"docs/states.md should hold:\n{diagram()}"
