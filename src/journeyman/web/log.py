@@ -105,6 +105,7 @@ def _tool(data: Data) -> Built:
         "arguments": Fields(named),
         "summary": _summary(name, named),
     }
+    more["settled"] = False
     more["long"] = str(named.get("command", "")).strip() != more["summary"]
     more["open"] = name == "bash"
     if name == "edit":

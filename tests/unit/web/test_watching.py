@@ -252,11 +252,13 @@ async def test_the_stream_goes_on_after_the_last_entry_and_ends_with_the_task(
     site: Site, alice: httpx.AsyncClient
 ) -> None:
     task = await started(site)
-    await site.tell(task, said("One"), said("Two"), State.COMPLETED)
+    call = tool_call("bash", {"command": "ls"}, "README.md")
+    await site.tell(task, said("One"), *call, State.COMPLETED)
     whole = (await alice.get(page_of(task, "/stream"))).text
-    assert re.findall(r"^id: (\S+)$", whole, re.M) == ["1-1", "1-2", "1-3", "1-4", "1-5"]
+    assert re.findall(r"^id: (\S+)$", whole, re.M) == [f"1-{seq}" for seq in range(1, 7)]
+    assert "data-partial" in whole
     assert whole.endswith("event: over\ndata: {}\n\n")
     rest = await alice.get(page_of(task, "/stream?after=1-1"), headers={"Last-Event-ID": "1-3"})
-    assert re.findall(r"^id: (\S+)$", rest.text, re.M) == ["1-4", "1-5"]
+    assert re.findall(r"^id: (\S+)$", rest.text, re.M) == ["1-4", "1-5", "1-6"]
     assert rest.headers["content-type"].startswith("text/event-stream")
     assert "One" not in rest.text

@@ -28,16 +28,18 @@ const nodes = (html) => new DOMParser().parseFromString(html, "text/html").body;
 // --- Following the end, or staying where one reads ------------------------------------------------
 
 let following = !box.dataset.found && !box.dataset.newer && (location.hash === "" || location.hash === "#end");
-const distance = () => document.documentElement.scrollHeight - innerHeight - scrollY;
+// The end of the log, not of the page: on a narrow screen the facts come below.
+const bottom = () => flow.parentElement.getBoundingClientRect().bottom + scrollY;
+const distance = () => bottom() - innerHeight - scrollY;
 let own = 0;
 
 function follow() {
   own = performance.now();
-  scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+  scrollTo({ top: bottom() - innerHeight, behavior: "instant" });
 }
 function showToEnd() { if (toEnd) toEnd.hidden = following || distance() < 200; }
 addEventListener("scroll", () => {
-  if (performance.now() - own > 120) following = distance() < 80;
+  if (performance.now() - own > 120) following = Math.abs(distance()) < 80;
   showToEnd();
 }, { passive: true });
 toEnd?.addEventListener("click", () => { following = true; follow(); showToEnd(); });
@@ -67,6 +69,7 @@ function add(entry, id) {
 
 function put(entry) {
   const fresh = nodes(entry.html).querySelector(".entry");
+  $("[data-until-first]")?.remove();
   if (entry.kind === "result") {
     const call = find(entry.key);
     if (call && call !== fresh) { complete(call, fresh); return; }
