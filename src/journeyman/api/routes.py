@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
-from journeyman.api import accounts, agent_routes, docs, forge_routes, root, routing
+from journeyman.api import accounts, agent_routes, docs, forge_routes, gh_routes, root, routing
 from journeyman.api.applications import Applications
 from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
@@ -85,6 +85,7 @@ def table(
         *forge_routes.of_pulls(gate, services),
         *forge_routes.of_code(gate, services),
         *agent_routes.of_agent(gate, services),
+        *gh_routes.of_gh(gate, services),
     ]
 
 

@@ -13,11 +13,13 @@ from journeyman.domain.browsing import Found, Mark, Row, Search, Sight, Waiting,
 from journeyman.domain.errors import not_found
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.principals import Principal
-from journeyman.domain.queries import Cursor
-from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.queries import Cursor, PullQuery
+from journeyman.domain.repositories import Account, Permission, Pull, Repository
+from journeyman.domain.sessions import Session
 from journeyman.domain.tasks import Task
+from journeyman.forge import Access
 from journeyman.service.tasks import Tasks
-from journeyman.store import accounts, browsing, events
+from journeyman.store import accounts, browsing, events, pulls, sessions
 from journeyman.store.database import Database
 
 BEGINNING = Cursor()
@@ -111,6 +113,45 @@ class Browsing:
         """The task that opened it."""
         task_id = await self._database.read(lambda tx: browsing.task_of_pull(tx, pull.id))
         return None if task_id is None else (await self._tasks.get(principal, task_id)).task
+
+    async def session(self, principal: Principal, session_id: str) -> tuple[Task, Session]:
+        """With its task; NOT_FOUND also for one that *principal* may not see."""
+        found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
+        if found is None:
+            raise not_found("There is no such session.")
+        return (await self._tasks.get(principal, found.task_id)).task, found
+
+    async def pull(self, principal: Principal, pull_id: int) -> tuple[Access, Pull]:
+        """By its database id, with its repository; NOT_FOUND also for one that *principal* may
+        not see."""
+
+        def find(tx: Connection) -> tuple[Access, Pull] | None:
+            pull = pulls.find_by_id(tx, pull_id)
+            if pull is None:
+                return None
+            granted = accounts.permission_of(tx, principal, pull.repository_id)
+            if granted < Permission.READ:
+                return None
+            return Access(accounts.get_repository(tx, pull.repository_id), granted), pull
+
+        found = await self._database.read(find)
+        if found is None:
+            raise not_found("There is no such pull request.")
+        return found
+
+    async def pull_numbered(self, access: Access, number: int) -> Pull | None:
+        repository_id = access.repository.id
+        return await self._database.read(lambda tx: pulls.find_pull(tx, repository_id, number))
+
+    async def pulls(self, access: Access, query: PullQuery) -> Sequence[Pull]:
+        """The first page."""
+        repository_id = access.repository.id
+        found = await self._database.read(lambda tx: pulls.list_page(tx, repository_id, query))
+        return found[: query.per_page]
+
+    async def account(self, account_id: int) -> Account | None:
+        """Anybody's: who is there is no secret among users."""
+        return await self._database.read(lambda tx: accounts.find_account_by_id(tx, account_id))
 
     async def search(self, principal: Principal, task_id: str, text: str) -> Sequence[Event]:
         """The first SEARCH_MOST events that say *text*."""

@@ -31,6 +31,11 @@ def get_account(tx: sa.Connection, account_id: int) -> Account:
     return _account(tx.execute(_GET_ACCOUNT, {"account_id": account_id}).one())
 
 
+def find_account_by_id(tx: sa.Connection, account_id: int) -> Account | None:
+    row = tx.execute(_GET_ACCOUNT, {"account_id": account_id}).first()
+    return None if row is None else _account(row)
+
+
 def add_account(
     tx: sa.Connection, login: str, kind: AccountType, *, site_admin: bool, now: datetime
 ) -> Account:

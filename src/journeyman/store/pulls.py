@@ -63,6 +63,11 @@ def find_pull(tx: sa.Connection, repository_id: int, number: int) -> Pull | None
     return None if row is None else _pull(row)
 
 
+def find_by_id(tx: sa.Connection, pull_id: int) -> Pull | None:
+    row = tx.execute(sa.select(pull).where(pull.c.id == pull_id)).first()
+    return None if row is None else _pull(row)
+
+
 def list_pulls(tx: sa.Connection, repository_id: int) -> list[Pull]:
     """Newest first."""
     rows = tx.execute(

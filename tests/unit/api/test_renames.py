@@ -34,6 +34,16 @@ async def test_writing_is_sent_again_as_it_was(world: World, alice: httpx.AsyncC
     assert (made.status_code, made.json()["name"]) == (201, "Fix it")
 
 
+async def test_ghs_own_routes_follow_by_themselves(world: World, alice: httpx.AsyncClient) -> None:
+    await world.administration.rename_repository("octo/hello", "greeting")
+    jobs = "/agents/swe/v1/jobs/octo/hello"
+    made = await alice.post(jobs, json={"problem_statement": "Fix it"})
+    assert (await alice.get(f"{jobs}/{made.json()['job_id']}")).json() == made.json()
+    query = '{repository(owner:"octo",name:"hello"){nameWithOwner}}'
+    found = (await alice.post("/graphql", json={"query": query})).json()
+    assert found == {"data": {"repository": {"nameWithOwner": "octo/greeting"}}}
+
+
 async def test_who_may_not_see_it_learns_no_name(
     world: World, alice: httpx.AsyncClient, mallory: httpx.AsyncClient
 ) -> None:
