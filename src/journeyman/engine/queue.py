@@ -4,6 +4,7 @@ nothing, too."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
@@ -16,6 +17,7 @@ SCHEMA = "dbos"
 WORKFLOW = "run"
 WAITING = ("ENQUEUED", "DELAYED", "PENDING")
 """The engine's states of a run that is still to be carried to its end."""
+BATCH = 200
 PRIORITY = 100
 """Lower goes first, within one user's runs."""
 
@@ -65,6 +67,21 @@ class Queue:
         )
         waiting = {run.workflow_id for run in found if run.status in WAITING}
         return set(run_ids) - waiting
+
+    def forget(self, before: datetime) -> int:
+        """Delete what is known of runs that ended *before*: nobody asks for them. How many."""
+        deleted = 0
+        while True:
+            ended = self._client.list_workflows(
+                completed_before=before.isoformat(),
+                limit=BATCH,
+                load_input=False,
+                load_output=False,
+            )
+            if not ended:
+                return deleted
+            self._client.delete_workflows([run.workflow_id for run in ended])
+            deleted += len(ended)
 
     def close(self) -> None:
         self._client.destroy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -18,6 +19,9 @@ from journeyman.service.parked import Parked
 log = structlog.get_logger()
 
 EVERY_SECONDS = 5.0
+FORGET_EVERY = timedelta(hours=1)
+KEEP_RUNS = timedelta(days=7)
+"""How long the engine's own notes of ended runs are kept: only for who looks into a fault."""
 
 
 class Janitor:
@@ -27,6 +31,7 @@ class Janitor:
     def __init__(self, ledger: Ledger, parked: Parked, queue: Queue, equipment: Equipment) -> None:
         self._ledger = ledger
         self._parked = parked
+        self._forgot_at = datetime.min.replace(tzinfo=UTC)
         self._queue = queue
         self._equipment = equipment
 
@@ -40,6 +45,13 @@ class Janitor:
             with suppress(DatabaseLost):
                 await self.end_lost_runs()
                 await self._parked.retry()
+                await self._forget_runs()
+
+    async def _forget_runs(self) -> None:
+        now = datetime.now(UTC)
+        if now - self._forgot_at >= FORGET_EVERY:
+            self._forgot_at = now
+            await asyncio.to_thread(self._queue.forget, now - KEEP_RUNS)
 
     async def end_lost_runs(self) -> None:
         active = await self._ledger.list_working()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -164,3 +165,19 @@ async def test_the_run_of_a_worker_that_only_paused_is_carried_by_one(
         paused.kill()
         paused.communicate()
     assert (lines.count("turned s.1 1"), lines.count("deliver s.1")) == (1, 1)
+
+
+async def test_ended_runs_are_forgotten_after_their_time(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    before = datetime.now(UTC)
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    async with worker(database, tmp_path / "log"):
+        await until(tmp_path / "log", "deliver s.1")
+        async with asyncio.timeout(5):
+            while not await asyncio.to_thread(sending.gone, ["s.1"]):
+                await asyncio.sleep(0.02)
+    await database.write(lambda tx: sending.enqueue(tx, "waits", 1, owner_id=1))
+    assert sending.forget(before) == 0
+    assert sending.forget(datetime.now(UTC) + timedelta(seconds=2)) == 1
+    assert sending.gone(["waits.1"]) == set()
