@@ -4,7 +4,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--exclude-newer '7 days' --custom-compile-command 'make requirements'
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo serve test lint format bench fuzz requirements clean
+.PHONY: help bootstrap chaos demo serve test lint format bench fuzz requirements clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -21,6 +21,11 @@ serve: bootstrap ## start the server (ARGS="--port 8080")
 test: lint ## lint, then run every test
 	@scripts/bootstrap system postgres browser
 	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=40 CHAOS_FAULTS=20)
+	@scripts/bootstrap system postgres
+	@CHAOS_TASKS=$(or $(CHAOS_TASKS),40) CHAOS_FAULTS=$(or $(CHAOS_FAULTS),20) CHAOS_WORKERS=$(or $(CHAOS_WORKERS),4) \
+		$(BIN)/python -m pytest -rP tests/e2e/test_chaos.py $(ARGS)
 
 lint: bootstrap ## check format, style, types and layers; changes nothing
 	@$(BIN)/ruff format --check .
