@@ -324,7 +324,7 @@ def _deltas(block: Json, pieces: int) -> Iterator[Json]:
 
 def _anthropic_error(status: int, message: str, code: str | None) -> Json:
     kinds = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
-    kind = code or kinds.get(status, "invalid_request_error" if status < 500 else "api_error")
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "api_error")
     return {"type": "error", "error": {"type": kind, "message": message}}
 
 

@@ -21,7 +21,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from journeyman.agent import verdict
+from journeyman.agent import compaction, verdict
 from journeyman.agent.text import clean
 from journeyman.agent.verdict import Verdict
 from journeyman.domain.events import Event, EventType
@@ -120,10 +120,10 @@ class Conversation:
                 self.told.update((event.record or {}).get("guides", ()))
             case EventType.INPUT_REQUESTED | EventType.INPUT_COMPLETED:
                 self._ask(data)
-            case EventType.CHECKPOINT:
-                self._saved()
-            case EventType.SESSION_RESUME:
-                self._restored()
+            case EventType.COMPACTION:
+                self._compact(event.record or {})
+            case EventType.CHECKPOINT | EventType.SESSION_RESUME:
+                self._saved() if event.type is EventType.CHECKPOINT else self._restored()
 
     def _hear(self, text: str, source: str | None) -> None:
         """While a question is open whatever the user says answers it."""
@@ -179,6 +179,24 @@ class Conversation:
         self.context_tokens = data["inputTokens"] + data["outputTokens"]
         self.input_tokens += data["inputTokens"]
         self.output_tokens += data["outputTokens"]
+
+    @property
+    def next_tokens(self) -> int:
+        """A guess at what the next request takes: only its newest part is not known."""
+        newest = self.messages[-1:] if self.context_tokens else self.messages
+        return self.context_tokens + compaction.tokens(newest)
+
+    def _compact(self, record: Mapping[str, Any]) -> None:
+        """What was told of some paths is gone too, and is told again."""
+        self.told.clear()
+        if "blank_until" in record:
+            self.messages = compaction.blanked(self.messages, record["blank_until"])
+            self.context_tokens = record["tokens"] - compaction.tokens(self.messages[-1:])
+        else:
+            self.messages = compaction.summarised(
+                self.messages, record["summary"], record["keep_from"], record["result_chars"]
+            )
+            self.context_tokens = 0
 
     def _start(self, call_id: str, record: Mapping[str, Any]) -> None:
         self.started.add(call_id)

@@ -20,6 +20,7 @@ from journeyman.agent import entries, verdict
 from journeyman.agent.conversation import Conversation, record_of_message
 from journeyman.agent.customisation.guides import Guide
 from journeyman.agent.live import Live
+from journeyman.agent.room import Room
 from journeyman.agent.text import clean
 from journeyman.agent.tools import Asking, Result, Tool, Toolbox, ToolError
 from journeyman.agent.verdict import Verdict
@@ -89,8 +90,14 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
     if conversation.end is not None:
         return conversation.end
     await step.append(NewEvent(EventType.TURN_START, {"turnId": str(conversation.turns + 1)}))
+    room = Room(conversation, means.model, list(means.tools.definitions), step.append)
+    await room.make()
     try:
-        reply, message_id, seconds = await step.ask_model()
+        try:
+            reply, message_id, seconds = await step.ask_model()
+        except ContextOverflow:
+            await room.force()
+            reply, message_id, seconds = await step.ask_model()
     except (ModelRefused, ContextOverflow) as error:
         return verdict.failed(Reason.MODEL_REFUSED, str(error))
     except ModelError as error:

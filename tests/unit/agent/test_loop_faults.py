@@ -124,7 +124,6 @@ class TestFaults:
             (Status(401, "bad key"), Reason.MODEL_UNAVAILABLE),
             (Status(404, "no model"), Reason.MODEL_UNAVAILABLE),
             (Status(400, "bad request"), Reason.MODEL_REFUSED),
-            (Status(400, "too long", error_code="context_length_exceeded"), Reason.MODEL_REFUSED),
         ],
         ids=repr,
     )
