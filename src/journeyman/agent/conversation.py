@@ -66,6 +66,8 @@ class Conversation:
         """Every id ever used here."""
         self.touched = False
         """True when files may have changed since the turn began or the last checkpoint."""
+        self.model_id: str | None = None
+        """The model that took over from the one the session began with."""
         self.told: set[str] = set()
         """Guides for some paths that the model has been given."""
         self.turns = 0
@@ -120,10 +122,20 @@ class Conversation:
                 self.told.update((event.record or {}).get("guides", ()))
             case EventType.INPUT_REQUESTED | EventType.INPUT_COMPLETED:
                 self._ask(data)
+            case _:
+                self._apply_other(event)
+
+    def _apply_other(self, event: Event) -> None:
+        """What happened to the session around the conversation."""
+        match event.type:
             case EventType.COMPACTION:
                 self._compact(event.record or {})
-            case EventType.CHECKPOINT | EventType.SESSION_RESUME:
-                self._saved() if event.type is EventType.CHECKPOINT else self._restored()
+            case EventType.MODEL_CHANGE:
+                self.model_id = event.data["newModel"]
+            case EventType.CHECKPOINT:
+                self._saved()
+            case EventType.SESSION_RESUME:
+                self._restored()
 
     def _hear(self, text: str, source: str | None) -> None:
         """While a question is open whatever the user says answers it."""

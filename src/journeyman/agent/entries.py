@@ -65,6 +65,11 @@ def arguments_of(call: ToolCallPart) -> Any:
         return clean(call.args if isinstance(call.args, str) else json.dumps(call.args))
 
 
+def model_change(previous: str, new: str, reason: str) -> NewEvent:
+    data = {"previousModel": previous, "newModel": new, "reason": clean(reason)}
+    return NewEvent(EventType.MODEL_CHANGE, data)
+
+
 def message_data(message: ModelResponse, message_id: str) -> dict[str, Any]:
     data: dict[str, Any] = {"messageId": message_id, "content": message.text or ""}
     if message.thinking:

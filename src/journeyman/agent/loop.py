@@ -73,6 +73,8 @@ class Means:
     guides: Sequence[Guide] = ()
     """Instructions for some paths: each is told with the first result that touches one."""
     retries: Retries = RETRIES
+    instead: Callable[[str], str | None] = lambda model_id: None
+    """The model that goes on when this one is given up, by id; None: there is none."""
 
 
 async def turn(conversation: Conversation, means: Means) -> Verdict:
@@ -101,7 +103,10 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
     except (ModelRefused, ContextOverflow) as error:
         return verdict.failed(Reason.MODEL_REFUSED, str(error))
     except ModelError as error:
-        return verdict.failed(Reason.MODEL_UNAVAILABLE, str(error))
+        if (other := means.instead(means.model.id)) is None:
+            return verdict.failed(Reason.MODEL_UNAVAILABLE, str(error))
+        await step.append(entries.model_change(means.model.id, other, str(error)))
+        return verdict.CONTINUE
     await step.record(reply, message_id, seconds)
     return conversation.end or await step.run_calls()
 

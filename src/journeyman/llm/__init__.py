@@ -121,6 +121,11 @@ class Models(Protocol):
         Raises UnknownModel, which lists what there is."""
         ...
 
+    def instead(self, model_id: str, asked: str | None) -> str | None:
+        """The id of a model that answers, for one that does not: the same at another provider,
+        or, where *asked* left the choice to us, another one. None: there is none."""
+        ...
+
 
 class UnknownModel(LookupError):
     def __init__(self, name: str, available: Sequence[str]) -> None:

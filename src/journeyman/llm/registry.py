@@ -122,6 +122,13 @@ class Registry:
             return self._best(found)
         raise UnknownModel(name, [info.id for info in self.list()])
 
+    def instead(self, model_id: str, asked: str | None) -> str | None:
+        now, name = self._clock(), canonical(model_id.partition(":")[2])
+        up = [e for e in self._entries if e.down_until <= now and e.id != model_id]
+        same = [entry for entry in up if canonical(entry.name) == name]
+        free = asked is None or asked.strip().lower() in {"", "auto"}
+        return next((entry.id for entry in (*same, *(up if free else ()))), None)
+
     def report_failure(self, model_id: str, error: ModelError) -> None:
         """Pass *model_id* over for a while, for as long as the provider said where it did."""
         if isinstance(error, ContextOverflow | ModelRefused):

@@ -139,7 +139,14 @@ async def turn(run: Run) -> Verdict:
     _stop_at(limits.stop(run.meter, limits_))
     if (warning := limits.warning(run.meter, limits_)) is not None:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
-    means = Means(run.model, _toolbox(run), run.emit, run.publish, run.customisation.scoped)
+    means = Means(
+        _model(run),
+        _toolbox(run),
+        run.emit,
+        run.publish,
+        run.customisation.scoped,
+        instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
+    )
     verdict = await agent_turn(run.conversation, means)
     await _tell_refusals(run)
     if run.conversation.touched:
@@ -270,6 +277,14 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     except (ForgeError, BundleRefused) as error:
         raise ToolError(f"Committed, but not pushed: {error}") from error
     return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
+
+
+def _model(run: Run) -> Model:
+    """The one that the log says, which changes when another takes over."""
+    took_over = run.conversation.model_id
+    if took_over is not None and took_over != run.model.id:
+        run.model = run.equipment.models.resolve(took_over)
+    return run.model
 
 
 def _toolbox(run: Run) -> Toolbox:

@@ -176,3 +176,26 @@ async def test_closing_closes_the_providers() -> None:
     await Registry([shop]).aclose()
 
     assert shop.closed
+
+
+async def test_the_same_model_elsewhere_goes_on_before_any_other() -> None:
+    near, far = (
+        Shop("near", "claude-sonnet-4-6", "mini"),
+        Shop("far", "anthropic.claude-sonnet-4.6"),
+    )
+    registry = Registry([near, far])
+
+    assert registry.instead("near:claude-sonnet-4-6", "claude-sonnet-4.6") == (
+        "far:anthropic.claude-sonnet-4.6"
+    )
+    registry.report_failure("far:anthropic.claude-sonnet-4.6", ModelError("down"))
+    assert registry.instead("near:claude-sonnet-4-6", "claude-sonnet-4.6") is None
+    assert registry.instead("near:claude-sonnet-4-6", "auto") == "near:mini"
+    assert registry.instead("near:claude-sonnet-4-6", None) == "near:mini"
+
+
+async def test_nothing_goes_on_when_all_are_down() -> None:
+    registry = Registry([Shop("near", "a", "b")])
+    registry.report_failure("near:b", ModelError("down"))
+
+    assert registry.instead("near:a", None) is None
