@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 
+from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.serializer import StrictJson
 
 APPLICATION = "journeyman"
@@ -59,12 +60,15 @@ class Queue:
 
     def gone(self, run_ids: Sequence[str]) -> set[str]:
         """Those of *run_ids* that will never be worked on again, because they have ended or were
-        given up."""
+        given up. Raises DatabaseLost."""
         if not run_ids:
             return set()
-        found = self._client.list_workflows(
-            workflow_ids=list(run_ids), load_input=False, load_output=False
-        )
+        try:
+            found = self._client.list_workflows(
+                workflow_ids=list(run_ids), load_input=False, load_output=False
+            )
+        except sa.exc.DBAPIError as error:
+            raise DatabaseLost(type(error.orig).__name__) from error
         waiting = {run.workflow_id for run in found if run.status in WAITING}
         return set(run_ids) - waiting
 

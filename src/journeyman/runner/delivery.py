@@ -66,8 +66,9 @@ async def tell_pull(
     """
     forge, session = equipment.forge, held.session
     found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
-    body = words.pull_body(held, description, equipment.log_url(held), blocked)
-    if session.create_pull_request:
+    log_url = equipment.log_url(held)
+    body = words.pull_body(held, description, log_url, blocked)
+    if session.create_pull_request and (found is None or log_url in found.body):
         if found is None:
             title = words.pull_title(held)
             new = NewPull(title, body, session.head_ref, session.base_ref, draft)

@@ -180,14 +180,34 @@ class Ledger:
             current = _held(tx, held)
             if current.ended or current.state is state:
                 return True
+            now = self._clock()
+            if sessions.cancel_requested(tx, [held.id]):
+                wish = Reason.CANCELLED_BY_USER
+                change_state(tx, current, State.CANCELLED, now, reason=wish, fence=held.fence)
+                return True
             if not despite_messages and events.unread_messages(tx, held.id):
                 return False
-            now = self._clock()
             change_state(tx, current, state, now, reason=reason, message=message, fence=held.fence)
             return True
 
         done = await self._database.write(rest)
         self._live.notify(held.task_id)
+        return done
+
+    async def give_up(self, listed: Session, message: str) -> bool:
+        """End a session that no worker carries any more. False when it has moved on since it was
+        *listed*: it rests, has ended, or is carried by a newer run."""
+
+        def give_up(tx: Connection) -> bool:
+            current = sessions.lock_session(tx, listed.id)
+            if not current.at_work or current.run_number != listed.run_number:
+                return False
+            now, lost = self._clock(), Reason.WORKER_LOST
+            change_state(tx, current, State.FAILED, now, reason=lost, message=message)
+            return True
+
+        done = await self._database.write(give_up)
+        self._live.notify(listed.task_id)
         return done
 
     async def wants_pause(self, session_id: str) -> bool:

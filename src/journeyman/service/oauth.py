@@ -179,6 +179,9 @@ class OAuth:
             old = accounts.find_token_by_id(tx, known.token_id) if known else None
             if known is None or old is None or old.client_id != app.client_id:
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
+            if old.revoked_at is not None:
+                # What was revoked must not come back by its other half.
+                raise Refused(Failure.BAD_REFRESH_TOKEN)
             if known.expires_at <= now or not oauth.use_refresh(tx, digest, now):
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
             accounts.revoke_token(tx, old.id, now)

@@ -22,7 +22,14 @@ from journeyman.domain.history import (
 )
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.queries import PullQuery
-from journeyman.domain.repositories import Account, Pull, PullEnd, PullState, Repository
+from journeyman.domain.repositories import (
+    Account,
+    Permission,
+    Pull,
+    PullEnd,
+    PullState,
+    Repository,
+)
 from journeyman.domain.tasks import Task
 from journeyman.forge import Access, Forge, NewPull
 from journeyman.service import outages
@@ -174,7 +181,9 @@ class Pulls:
     ) -> PullDetail:
         """By who may write, and by who opened it."""
         found = await self._find(access, number)
-        if found.user.id != principal.account.id:
+        repository = access.repository
+        reaches = principal.limit(Permission.WRITE, repository.id, private=repository.private)
+        if found.user.id != principal.account.id or reaches < Permission.WRITE:
             require_write(access)
         await self._check_base(access.repository, found, edit.base_ref)
         wanted = {"title": edit.title, "body": edit.body, "base_ref": edit.base_ref}

@@ -52,7 +52,10 @@ class Secrets:
         found = await self._database.read(lambda tx: accounts.find_account(tx, login))
         if found is None or found.type is not AccountType.ORGANIZATION:
             raise not_found(f"There is no organization {login[:100]!r}.")
-        if not principal.account.site_admin:
+        narrow = principal.repository_ids is not None or (
+            principal.scopes is not None and not {"admin:org", "repo"} & set(principal.scopes)
+        )
+        if not principal.account.site_admin or narrow:
             raise AppError(
                 Code.FORBIDDEN, f"Only a site administrator may see {kind}s of an organization."
             )

@@ -112,8 +112,10 @@ class Sessions:
     ) -> Session:
         """A new session of the same task on the same branch."""
         now = self._clock()
+        # Read again under the lock: the session may have pushed and ended since.
+        known = tasks.find_task(tx, task.id) or task
         pushed = any(
-            getattr(artifact, "head_ref", None) == last.head_ref for artifact in task.artifacts
+            getattr(artifact, "head_ref", None) == last.head_ref for artifact in known.artifacts
         )
         new = replace(
             last,

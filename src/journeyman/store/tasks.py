@@ -18,7 +18,15 @@ from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
 from journeyman.store.accounts import OWNER_COLUMNS, REPOSITORY_COLUMNS, labelled_repository
 from journeyman.store.sessions import WISHES, row_to_session
-from journeyman.store.tables import account, artifact, idempotency_key, repository, session, task
+from journeyman.store.tables import (
+    account,
+    artifact,
+    collaborator,
+    idempotency_key,
+    repository,
+    session,
+    task,
+)
 
 _SESSION_COLUMNS = [c.label(f"session_{c.name}") for c in session.c if c.name not in WISHES]
 _TASK_COLUMNS = [c.label(f"task_{c.name}") for c in task.c]
@@ -173,13 +181,21 @@ def list_for_repository(tx: sa.Connection, repository_id: int, query: TaskQuery)
 
 
 def list_for_creator(tx: sa.Connection, principal: Principal, query: TaskQuery) -> TaskPage:
-    """The tasks that *principal* made, in the repositories that its token reaches."""
+    """The tasks that *principal* made, in the repositories that it still sees and its token
+    reaches."""
     values: dict[str, Any] = {"creator_id": principal.account.id}
     selected = principal.repository_ids is not None
     if principal.repository_ids is not None:
         values["repository_ids"] = sorted(principal.repository_ids)
-    scope = _Scope(public_only=principal.public_only, selected=selected)
+    everywhere = principal.account.site_admin
+    scope = _Scope(everywhere=everywhere, public_only=principal.public_only, selected=selected)
     return _page(tx, scope, values, query)
+
+
+_OWN = sa.select(repository.c.id).where(repository.c.owner_id == sa.bindparam("creator_id"))
+_GRANTED = sa.select(collaborator.c.repository_id).where(
+    collaborator.c.account_id == sa.bindparam("creator_id"), collaborator.c.permission > 0
+)
 
 
 @dataclass(frozen=True)
@@ -187,6 +203,8 @@ class _Scope:
     """Whose tasks are listed: a repository's, or a creator's as far as the token reaches."""
 
     of_repository: bool = False
+    everywhere: bool = False
+    """The creator administers the site, and sees every repository."""
     public_only: bool = False
     selected: bool = False
 
@@ -195,6 +213,9 @@ class _Scope:
             return task.c.repository_id == sa.bindparam("repository_id")
         found = task.c.creator_id == sa.bindparam("creator_id")
         public = task.c.repository_id.in_(sa.select(repository.c.id).where(~repository.c.private))
+        if not self.everywhere:
+            own, granted = task.c.repository_id.in_(_OWN), task.c.repository_id.in_(_GRANTED)
+            found = found & (public | own | granted)
         if self.public_only:
             found = found & public
         if self.selected:

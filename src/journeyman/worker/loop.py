@@ -53,6 +53,7 @@ class Worker:
         self._open: dict[str, Run] = {}
         self._stepping: dict[str, asyncio.Task[Next]] = {}
         self._cancelled: set[str] = set()
+        self._superseded: set[asyncio.Task[Next]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._draining = False
         self._running = 0
@@ -121,6 +122,9 @@ class Worker:
         outcome = Outcome.from_json(last["outcome"])
 
         async def step() -> Next:
+            if not await self._ledger.is_due(session_id, run_number):
+                await self._close(session_id, keep=False)
+                return END
             await self._close(session_id, keep=True, commit=outcome.state in runner.DELIVERED)
             held = await self._ledger.take(session_id)
             if held.session.ended:
@@ -144,6 +148,7 @@ class Worker:
     async def _timed_turn(self, run: Run) -> Verdict:
         """A turn, cut off where the session's time is nearly up: what was running is stopped, and
         the work goes on from the log."""
+        await runner.attend(run)
         try:
             async with asyncio.timeout(seconds_left(run.meter, run.held.session.limits)) as limit:
                 return await runner.turn(run)
@@ -192,7 +197,9 @@ class Worker:
             await asyncio.Event().wait()
         former = self._stepping.pop(session_id, None)
         if former is not None:
-            # This process was taken for dead, and has claimed its own run again.
+            # This process was taken for dead and has claimed its own run again, or the session has
+            # come to rest and been resumed while its former run was still being prepared.
+            self._superseded.add(former)
             await self._abandon(session_id, former)
         self._running += 1
         self._idle.clear()
@@ -202,8 +209,9 @@ class Worker:
         try:
             return await task
         except asyncio.CancelledError:
-            if task.cancelled() and session_id in self._cancelled:
-                return deliver_next(CANCELLED)
+            following = self._after_cancel(session_id, task)
+            if following is not None:
+                return following
             await self._abandon(session_id, task)
             raise
         except EXPECTED as error:
@@ -219,6 +227,13 @@ class Worker:
             if self._stepping.get(session_id) is task:
                 del self._stepping[session_id]
             self._cancelled.discard(session_id)
+            self._superseded.discard(task)
+
+    def _after_cancel(self, session_id: str, task: asyncio.Task[Next]) -> Next | None:
+        """What follows when this worker itself has cancelled *task*; None: the engine has."""
+        if task.cancelled() and session_id in self._cancelled:
+            return deliver_next(CANCELLED)
+        return END if task in self._superseded else None
 
     async def _persistent(
         self, session_id: str, run_number: int, step: Callable[[], Awaitable[Next]]

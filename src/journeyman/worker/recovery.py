@@ -4,21 +4,22 @@ nothing else may lie about."""
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from journeyman.domain.errors import DatabaseLost
-from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.queue import Queue, run_id
 from journeyman.runner.equipment import Equipment
+from journeyman.runner.outcome import EXPECTED
 from journeyman.service.ledger import Ledger
 from journeyman.service.parked import Parked
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 5.0
+GIVEN_UP = "The work on this session was given up after repeated failures of its workers."
 FORGET_EVERY = timedelta(hours=1)
 KEEP_RUNS = timedelta(days=7)
 """How long the engine's own notes of ended runs are kept: only for who looks into a fault."""
@@ -36,16 +37,23 @@ class Janitor:
         self._equipment = equipment
 
     async def run(self) -> None:
-        """Until cancelled."""
-        await self.sweep_workspaces()
-        await self._equipment.mirrors.sweep()
-        await self._equipment.publisher.sweep()
+        """Until cancelled. What fails is told, and tried again with the next round."""
+        for sweep in (
+            self.sweep_workspaces,
+            self._equipment.mirrors.sweep,
+            self._equipment.publisher.sweep,
+        ):
+            await self._told(sweep)
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            with suppress(DatabaseLost):
-                await self.end_lost_runs()
-                await self._parked.retry()
-                await self._forget_runs()
+            for repair in (self.end_lost_runs, self._parked.retry, self._forget_runs):
+                await self._told(repair)
+
+    async def _told(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except (DatabaseLost, OSError, *EXPECTED) as error:
+            log.warning("repair.failed", error=repr(error))
 
     async def _forget_runs(self) -> None:
         now = datetime.now(UTC)
@@ -59,19 +67,10 @@ class Janitor:
             self._queue.gone, [run_id(session.id, session.run_number) for session in active]
         )
         for session in active:
-            if run_id(session.id, session.run_number) not in gone:
-                continue
-            log.warning("run.lost", session_id=session.id)
-            held = await self._ledger.take(session.id)
-            message = (
-                "The work on this session was given up after repeated failures of its workers."
-            )
-            try:
-                await self._ledger.finish(
-                    held.session, State.FAILED, reason=Reason.WORKER_LOST, message=message
-                )
-            except LeaseLost:
-                continue
+            if run_id(session.id, session.run_number) in gone and await self._ledger.give_up(
+                session, GIVEN_UP
+            ):
+                log.warning("run.lost", session_id=session.id)
 
     async def sweep_workspaces(self) -> None:
         """Once at the start: a worker that was killed could not remove what it had."""

@@ -70,6 +70,7 @@ class Mirrors:
         if flight is None:
             flight = asyncio.create_task(self._fly(key, remote))
             flight.add_done_callback(_seen)
+            flight.add_done_callback(lambda ended: self._forget(key, ended))
             self._waiting[key] = flight
         mirror = await asyncio.shield(flight)
         if commit is not None:
@@ -92,11 +93,15 @@ class Mirrors:
             if path.name.startswith((RETIRED, MAKING)) and path.stat().st_mtime < oldest:
                 await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
+    def _forget(self, key: _Key, ended: asyncio.Task[Path]) -> None:
+        """A flight that never got as far as its lock must not be joined for ever."""
+        if self._waiting.get(key) is ended:
+            del self._waiting[key]
+
     async def _fly(self, key: _Key, remote: Remote) -> Path:
         async with self._locked(key[0]):
-            del self._waiting[
-                key
-            ]  # who asks from here on may know of a push that this fetch misses
+            # Who asks from here on may know of a push that this fetch misses.
+            del self._waiting[key]
             return await self._fetch_or_build(self.path(key[0]), remote)
 
     async def _fetch_or_build(self, mirror: Path, remote: Remote) -> Path:

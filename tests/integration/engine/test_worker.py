@@ -16,7 +16,7 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.engine.executor import Verdict
-from journeyman.forge import ForgeError, Remote
+from journeyman.forge import ForgeError, NewPull, Remote
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Provision, bubblewrap
@@ -24,7 +24,7 @@ from journeyman.service.ledger import Ledger
 from journeyman.service.parked import Parked
 from journeyman.service.records import StoredRecords
 from journeyman.worker.loop import END, TURN, Worker
-from tests.conftest import EACH_DATABASE, Clock, World
+from tests.conftest import EACH_DATABASE, Clock, World, git
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 
@@ -251,6 +251,7 @@ async def test_out_of_steps_the_session_rests_and_a_message_gives_it_as_many_aga
     assert "+6" in await patch(world, task)
 
 
+@EACH_DATABASE
 async def test_out_of_time_the_work_so_far_is_delivered(world: World, machine: Machine) -> None:
     prompt = "Wait\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nsleep 60\n```"
     task = await create(world, prompt, Limits(minutes=0.1))
@@ -349,3 +350,39 @@ async def test_the_patch_of_a_task_spans_its_sessions(world: World, machine: Mac
     made = await patch(world, task)
     assert "b/one.txt" in made
     assert "b/two.txt" in made
+
+
+async def test_a_delivery_of_a_former_run_leaves_the_newer_one_alone(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    await machine.worker.prepare(task.session.id, 1, {})
+    alice = await world.principal("alice")
+    await world.parts.services.sessions.pause(alice, task.id)
+    assert await machine.worker.turn(task.session.id, 1, TURN) == END
+    await steer(world, task, "Go on")
+    late = {"next": "deliver", "outcome": {"state": "failed", "reason": None, "message": "Late"}}
+    assert await machine.worker.deliver(task.session.id, 1, late) == END
+    assert (await find(world, task)).session.state is State.QUEUED
+    await machine.run(task, 2)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
+async def test_a_pull_request_of_somebody_else_is_left_as_it_is(
+    world: World, machine: Machine, tmp_path: Path
+) -> None:
+    forge, records = world.parts.forge, StoredRecords(world.parts.database)
+    alice = await world.principal("alice")
+    bare = forge.path(world.repository.id)
+    git("branch", "feature", "main", cwd=bare)
+    new = NewPull("Mine", "My own words.", "feature", "main", draft=False)
+    mine = await records.add_pull(world.repository.id, alice.account.id, new)
+    asked = NewTask(WRITE, head_ref="feature", base_ref="main", create_pull_request=True)
+    task = await world.parts.services.tasks.create(alice, await world.access("alice"), asked)
+    await machine.run(task)
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED
+    assert [type(made).__name__ for made in ended.artifacts] == ["BranchArtifact", "PullArtifact"]
+    found = await records.find_open_pull(world.repository.id, "feature", "main")
+    assert found is not None
+    assert (found.body, found.draft, found.number) == ("My own words.", False, mine.number)

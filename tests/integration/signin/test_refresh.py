@@ -99,3 +99,14 @@ async def test_a_token_can_be_narrowed_to_one_repository(site: Site) -> None:
     new = await refresh(site, app, issued["refresh_token"])
     again = await site.services.identity.authenticate(new["access_token"])
     assert again.repository_ids == frozenset([7])
+
+
+async def test_what_the_operator_has_revoked_does_not_come_back(site: Site) -> None:
+    app, _, old = await by_device(site)
+    [issued] = [
+        token
+        for token in await site.administration.list_tokens()
+        if token.last_eight == old["access_token"][-8:]
+    ]
+    await site.administration.revoke_token(issued.id)
+    assert (await refresh(site, app, old["refresh_token"]))["error"] == "bad_refresh_token"

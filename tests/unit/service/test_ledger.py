@@ -179,3 +179,29 @@ async def test_the_wish_to_cancel_reaches_the_worker(world: World) -> None:
             await asyncio.sleep(0.01)
     await books.finish(held.session, State.CANCELLED, reason=Reason.CANCELLED_BY_USER)
     assert (await cancelling).session.state is State.CANCELLED
+
+
+async def test_a_wish_to_cancel_is_not_lost_when_the_session_comes_to_rest(world: World) -> None:
+    task = await create(world)
+    held = (await hold(world, task)).session
+    cancelling = asyncio.ensure_future(
+        world.parts.services.sessions.cancel(await world.principal("alice"), task.id)
+    )
+    async with asyncio.timeout(10):
+        while not await ledger(world).wanting_cancel([held.id]):
+            await asyncio.sleep(0.01)
+    assert await ledger(world).rest(held, State.WAITING_FOR_USER)
+    assert (await cancelling).session.state is State.CANCELLED
+
+
+async def test_a_session_is_given_up_only_while_it_is_as_it_was_listed(world: World) -> None:
+    task = await create(world)
+    listed = (await hold(world, task)).session
+    assert await ledger(world).rest(listed, State.WAITING_FOR_USER)
+    assert not await ledger(world).give_up(listed, "Lost")
+    await steer(world, task.id, "Go on")
+    assert not await ledger(world).give_up(listed, "Lost")
+    queued = (await find(world, task.id)).session
+    assert await ledger(world).give_up(queued, "Lost")
+    ended = (await find(world, task.id)).session
+    assert (ended.state, ended.state_reason) == (State.FAILED, Reason.WORKER_LOST)

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.queries import TaskQuery
+from journeyman.domain.repositories import Permission
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.engine.queue import run_id
@@ -99,3 +101,15 @@ async def test_the_version_grows_with_what_a_reader_can_see(world: World) -> Non
     await world.parts.services.sessions.steer(alice, task.id, "Yes")
     seen.append(await tasks.version(alice, task.id))
     assert [one.version for one in seen] == sorted({one.version for one in seen})
+
+
+async def test_tasks_of_a_repository_that_one_may_no_longer_see_are_not_listed(
+    world: World,
+) -> None:
+    task = await create(world, login="bob")
+    bob = await world.principal("bob")
+    mine = world.parts.services.tasks.list_own
+    assert [one.id for one in (await mine(bob, TaskQuery())).tasks] == [task.id]
+    await world.administration.grant("alice/hello", "bob", Permission.NONE)
+    page = await mine(bob, TaskQuery())
+    assert (page.tasks, page.total_active_count) == ((), 0)
