@@ -21,6 +21,7 @@ from journeyman.api import routes
 from journeyman.api.oauth import TokenEndpoints
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
@@ -30,7 +31,7 @@ from journeyman.forge.embedded.merges import Merges
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
-from journeyman.runner.equipment import Equipment
+from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.sandbox import Guarantee, bubblewrap, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
@@ -131,6 +132,13 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
     """Take runs from the queue for as long as the context lasts."""
     config = parts.config
     ledger = Ledger(parts.database, parts.live)
+    secrets = parts.services.secrets
+
+    async def exposed(repository: Repository) -> Exposed:
+        return Exposed(
+            await secrets.environment_for(repository), await secrets.masked_for(repository)
+        )
+
     equipment = Equipment(
         ledger=ledger,
         forge=parts.forge,
@@ -142,6 +150,7 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         workspaces=config.data / "workspaces",
         public_url=public_url,
         provision=_provisions(config).provision,
+        exposed=exposed,
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nacl.encoding import Base64Encoder
+from nacl.public import PublicKey, SealedBox
 
 from tests.conftest import git
 from tests.e2e.conftest import REPOSITORY, clone
@@ -79,3 +81,27 @@ async def test_an_unknown_custom_agent_ends_the_task_with_those_there_are(tmp_pa
     async with ModelServer() as model:
         await with_server(tmp_path, model, story)
         assert not model.requests
+
+
+async def test_a_secret_reaches_commands_but_neither_the_log_nor_the_model(tmp_path: Path) -> None:
+    turns = [Say(calls=[("bash", {"command": "echo [$API_TOKEN] [$COPILOT_MCP_X] ${#API_TOKEN}"})])]
+
+    def story(server: Server, client: Client, token: str) -> None:
+        place = f"/repos/{REPOSITORY}/agents/secrets"
+        key = client.http.get(f"{place}/public-key").json()
+        box = SealedBox(PublicKey(key["key"].encode(), Base64Encoder))
+        for name in ("API_TOKEN", "COPILOT_MCP_X"):
+            sealed = box.encrypt(b"tell-nobody-42", Base64Encoder).decode()
+            body = {"encrypted_value": sealed, "key_id": key["key_id"]}
+            assert client.http.put(f"{place}/{name}", json=body).status_code == 201
+        made = client.create(REPOSITORY, "Use the key")
+        task = client.wait(made["id"])
+        assert task["state"] == "completed", task["sessions"]
+        told = str(client.events(made["id"]))
+        assert "[******] [] 14" in told
+        assert "tell-nobody-42" not in told
+
+    async with ModelServer([*turns, Say("Done.")]) as model:
+        await with_server(tmp_path, model, story)
+        assert "[******] [] 14" in str(model.requests[1])
+        assert "tell-nobody-42" not in str(model.requests)

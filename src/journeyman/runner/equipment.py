@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from journeyman.domain.held import Held
+from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
 from journeyman.sandbox import Limits, Provision, SandboxBackend
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A repository's secrets and variables, as its sessions get them."""
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For every command."""
+    masked: frozenset[str] = field(default_factory=frozenset, repr=False)
+    """What no log may show."""
+
+
+async def _nothing(repository: Repository) -> Exposed:
+    return Exposed()
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,9 @@ class Equipment:
     public_url: str
     provision: Callable[[], Awaitable[Provision]]
     """What a session gets beside its repository: its network, how to fetch packages."""
+
+    exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
+    """The secrets and variables of a repository."""
 
     def workspace(self, session_id: str) -> Path:
         return self.workspaces / session_id

@@ -17,6 +17,7 @@ from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
+from journeyman.agent.masking import Mask
 from journeyman.agent.tools import Toolbox, ToolError, tools_for
 from journeyman.agent.verdict import Kind, Verdict
 from journeyman.domain.checkpoints import Checkpoint
@@ -56,6 +57,7 @@ class Run:
     refusals: Refusals
     profile: Profile | None
     """The custom agent that was asked for."""
+    mask: Mask
     checkpoint: Checkpoint | None
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
@@ -64,13 +66,14 @@ class Run:
     """What the pull request says, as the agent last told it."""
 
     async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
-        made = await self.equipment.ledger.append(self.held.session, new)
+        masked = [self.mask.event(entry) for entry in new]
+        made = await self.equipment.ledger.append(self.held.session, masked)
         for event in made:
             self.meter.apply(event)
         return made
 
     def publish(self, entry: NewEvent) -> None:
-        self.equipment.ledger.publish(self.held.session, entry)
+        self.equipment.ledger.publish(self.held.session, self.mask.event(entry))
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take what was logged from outside the agent's loop into the conversation."""
@@ -93,6 +96,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     remote = await equipment.forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
     given = await equipment.provision()
+    exposed = await equipment.exposed(held.repository)
+    given = replace(given, env={**exposed.env, **given.env})
     box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
     try:
         await _check_out(held, base_sha, box, equipment)
@@ -102,7 +107,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, _started(held, base_sha, box, model, profile)
         )
-        if begun and not _has_started(held) and (told := briefing.told(found, profile, model)):
+        if begun and not held.session.last_seq and (told := briefing.told(found, profile, model)):
             await equipment.ledger.append(session, told)
     except BaseException:
         await box.close()
@@ -125,29 +130,21 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         customisation=found,
         refusals=Refusals(held.log),
         profile=profile,
+        mask=Mask(exposed.masked),
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=meter,
     )
 
 
-async def attend(run: Run) -> None:
-    """Before each turn: what users have sent, and what is left of the limits. Raises Stop at one.
-
-    Short, and never cut off by the time limit: a warning that could not be written would be tried
-    for ever.
-    """
+async def turn(run: Run) -> Verdict:
+    """One reply of the model and the tools it asks for; the working tree is saved if they may
+    have changed it. Raises Stop at a limit."""
     limits_ = run.held.session.limits
     run.hear(await run.equipment.ledger.drain(run.held.session))
     _stop_at(limits.stop(run.meter, limits_))
     if (warning := limits.warning(run.meter, limits_)) is not None:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
-
-
-async def turn(run: Run) -> Verdict:
-    """One reply of the model and the tools it asks for; the working tree is saved if they may
-    have changed it. Raises Stop at a limit."""
-    limits_ = run.held.session.limits
     means = Means(
         _model(run),
         _toolbox(run),
@@ -359,16 +356,11 @@ def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
     return words.trailers(held.actor.account, equipment.log_url(held))
 
 
-def _has_started(held: Held) -> bool:
-    """Whether a worker had it before; one that was only paused in the queue has a log, too."""
-    return any(event.type is EventType.SESSION_START for event in held.log)
-
-
 def _started(
     held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
 ) -> NewEvent:
     session = held.session
-    if _has_started(held):
+    if session.last_seq:
         return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
     data = {
         "repository": held.repository.full_name,
