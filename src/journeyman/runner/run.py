@@ -107,7 +107,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, _started(held, base_sha, box, model, profile)
         )
-        if begun and not held.session.last_seq and (told := briefing.told(found, profile, model)):
+        if begun and not _has_started(held) and (told := briefing.told(found, profile, model)):
             await equipment.ledger.append(session, told)
     except BaseException:
         await box.close()
@@ -137,14 +137,23 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     )
 
 
-async def turn(run: Run) -> Verdict:
-    """One reply of the model and the tools it asks for; the working tree is saved if they may
-    have changed it. Raises Stop at a limit."""
+async def attend(run: Run) -> None:
+    """Before each turn: what users have sent, and what is left of the limits. Raises Stop at one.
+
+    Short, and never cut off by the time limit: a warning that could not be written would be tried
+    for ever.
+    """
     limits_ = run.held.session.limits
     run.hear(await run.equipment.ledger.drain(run.held.session))
     _stop_at(limits.stop(run.meter, limits_))
     if (warning := limits.warning(run.meter, limits_)) is not None:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
+
+
+async def turn(run: Run) -> Verdict:
+    """One reply of the model and the tools it asks for; the working tree is saved if they may
+    have changed it. Raises Stop at a limit."""
+    limits_ = run.held.session.limits
     means = Means(
         _model(run),
         _toolbox(run),
@@ -356,11 +365,16 @@ def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
     return words.trailers(held.actor.account, equipment.log_url(held))
 
 
+def _has_started(held: Held) -> bool:
+    """Whether a worker had it before; one that was only paused in the queue has a log, too."""
+    return any(event.type is EventType.SESSION_START for event in held.log)
+
+
 def _started(
     held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
 ) -> NewEvent:
     session = held.session
-    if session.last_seq:
+    if _has_started(held):
         return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
     data = {
         "repository": held.repository.full_name,

@@ -1,0 +1,38 @@
+"""The examples of docs/models.md and docs/customisation.md are what they say they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from journeyman import config
+from journeyman.agent.customisation import repository
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def examples(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_configuration_is_valid(tmp_path: Path) -> None:
+    (example,) = examples("models.md", "toml")
+    file = tmp_path / "journeyman.toml"
+    file.write_text(example)
+
+    loaded = config.load(file=file, environ={"ANTHROPIC_API_KEY": "k"})
+
+    assert [provider.name for provider in loaded.providers] == ["anthropic", "bedrock", "local"]
+
+
+def test_the_files_are_read_without_a_problem() -> None:
+    scoped, agent = examples("customisation.md", "markdown")
+
+    found = repository.read(
+        {".github/instructions/a.instructions.md": scoped, ".github/agents/tests.agent.md": agent}
+    )
+
+    assert [guide.globs for guide in found.scoped] == [("src/**/*.py", "*.md")]
+    assert [profile.name for profile in found.profiles] == ["Test writer"]
+    assert not [*found.problems, *found.profiles[0].problems]
