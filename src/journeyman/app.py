@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -172,9 +172,9 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
+    """Whatever became of it: what comes after this in a stop must not be skipped."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def migrate(config: Config) -> None:
