@@ -78,7 +78,9 @@ async def _pip() -> Packages:
 
 
 async def _npm() -> Packages:
-    told = _json(await _said("npm", "config", "list", "--json"))
+    # Asking must leave nothing behind: npm would make a folder for its cache and logs.
+    quiet = ("--cache=/dev/null", "--logs-max=0")
+    told = _json(await _said("npm", "config", "list", "--json", *quiet))
     registries = {
         name: found[0]
         for name, value in told.items()

@@ -146,8 +146,11 @@ async def test_a_cancelled_start_leaves_nothing(backend: SandboxBackend, tmp_pat
         starting = asyncio.create_task(backend.start(SandboxSpec("cancelled", tmp_path / "s")))
         await asyncio.sleep(delay)
         starting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
+        try:
+            # A quick machine may have started it before.
+            await (await starting).close()
+        except asyncio.CancelledError:
+            pass
         assert os.listdir("/proc/self/fd") == descriptors
         assert groups(os.getpid()) == []
 
