@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,11 +147,9 @@ async def test_a_cancelled_start_leaves_nothing(backend: SandboxBackend, tmp_pat
         starting = asyncio.create_task(backend.start(SandboxSpec("cancelled", tmp_path / "s")))
         await asyncio.sleep(delay)
         starting.cancel()
-        try:
+        with suppress(asyncio.CancelledError):
             # A quick machine may have started it before.
             await (await starting).close()
-        except asyncio.CancelledError:
-            pass
         assert os.listdir("/proc/self/fd") == descriptors
         assert groups(os.getpid()) == []
 
