@@ -56,9 +56,11 @@ class Machine:
         )
         self.worker = Worker(self.ledger, self.equipment, self._owns)
 
-    def equip(self, equipment: Equipment) -> None:
+    async def equip(self, equipment: Equipment) -> None:
         """From now on another worker, with *equipment*."""
+        await self.worker.stop()
         self.worker = Worker(self.ledger, equipment, self._owns)
+        self.worker.start()
 
     async def _owns(self, _session_id: str, _run_number: int) -> bool:
         return self.owned
@@ -290,7 +292,7 @@ async def test_what_cannot_be_pushed_is_parked_and_tried_again(
         verdict = await machine.worker.turn(session_id, 1, verdict)
     parts = world.parts
     forge = Down(StoredRecords(parts.database), parts.config.data / "repositories")
-    machine.equip(replace(machine.equipment, forge=forge))
+    await machine.equip(replace(machine.equipment, forge=forge))
     assert await machine.worker.deliver(session_id, 1, verdict) == END
     parked = (await find(world, task)).session
     assert (parked.state, parked.state_reason) == (State.IDLE, Reason.PUSH_PENDING)
@@ -317,7 +319,7 @@ async def test_a_forge_that_stays_away_for_a_day_ends_the_session(
     task = await create(world, WRITE)
     parts = world.parts
     forge = Down(StoredRecords(parts.database), parts.config.data / "repositories")
-    machine.equip(replace(machine.equipment, forge=forge))
+    await machine.equip(replace(machine.equipment, forge=forge))
     await machine.run(task)
     parked = (await find(world, task)).session
     assert (parked.state, parked.state_reason) == (State.IDLE, Reason.REPOSITORY_UNAVAILABLE)
