@@ -28,6 +28,7 @@ from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
+from journeyman.forge.embedded.texts import Texts
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
@@ -39,6 +40,7 @@ from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
+from journeyman.service.custom_agents import CustomAgents
 from journeyman.service.elsewhere import Elsewhere
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
@@ -107,6 +109,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
+        custom_agents=CustomAgents(Texts(forge.path)),
         browsing=Browsing(database, tasks),
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),

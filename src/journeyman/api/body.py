@@ -18,11 +18,14 @@ from journeyman.domain.errors import AppError, Code, invalid
 T = TypeVar("T", bound=msgspec.Struct)
 
 LIMIT = 4 * 1024 * 1024
-PLACE = re.compile(r"Expected `(?P<wanted>[^`|]+).*at `\$\.(?P<field>[^`.\[]+)")
+PLACE = re.compile(r"at `\$\.(?P<path>[^`\[]+)[^`]*`$")
+WANTED = re.compile(r"Expected `(?P<kind>[^`|]+)")
+UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)` - at", re.DOTALL)
 KINDS = {
     "str": "a string",
     "bool": "a boolean",
     "int": "an integer",
+    "float": "a number",
     "array": "an array",
     "object": "an object",
 }
@@ -62,11 +65,24 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def wrong_type(message: str, values: dict[str, Any]) -> AppError:
+    """*message*: what msgspec says is wrong with *values*."""
     place = PLACE.search(message)
     assert place is not None, message
-    field, wanted = place["field"], KINDS[place["wanted"].strip()]
-    found = msgspec.json.encode(values[field]).decode()[:100]
-    return invalid_request(f"For 'properties/{field}', {found} is not {wanted}.", field, "invalid")
+    found: Any = values
+    for step in place["path"].split("."):
+        found = found[step]
+    shown = msgspec.json.encode(found).decode()[:100]
+    where, field = place["path"].replace(".", "/"), place["path"]
+    text = f"For 'properties/{where}', {shown} {_fault(message)}."
+    return invalid_request(text, field, "invalid")
+
+
+def _fault(message: str) -> str:
+    if wanted := WANTED.match(message):
+        return f"is not {KINDS[wanted['kind'].strip()]}"
+    if unknown := UNKNOWN.match(message):
+        return f"has a key {unknown['name'][:100]!r} that is not known"
+    return "is out of range"
 
 
 def text(value: str | None, field: str) -> str | None:

@@ -15,6 +15,7 @@ from journeyman.api.exchange import addresses_of
 from journeyman.domain.errors import invalid, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.tasks import Task
+from journeyman.forge import Access
 from journeyman.service import Services
 
 PATCH = "application/vnd.github.patch"
@@ -59,6 +60,10 @@ class Extensions:
         )
         return _answer(request, task)
 
+    async def pause(self, request: Request, principal: Principal) -> Response:
+        task_id = await self._task_id(request, principal)
+        return _answer(request, await self._services.sessions.pause(principal, task_id))
+
     async def archive(self, request: Request, principal: Principal) -> Response:
         return await self._archive(request, principal, archived=True)
 
@@ -66,15 +71,27 @@ class Extensions:
         return await self._archive(request, principal, archived=False)
 
     async def _archive(self, request: Request, principal: Principal, *, archived: bool) -> Response:
+        task_id = await self._task_id(request, principal)
+        return _answer(request, await self._services.tasks.archive(principal, task_id, archived))
+
+    async def _task_id(self, request: Request, principal: Principal) -> str:
         """Under both spellings of a task's address."""
-        task_id = request.path_params["task_id"]
+        task_id: str = request.path_params["task_id"]
         if "repo" in request.path_params:
-            owner, name = request.path_params["owner"], request.path_params["repo"]
-            access = await self._services.identity.access(principal, owner, name)
+            access = await self._access(request, principal)
             task = (await self._services.tasks.get(principal, task_id)).task
             if task.repository.id != access.repository.id:
                 raise not_found("This task is in another repository.")
-        return _answer(request, await self._services.tasks.archive(principal, task_id, archived))
+        return task_id
+
+    async def _access(self, request: Request, principal: Principal) -> Access:
+        owner, name = request.path_params["owner"], request.path_params["repo"]
+        return await self._services.identity.access(principal, owner, name)
+
+    async def custom_agents(self, request: Request, principal: Principal) -> Response:
+        access = await self._access(request, principal)
+        found = await self._services.custom_agents.list(access)
+        return responses.as_json(wire.custom_agents(found))
 
     async def models(self, _request: Request, _principal: Principal) -> Response:
         return responses.as_json(wire.models(self._services.models.list()))

@@ -135,17 +135,21 @@ def _apps(services: Services) -> list[BaseRoute]:
 
 def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRoute]:
     more, task = Extensions(services), "/agents/tasks/{task_id}"
-    in_repository = "/agents/repos/{owner}/{repo}/tasks/{task_id}"
+    repository = "/agents/repos/{owner}/{repo}"
     return [
         route(f"{task}/events", GET=gate.signed(events.list, needs=READ)),
         route(f"{task}/patch", GET=gate.signed(more.patch, needs=READ)),
         route(f"{task}/cancel", POST=gate.signed(more.cancel, needs=WRITE)),
         route(f"{task}/steer", POST=gate.signed(more.steer, needs=WRITE, writes=True)),
-        route(f"{task}/archive", POST=gate.signed(more.archive, needs=WRITE)),
-        route(f"{task}/unarchive", POST=gate.signed(more.unarchive, needs=WRITE)),
         *(
-            route(f"{in_repository}/{verb}", POST=gate.signed(endpoint, needs=WRITE))
-            for verb, endpoint in (("archive", more.archive), ("unarchive", more.unarchive))
+            route(f"{place}/{verb}", POST=gate.signed(endpoint, needs=WRITE))
+            for place in (task, f"{repository}/tasks/{{task_id}}")
+            for verb, endpoint in (
+                ("pause", more.pause),
+                ("archive", more.archive),
+                ("unarchive", more.unarchive),
+            )
         ),
+        route(f"{repository}/custom-agents", GET=gate.signed(more.custom_agents, needs=READ)),
         route("/agents/models", GET=gate.signed(more.models, needs=READ)),
     ]

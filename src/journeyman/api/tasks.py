@@ -13,6 +13,7 @@ from journeyman.api import body, pagination, parameters, responses, wire
 from journeyman.api.errors import invalid_request
 from journeyman.api.exchange import addresses_of
 from journeyman.domain.errors import invalid, not_found
+from journeyman.domain.limits import NONE_GIVEN, Limits
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Revision, TaskPage
 from journeyman.domain.tasks import NewTask
@@ -20,6 +21,15 @@ from journeyman.forge import Access
 from journeyman.service import Services
 
 LONGEST_KEY = 255
+
+
+class GivenLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """Of ours, so a name that is not known is a mistake. 0: none."""
+
+    minutes: float | None = None
+    steps: int | None = None
+    tokens: int | None = None
+    credits: float | None = None
 
 
 class CreateTask(msgspec.Struct):
@@ -33,6 +43,7 @@ class CreateTask(msgspec.Struct):
     create_pull_request: bool = False
     base_ref: str | None = None
     head_ref: str | None = None
+    limits: GivenLimits | None = None
 
 
 class Tasks:
@@ -99,6 +110,7 @@ def new_task(asked: CreateTask) -> NewTask:
         create_pull_request=asked.create_pull_request,
         base_ref=body.text(asked.base_ref, "base_ref"),
         head_ref=body.text(asked.head_ref, "head_ref"),
+        limits=Limits(**msgspec.structs.asdict(asked.limits)) if asked.limits else NONE_GIVEN,
     )
 
 

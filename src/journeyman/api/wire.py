@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from journeyman.agent.customisation.profiles import Profile
 from journeyman.api.exchange import Addresses
 from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
 from journeyman.domain.events import Event, NewEvent
@@ -134,6 +135,21 @@ class ModelListOut(msgspec.Struct):
     models: list[ModelOut]
 
 
+class CustomAgentOut(msgspec.Struct):
+    """*id*: what `custom_agent` of a new task says."""
+
+    id: str
+    name: str
+    description: str
+    path: str
+    tools: list[str] | UnsetType
+    models: list[str] | UnsetType
+
+
+class CustomAgentListOut(msgspec.Struct):
+    custom_agents: list[CustomAgentOut]
+
+
 def time(at: datetime) -> str:
     """RFC 3339 in UTC, whole seconds."""
     return at.astimezone(UTC).isoformat()[:19] + "Z"
@@ -246,4 +262,19 @@ def event_list(found: Sequence[Event], total: int) -> EventListOut:
 def models(found: Sequence[ModelInfo]) -> ModelListOut:
     return ModelListOut(
         [ModelOut(m.id, m.name, m.provider, m.healthy, m.detail or UNSET) for m in found]
+    )
+
+
+def custom_agents(found: Sequence[Profile]) -> CustomAgentListOut:
+    return CustomAgentListOut([_custom_agent(profile) for profile in found])
+
+
+def _custom_agent(found: Profile) -> CustomAgentOut:
+    return CustomAgentOut(
+        found.id,
+        found.name,
+        found.description,
+        found.path,
+        UNSET if found.tools is None else list(found.tools),
+        list(found.models) or UNSET,
     )

@@ -98,6 +98,10 @@ class Client:
         answer = self.request("POST", f"/agents/tasks/{task_id}/cancel")
         return dict(answer.json()) if answer.content else {}
 
+    def pause(self, task_id: str) -> dict[str, Any]:
+        task: dict[str, Any] = self._json("POST", f"/agents/tasks/{task_id}/pause")
+        return task
+
     def steer(self, task_id: str, message: str) -> dict[str, Any]:
         body = {"content": message}
         answer = self.request("POST", f"/agents/tasks/{task_id}/steer", json=body)
@@ -106,6 +110,11 @@ class Client:
     def list_models(self) -> list[dict[str, Any]]:
         models: list[dict[str, Any]] = self._json("GET", "/agents/models")["models"]
         return models
+
+    def list_custom_agents(self, repository: str) -> list[dict[str, Any]]:
+        answer = self._json("GET", f"/agents/repos/{repository}/custom-agents")
+        agents: list[dict[str, Any]] = answer["custom_agents"]
+        return agents
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Raises AppError for anything but success."""

@@ -45,6 +45,24 @@ def add(
         output.hint(f"a first task: journeyman task create {added.full_name} PROMPT")
 
 
+@repo.command()
+def rename(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NEW", help="Without OWNER/.", show_default=False)],
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rename a repository; under the former name, clients and git are led to the new one."""
+    import asyncio
+
+    renamed = asyncio.run(_rename(options.operating(data, config), repository, name))
+    if as_json:
+        output.print_json(_as_json(renamed))
+    else:
+        print(f"renamed {repository} to {renamed.full_name}")
+
+
 @repo.command("list")
 def list_(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
@@ -70,6 +88,13 @@ async def _add(config: Config, full_name: str, source: str, *, private: bool) ->
 
     async with app.administration(config) as administration:
         return await administration.add_repository(full_name, source, private=private)
+
+
+async def _rename(config: Config, full_name: str, name: str) -> Repository:
+    from journeyman import app
+
+    async with app.administration(config) as administration:
+        return await administration.rename_repository(full_name, name)
 
 
 async def _list(config: Config) -> Sequence[Repository]:

@@ -1,4 +1,4 @@
-"""`journeyman task …` and `models`: what a user asks a server for."""
+"""`journeyman task …`, `models` and `custom-agents`: what a user asks a server for."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id.", show
 def register(root: typer.Typer) -> None:
     root.add_typer(task, name="task")
     root.command("models")(models)
+    root.command("custom-agents")(custom_agents)
 
 
 @task.command()
@@ -43,6 +44,12 @@ def create(
     pull_request: Annotated[
         bool | None, typer.Option("--pull-request/--no-pull-request", help="Open a pull request.")
     ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Of work in each session; 0: no limit.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Replies of the model.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Sent and received.")] = None,
+    max_credits: Annotated[float | None, typer.Option(help="Money; one is 0.01 USD.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it ends.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show the log until it ends.")] = False,
     url: options.Url = None,
@@ -56,11 +63,13 @@ def create(
         "model": model,
         "custom_agent": custom_agent,
         "create_pull_request": pull_request,
+        "limits": _given(
+            minutes=max_minutes, steps=max_steps, tokens=max_tokens, credits=max_credits
+        ),
     }
-    body = {key: value for key, value in body.items() if value is not None}
     full_name = _full_name(repository)
     with _client(url) as client:
-        made = client.create_task(full_name, body)
+        made = client.create_task(full_name, _given(**body) or {})
         if wait or follow:
             from journeyman.cli import watch
 
@@ -174,6 +183,18 @@ def cancel(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = F
 
 
 @task.command()
+def pause(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
+    """Let a task rest after the turn that it is in, until you say something to it."""
+    with _client(url) as client:
+        found = client.pause(task_id)
+    if as_json:
+        output.print_json(found)
+    else:
+        output.console().print(output.state(found["state"], found.get("state_reason")))
+        output.hint(f"go on with: journeyman task steer {task_id} MESSAGE")
+
+
+@task.command()
 def steer(
     task_id: TaskId,
     message: Annotated[str, typer.Argument(help="Heard at the next turn.", show_default=False)],
@@ -208,6 +229,24 @@ def models(url: options.Url = None, as_json: options.AsJson = False) -> None:
     output.print_table(("MODEL", "PROVIDER", "HEALTH", ""), rows)
 
 
+def custom_agents(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/REPO", show_default=False)],
+    url: options.Url = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List what may be named in --custom-agent for a repository."""
+    full_name = _full_name(repository)
+    with _client(url) as client:
+        found = client.list_custom_agents(full_name)
+    if as_json:
+        output.print_json(found)
+    elif not found:
+        output.hint(f"no custom agents in {full_name}; they are files of .github/agents/")
+    else:
+        rows = [(agent["id"], agent["name"], agent["description"]) for agent in found]
+        output.print_table(("CUSTOM AGENT", "NAME", ""), rows)
+
+
 # --- What was typed ------------------------------------------------------------------------------
 
 
@@ -216,6 +255,11 @@ def _client(url: str | None) -> Client:
     from journeyman.cli.client import Client
 
     return Client(config.load_client(url=url))
+
+
+def _given(**values: object) -> dict[str, object] | None:
+    """Those that were typed; None when none was."""
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _full_name(text: str) -> str:

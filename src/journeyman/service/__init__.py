@@ -12,6 +12,7 @@ from journeyman.service.apps import Apps
 from journeyman.service.browsing import Browsing
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
+from journeyman.service.custom_agents import CustomAgents
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
 from journeyman.service.identity import Identity
@@ -34,6 +35,7 @@ class Services:
     events: Events
     patches: Patches
     models: Models
+    custom_agents: CustomAgents
     browsing: Browsing
     oauth: OAuth
     consents: Consents

@@ -7,6 +7,7 @@ import pytest
 from journeyman.api import body, tasks
 from journeyman.api.tasks import CreateTask
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.limits import NONE_GIVEN, Limits
 from journeyman.domain.tasks import NewTask
 from tests.unit.api.requests import request
 
@@ -27,6 +28,21 @@ async def test_a_whole_body_becomes_a_new_task() -> None:
         b'"base_ref": "main", "head_ref": "fix", "unknown": [1]}',
     )
     assert tasks.new_task(asked) == NewTask("Fix it", "auto", "x", True, "main", "fix")
+
+
+async def test_limits_are_as_given_and_null_is_absent() -> None:
+    given = b'{"prompt": "x", "limits": {"minutes": 5, "steps": 0, "credits": 1.5, "tokens": null}}'
+    assert tasks.new_task(await read(given)).limits == Limits(5, 0, None, 1.5)
+    for nothing in (b'{"prompt": "x", "limits": null}', b'{"prompt": "x", "limits": {}}'):
+        assert tasks.new_task(await read(nothing)).limits == NONE_GIVEN
+
+
+@pytest.mark.parametrize("value", [b"-1", b"1000000000000", b"1" + b"0" * 400])
+async def test_a_limit_out_of_bounds_is_named(value: bytes) -> None:
+    for name in (b"minutes", b"steps"):
+        error = await refused(b'{"prompt": "x", "limits": {"%b": %b}}' % (name, value))
+        assert error.code is Code.INVALID
+        assert [item.field for item in error.fields] == [f"limits.{name.decode()}"]
 
 
 async def test_null_and_empty_are_absent() -> None:
@@ -72,6 +88,22 @@ async def test_a_missing_prompt_is_named_as_github_does(content: bytes) -> None:
             b'{"prompt": "x", "create_pull_request": "true"}',
             "create_pull_request",
             "For 'properties/create_pull_request', \"true\" is not a boolean.",
+        ),
+        (b'{"prompt": "x", "limits": 5}', "limits", "For 'properties/limits', 5 is not an object."),
+        (
+            b'{"prompt": "x", "limits": {"minutes": "5"}}',
+            "limits.minutes",
+            "For 'properties/limits/minutes', \"5\" is not a number.",
+        ),
+        (
+            b'{"prompt": "x", "limits": {"steps": 1.5}}',
+            "limits.steps",
+            "For 'properties/limits/steps', 1.5 is not an integer.",
+        ),
+        (
+            b'{"prompt": "x", "limits": {"a\\n`b": 5}}',
+            "limits",
+            "For 'properties/limits', {\"a\\n`b\":5} has a key 'a\\n`b' that is not known.",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import shutil
 import httpx
 import pytest
 
+from journeyman.domain.limits import DEFAULTS, Limits
 from tests.unit.api.conftest import HOST, TASKS, World
 
 
@@ -55,6 +56,14 @@ async def test_a_form_content_type_is_read_as_json(alice: httpx.AsyncClient) -> 
     assert response.status_code == 201
 
 
+async def test_limits_stand_in_for_the_servers_own(world: World, alice: httpx.AsyncClient) -> None:
+    body = {"prompt": "x", "limits": {"steps": 5, "credits": 0.5}}
+    task = (await alice.post(TASKS, json=body)).json()
+    principal = await world.services.identity.authenticate(world.tokens["alice"])
+    session = (await world.services.tasks.get(principal, task["id"])).task.session
+    assert session.limits == Limits(minutes=DEFAULTS.minutes, steps=5, credits=0.5)
+
+
 async def test_branches_may_be_written_as_refs(world: World, alice: httpx.AsyncClient) -> None:
     body = {"prompt": "x", "base_ref": "refs/heads/main", "head_ref": "refs/heads/fix"}
     task = (await alice.post(TASKS, json=body)).json()
@@ -75,6 +84,8 @@ async def test_branches_may_be_written_as_refs(world: World, alice: httpx.AsyncC
         ({"prompt": "x", "base_ref": "a\u0000b"}, "base_ref", "invalid"),
         ({"prompt": "x", "head_ref": "main"}, "head_ref", "custom"),
         ({"prompt": "x", "model": "gpt-0"}, "model", "custom"),
+        ({"prompt": "x", "limits": {"minutes": -1}}, "limits.minutes", "invalid"),
+        ({"prompt": "x", "limits": {"hours": 1}}, "limits", "invalid"),
     ],
 )
 async def test_bad_input_names_the_field(

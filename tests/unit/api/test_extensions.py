@@ -1,11 +1,14 @@
-"""Cancel, steer, archive, patch, models."""
+"""Cancel, pause, steer, archive, patch, models, custom agents."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import httpx
 import pytest
 
 from journeyman.domain.sessions import State
+from tests.conftest import git
 from tests.unit.api.conftest import TASKS, World, create
 from tests.unit.api.test_get_task import finish
 
@@ -87,7 +90,24 @@ async def test_a_task_is_archived_under_both_of_its_addresses(alice: httpx.Async
     assert (await alice.post(elsewhere)).status_code == 404
 
 
-@pytest.mark.parametrize("verb", ["cancel", "steer", "archive", "unarchive"])
+async def test_a_paused_task_rests_until_a_message_comes(
+    world: World, alice: httpx.AsyncClient
+) -> None:
+    made = await create(alice)
+    for address in (f"/agents/tasks/{made}/pause", f"{TASKS}/{made}/pause"):
+        paused = await alice.post(address)
+        assert (paused.status_code, paused.json()["state"]) == (200, "idle")
+        assert paused.json()["state_reason"] == "paused"
+    elsewhere = f"/agents/repos/octo/other/tasks/{made}/pause"
+    assert (await alice.post(elsewhere)).status_code == 404
+    resumed = await alice.post(f"/agents/tasks/{made}/steer", json={"content": "Go on."})
+    assert resumed.json()["state"] == "queued"
+    await finish(world, made, State.COMPLETED)
+    late = await alice.post(f"/agents/tasks/{made}/pause")
+    assert (late.status_code, late.json()["errors"][0]["code"]) == (422, "unprocessable")
+
+
+@pytest.mark.parametrize("verb", ["cancel", "pause", "steer", "archive", "unarchive"])
 async def test_readers_may_change_nothing_and_strangers_find_nothing(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, mallory: httpx.AsyncClient, verb: str
 ) -> None:
@@ -114,3 +134,40 @@ async def test_the_patch_is_text_and_empty_while_nothing_changed(
 async def test_the_models_are_listed(mallory: httpx.AsyncClient) -> None:
     models = (await mallory.get("/agents/models")).json()["models"]
     assert "script" in [model["id"] for model in models]
+
+
+async def test_the_custom_agents_are_those_of_the_default_branch(
+    world: World, alice: httpx.AsyncClient, mallory: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    where = tmp_path / "source/.github/agents"
+    where.mkdir(parents=True)
+    (where / "tester.agent.md").write_text(
+        "---\nname: Tester\ndescription: Writes tests.\ntools: [view, bash]\nmodel: local\n---\nHi"
+    )
+    (where / "plain.md").write_text("---\ndescription: x\n---\nHi")
+    git("init", "-q", "-b", "main", cwd=tmp_path / "source")
+    git("add", "-A", cwd=tmp_path / "source")
+    git("commit", "-qm", "x", cwd=tmp_path / "source")
+    await world.administration.add_repository("alice/own", str(tmp_path / "source"))
+
+    listed = await alice.get("/agents/repos/Alice/own/custom-agents")
+    assert listed.json()["custom_agents"] == [
+        {
+            "id": "plain",
+            "name": "plain",
+            "description": "x",
+            "path": ".github/agents/plain.md",
+        },
+        {
+            "id": "tester",
+            "name": "Tester",
+            "description": "Writes tests.",
+            "path": ".github/agents/tester.agent.md",
+            "tools": ["view", "bash"],
+            "models": ["local"],
+        },
+    ]
+    assert (await alice.get("/agents/repos/octo/hello/custom-agents")).json() == {
+        "custom_agents": []
+    }
+    assert (await mallory.get("/agents/repos/alice/own/custom-agents")).status_code == 404

@@ -62,6 +62,23 @@ def test_what_is_no_repository_is_one_line(
     assert json.loads(on_data("repo", "list", "--json").out) == []
 
 
+def test_a_repository_is_renamed_under_its_owner(on_data: Run, source: Path) -> None:
+    for name in ("alice/hello", "alice/other"):
+        on_data("repo", "add", name, str(source))
+    renamed = on_data("repo", "rename", "alice/hello", "greeting")
+    assert (renamed.code, renamed.out) == (0, "renamed alice/hello to alice/greeting\n")
+    for arguments, code, says in (
+        (("alice/nothing", "new"), 1, "no repository 'alice/nothing'"),
+        (("alice/greeting", "other"), 1, "alice/other already"),
+        (("alice/greeting", "bob/new"), 2, "'bob/new' is not a name"),
+    ):
+        refused = on_data("repo", "rename", *arguments)
+        assert (refused.code, refused.out) == (code, "")
+        assert says in refused.err
+    listed = json.loads(on_data("repo", "list", "--json").out)
+    assert {one["full_name"] for one in listed} == {"alice/greeting", "alice/other"}
+
+
 def test_a_token_is_printed_alone_and_never_again(on_data: Run) -> None:
     made = on_data("token", "create", "--user", "alice", "--note", "ci", "--expires-days", "7")
     secret = made.out.strip()

@@ -35,7 +35,8 @@ def test_create_passes_every_option_on(api: Api, journeyman: Run) -> None:
     api.on(CREATE, as_json(task("queued"), 201))
     options = ["--base", "main", "--head", "topic", "--model", "local:coder"]
     more = ["--custom-agent", "tester", "--no-pull-request"]
-    journeyman("task", "create", "alice/hello", "Fix it.", *options, *more)
+    limits = ["--max-minutes", "1.5", "--max-steps", "0", "--max-tokens", "9", "--max-credits", "2"]
+    journeyman("task", "create", "alice/hello", "Fix it.", *options, *more, *limits)
     expected = {
         "prompt": "Fix it.",
         "base_ref": "main",
@@ -43,6 +44,7 @@ def test_create_passes_every_option_on(api: Api, journeyman: Run) -> None:
         "model": "local:coder",
         "custom_agent": "tester",
         "create_pull_request": False,
+        "limits": {"minutes": 1.5, "steps": 0, "tokens": 9, "credits": 2.0},
     }
     assert api.asked[0].body == expected
 
@@ -246,6 +248,23 @@ def test_cancel_and_steer(api: Api, journeyman: Run) -> None:
     assert journeyman("task", "cancel", ID).out.strip() == "⊘ cancelled"
     assert journeyman("task", "steer", ID, "Use tabs.").code == 0
     assert api.asked[-1].body == {"content": "Use tabs."}
+
+
+def test_pause_says_how_to_go_on(api: Api, journeyman: Run) -> None:
+    api.on(f"POST /agents/tasks/{ID}/pause", as_json(task("idle", state_reason="paused")))
+    done = journeyman("task", "pause", ID)
+    assert "idle" in done.out
+    assert f"journeyman task steer {ID} MESSAGE" in done.err
+
+
+def test_custom_agents(api: Api, journeyman: Run) -> None:
+    agent = {"id": "tester", "name": "Tester", "description": "Tests.", "path": "x"}
+    asked = "GET /agents/repos/alice/hello/custom-agents"
+    api.on(asked, as_json({"custom_agents": [agent]}), as_json({"custom_agents": []}))
+    assert json.loads(journeyman("custom-agents", "alice/hello", "--json").out) == [agent]
+    none = journeyman("custom-agents", "alice/hello")
+    assert (none.code, none.out) == (0, "")
+    assert "no custom agents in alice/hello" in none.err
 
 
 def test_models(api: Api, journeyman: Run) -> None:

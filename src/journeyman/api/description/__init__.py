@@ -1,12 +1,12 @@
 """The OpenAPI description: GitHub's, as far as it is served here, and that of our own routes.
 
 `github.json` is cut out of GitHub's published description (MIT, see LICENSE-github) and not edited
-by hand; `journeyman.json` is written by hand. Knows nothing of the route table; a test compares.
+by hand; `journeyman.json` is written by hand, and laid over it. Knows nothing of the route table; a
+test compares.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 from functools import cache
 from importlib.resources import files
@@ -22,12 +22,7 @@ ERROR = {"$ref": "#/components/responses/error"}
 def document() -> dict[str, Any]:
     """Both as one document. Not to be changed by its readers."""
     github, own = _load("github.json"), _load("journeyman.json")
-    paths = copy.deepcopy(github["paths"])
-    for path, operations in own["paths"].items():
-        paths.setdefault(path, {}).update(operations)
-    for place in own["also"]:
-        operation = paths[place["path"]][place["method"]]
-        operation["responses"].setdefault(place["status"], {}).update(place["response"])
+    paths = _laid_over(github["paths"], own["paths"])
     for operations in paths.values():
         for operation in operations.values():
             operation["responses"].setdefault("default", ERROR)
@@ -43,6 +38,16 @@ def document() -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {**parts, "securitySchemes": SECURITY},
     }
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    """Objects are joined key by key, lists one after the other; else *above* counts."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        joined = {key: _laid_over(below.get(key), value) for key, value in above.items()}
+        return {**below, **joined}
+    if isinstance(below, list) and isinstance(above, list):
+        return below + above
+    return above
 
 
 def _load(name: str) -> dict[str, Any]:
