@@ -1,0 +1,32 @@
+"""What axe finds wrong with the pages, in both themes, wide and on a phone."""
+
+from __future__ import annotations
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+WIDTHS = (1440, 390)
+THEMES = ("light", "dark")
+
+
+def faults(page: Page, name: str = "") -> list[str]:
+    """Of the page as it stands now; empty when axe finds nothing. Leaves the window as it was."""
+    size = page.viewport_size
+    found = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{name or page.url} {theme} {width}: {fault}" for fault in _violations(page)]
+    page.emulate_media(color_scheme="null", reduced_motion="null")
+    if size is not None:
+        page.set_viewport_size(size)
+    return found
+
+
+def _violations(page: Page) -> list[str]:
+    return [
+        f"{rule['id']}: {node['html']}\n    {node['failureSummary']}"
+        for rule in Axe().run(page).response["violations"]
+        for node in rule["nodes"]
+    ]
