@@ -53,9 +53,11 @@ from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
 from journeyman.service.records import StoredRecords
+from journeyman.service.reviews import Reviews
 from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
+from journeyman.service.templates import Templates
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
@@ -101,11 +103,12 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
     tasks = Tasks(database, sending, forge, models, limits=config.limits)
+    sessions = Sessions(database, sending, tasks, live)
     history = History(forge.path)
     services = Services(
         identity=Identity(forge),
         tasks=tasks,
-        sessions=Sessions(database, sending, tasks, live),
+        sessions=sessions,
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
@@ -116,6 +119,8 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         apps=Apps(database, tokens),
         logins=Logins(database),
         pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history)),
+        reviews=Reviews(database, tasks, sessions),
+        templates=Templates(database),
         histories=Histories(history),
         secrets=Secrets(database, Vault(config.data / "secrets.key")),
         configurations=Configurations(database),

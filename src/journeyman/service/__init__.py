@@ -20,9 +20,11 @@ from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
+from journeyman.service.reviews import Reviews
 from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
+from journeyman.service.templates import Templates
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Services:
     apps: Apps
     logins: Logins
     pulls: Pulls
+    reviews: Reviews
+    templates: Templates
     histories: Histories
     secrets: Secrets
     configurations: Configurations

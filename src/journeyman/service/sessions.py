@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -82,13 +83,24 @@ class Sessions:
     async def steer(self, principal: Principal, task_id: str, content: str) -> Task:
         """A message for the agent, read at its next turn; the answer while it waits for one; a
         new session on the same branch after the end."""
+        return await self.steer_with(principal, task_id, content, _nothing_else)
+
+    async def steer_with(
+        self, principal: Principal, task_id: str, content: str, also: Callable[[Connection], None]
+    ) -> Task:
+        """As `steer`; *also* is written in the same transaction."""
         if not content.strip() or len(content) > PROMPT_LIMIT:
             raise invalid(
                 "content",
                 f"content has {len(content)} characters; give between 1 and {PROMPT_LIMIT}.",
             )
         task = await self._writable(principal, task_id)
-        await self._database.write(lambda tx: self._deliver(tx, principal, task, content))
+
+        def deliver(tx: Connection) -> None:
+            self._deliver(tx, principal, task, content)
+            also(tx)
+
+        await self._database.write(deliver)
         self._live.notify(task_id)
         return (await self._tasks.get(principal, task_id)).task
 
@@ -158,6 +170,10 @@ class Sessions:
                 return task
             await asyncio.sleep(CANCEL_POLL_SECONDS)
         return task
+
+
+def _nothing_else(_tx: Connection) -> None:
+    pass
 
 
 def _has_more_than_its_branch(session: Session) -> bool:

@@ -323,6 +323,47 @@ checkpoint = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
 )
 
+review = sa.Table(
+    "review",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("pull_id", sa.ForeignKey("pull.id"), nullable=False, index=True),
+    sa.Column("user_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("task_id", sa.ForeignKey("task.id"), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+review_comment = sa.Table(
+    "review_comment",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("pull_id", sa.ForeignKey("pull.id"), nullable=False),
+    sa.Column("user_id", sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("review_id", sa.ForeignKey("review.id")),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("line", sa.Integer, nullable=False),
+    sa.Column("side", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index(None, "pull_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+template = sa.Table(
+    "template",
+    metadata,
+    sa.Column("id", BigId, primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("repository_id", "name"),
+    sqlite_autoincrement=True,
+)
+
 idempotency_key = sa.Table(
     "idempotency_key",
     metadata,

@@ -436,6 +436,60 @@ def _sign_in() -> None:
         ),
         sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_agent_configuration")),
     )
+    op.create_table(
+        "review",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("pull_id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["pull_id"], ["pull.id"], name=op.f("fk_review_pull_id")),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_review_task_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["account.id"], name=op.f("fk_review_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_pull_id"), "review", ["pull_id"], unique=False)
+    op.create_table(
+        "review_comment",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("pull_id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
+        sa.Column("review_id", BIG_ID, nullable=True),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["pull_id"], ["pull.id"], name=op.f("fk_review_comment_pull_id")),
+        sa.ForeignKeyConstraint(
+            ["review_id"], ["review.id"], name=op.f("fk_review_comment_review_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account.id"], name=op.f("fk_review_comment_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_comment")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_pull_id_user_id"), "review_comment", ["pull_id", "user_id"], unique=False
+    )
+    op.create_table(
+        "template",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_template_repository_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_template")),
+        sa.UniqueConstraint("repository_id", "name", name=op.f("uq_template_repository_id_name")),
+        sqlite_autoincrement=True,
+    )
     _register_the_clients_that_are_known()
 
 
