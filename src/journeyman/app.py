@@ -33,7 +33,7 @@ from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Equipment, Exposed
-from journeyman.sandbox import Guarantee, bubblewrap, provisions
+from journeyman.sandbox import Guarantee, Provision, bubblewrap, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -140,11 +140,22 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
     """Take runs from the queue for as long as the context lasts."""
     config = parts.config
     ledger = Ledger(parts.database, parts.live)
-    secrets = parts.services.secrets
+    secrets, configurations = parts.services.secrets, parts.services.configurations
+    provided = _provisions(config)
 
     async def exposed(repository: Repository) -> Exposed:
         return Exposed(
             await secrets.environment_for(repository), await secrets.masked_for(repository)
+        )
+
+    async def provision(repository: Repository) -> Provision:
+        said = await configurations.of_repository(repository)
+        return await provided.provision(
+            provisions.Wishes(
+                enabled=said.is_firewall_enabled,
+                recommended=said.is_firewall_recommended_allowlist_enabled,
+                entries=said.custom_allowlist,
+            )
         )
 
     equipment = Equipment(
@@ -157,7 +168,7 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         models=parts.models,
         workspaces=config.data / "workspaces",
         public_url=public_url,
-        provision=_provisions(config).provision,
+        provision=provision,
         exposed=exposed,
     )
     await equipment.sandboxes.sweep()
@@ -356,7 +367,10 @@ def _provisions(config: Config) -> provisions.Provisions:
             enabled=firewall.enabled,
             recommended=firewall.recommended,
             allow=firewall.allow,
+            setup_allow=firewall.setup_allow,
+            mcp_allow=firewall.mcp_allow,
             allowed_networks=firewall.allowed_networks,
+            repositories=firewall.repositories,
         )
     )
 

@@ -118,6 +118,23 @@ def test_what_the_firewall_blocked_is_told_to_everybody(client: Client) -> None:
     assert "> - `blocked.invalid:80` (http block)" in body
 
 
+def test_a_repositorys_own_allowlist_counts(client: Client) -> None:
+    settings = f"/repos/{REPOSITORY}/copilot/cloud-agent/configuration"
+    fetch = "Fetch\n\n```sh\ncurl -sS http://below.listed.invalid/ || true\n```\n"
+    allowlist = ["listed.invalid", "no*host"]
+    client.http.put(settings, json={"custom_allowlist": allowlist}).raise_for_status()
+    try:
+        task = client.wait(client.create(REPOSITORY, fetch)["id"])
+    finally:
+        client.http.put(settings, json={}).raise_for_status()
+    events = client.events(task["id"])
+    results = [e["data"] for e in events if e["type"] == "tool.execution_complete"]
+    assert any("did not answer" in str(result.get("result")) for result in results)
+    assert not [event for event in events if event["type"] == "firewall.blocked"]
+    told = [str(event["data"].get("message")) for event in events]
+    assert any("'no*host' is not a host" in message for message in told)
+
+
 def test_a_prompt_without_a_block_says_how_to_configure_a_model(client: Client) -> None:
     task = client.wait(client.create(REPOSITORY, "Please fix the bug")["id"])
     assert (task["state"], task["state_reason"]) == ("failed", "model_not_configured")

@@ -350,10 +350,11 @@ def _check_database(url: str) -> None:
 
 
 def _check_firewall(firewall: Firewall) -> None:
-    try:
-        Rules(firewall.allow)
-    except ValueError as error:
-        raise _wrong("firewall.allow", f"firewall.allow: {error}.") from None
+    for name in ("allow", "setup_allow", "mcp_allow"):
+        try:
+            Rules(getattr(firewall, name))
+        except ValueError as error:
+            raise _wrong(f"firewall.{name}", f"firewall.{name}: {error}.") from None
     try:
         addresses.ranges(firewall.allowed_networks)
     except ValueError as error:

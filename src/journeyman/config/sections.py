@@ -71,6 +71,12 @@ class Firewall:
     """The package indexes that pip, npm, apt and Go use on this machine."""
     allow: Names = ()
     """More hosts: `host`, `*.host` for what is below it, `host:port`."""
+    setup_allow: Names = ()
+    """More hosts for a repository's setup steps alone."""
+    mcp_allow: Names = ()
+    """More hosts for MCP servers alone."""
+    repositories: bool = True
+    """Whether a repository's administrators may add hosts and turn the firewall off."""
     allowed_networks: Names = ()
     """Ranges that are not public, to which allowed names may lead."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from journeyman.agent.customisation import repository
-from journeyman.agent.customisation.documents import Problem
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.instructions import Briefing, system_prompt
@@ -46,12 +45,19 @@ def instructions(
     return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
 
 
-def told(found: Customisation, profile: Profile | None, model: Model) -> list[NewEvent]:
-    """What the session shows of its customisation: what is in use, and what is wrong."""
+def told(
+    found: Customisation, profile: Profile | None, model: Model, *, ignored: Sequence[str] = ()
+) -> list[NewEvent]:
+    """What the session shows of its customisation: what is in use, and what is wrong.
+
+    *ignored*: entries of the repository's allowlist that mean nothing.
+    """
+    problems = [*found.problems, *(profile.problems if profile else ())]
+    unknown = [f"custom_allowlist: {entry!r} is not a host or a URL" for entry in ignored]
     return [
         *(_used(f"Instructions in use: {', '.join(found.used)}", found.used) if found.used else ()),
         *(_used(_as(profile, model), [profile.path]) if profile else ()),
-        *_warnings([*found.problems, *(profile.problems if profile else ())]),
+        *_warnings([*map(str, problems), *unknown]),
     ]
 
 
@@ -65,8 +71,8 @@ def _as(profile: Profile, model: Model) -> str:
     return f"Custom agent in use: {profile.id}, from {profile.path}, with {model.id}{wanted}"
 
 
-def _warnings(problems: Sequence[Problem]) -> list[NewEvent]:
-    said = [str(problem) for problem in problems[:PROBLEMS_TOLD]]
+def _warnings(problems: Sequence[str]) -> list[NewEvent]:
+    said = list(problems[:PROBLEMS_TOLD])
     if len(problems) > PROBLEMS_TOLD:
         said.append(f"{len(problems) - PROBLEMS_TOLD} more problems of this kind")
     return [

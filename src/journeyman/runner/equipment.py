@@ -42,8 +42,8 @@ class Equipment:
     workspaces: Path
     """Holds a directory per session."""
     public_url: str
-    provision: Callable[[], Awaitable[Provision]]
-    """What a session gets beside its repository: its network, how to fetch packages."""
+    provision: Callable[[Repository], Awaitable[Provision]]
+    """What a repository's sessions get beside it: their networks, how to fetch packages."""
 
     exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
     """The secrets and variables of a repository."""

@@ -95,7 +95,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
     remote = await equipment.forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
-    given = await equipment.provision()
+    given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
     given = replace(given, env={**exposed.env, **given.env})
     box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
@@ -107,7 +107,11 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, _started(held, base_sha, box, model, profile)
         )
-        if begun and not _has_started(held) and (told := briefing.told(found, profile, model)):
+        if (
+            begun
+            and not _has_started(held)
+            and (told := briefing.told(found, profile, model, ignored=given.ignored))
+        ):
             await equipment.ledger.append(session, told)
     except BaseException:
         await box.close()

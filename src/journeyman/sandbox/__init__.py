@@ -90,12 +90,19 @@ class SandboxSpec:
 
 @dataclass(frozen=True)
 class Provision:
-    """What sessions of this host are given beside their repository: fields of a SandboxSpec."""
+    """What a repository's sessions on this host are given: fields of a SandboxSpec, and more."""
 
     network: Network | None = None
+    """For the agent's commands."""
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
+    setup: Network | None = None
+    """For the repository's setup steps, in the agent's sandbox before the agent begins."""
+    mcp: Network | None = None
+    """For MCP servers, in a sandbox of their own: rules hold for everything in one sandbox."""
+    ignored: tuple[str, ...] = ()
+    """Entries of the repository's allowlist that are no hosts."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 WRITE = "Write\n\n```sh\necho one > one.txt\n```\n\n```sh\necho two > two.txt\n```"
 
 
-async def offline() -> Provision:
+async def offline(_repository: Repository) -> Provision:
     return Provision()
 
 

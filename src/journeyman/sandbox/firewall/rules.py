@@ -77,10 +77,8 @@ def normal(host: str) -> str:
 
     Only plain addresses count as addresses: 127.1 and 0x7f000001 are names that nobody has.
     """
-    try:
+    if is_address(host):
         return str(ipaddress.ip_address(host))
-    except ValueError:
-        pass
     try:
         name = host.removesuffix(".").encode("idna").decode("ascii").lower()
     except UnicodeError:
@@ -88,6 +86,15 @@ def normal(host: str) -> str:
     if len(name) > MAX_HOST or not _HOST.fullmatch(name):
         raise ValueError("a host has no such name")
     return name
+
+
+def is_address(host: str) -> bool:
+    """Whether *host*, in its normal form, is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _parted(line: str) -> tuple[str, str]:
