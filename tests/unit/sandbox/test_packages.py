@@ -10,7 +10,7 @@ import pytest
 
 from journeyman.sandbox import packages
 from journeyman.sandbox.arguments import PYTHON
-from journeyman.sandbox.provisions import EVERYWHERE, Options, Provisions
+from journeyman.sandbox.provisions import EVERYWHERE, Options, Provisions, Wishes
 
 
 @pytest.fixture
@@ -111,9 +111,9 @@ async def test_odd_answers_are_no_answers(programs: Path, told: str) -> None:
 async def test_the_operators_rules_are_added(programs: Path) -> None:
     say(programs, "npm", {"registry": "https://npm.example/"})
     options = Options(allow=("own.example",), allowed_networks=("10.0.0.0/8",))
-    given = (await Provisions(options).provision(["its.example"])).network
+    given = (await Provisions(options).provision(Wishes(entries=("192.0.2.9",)))).network
     assert given is not None
-    assert given.allow[-2:] == ("own.example", "its.example")
+    assert given.allow[-2:] == ("own.example", "192.0.2.9")
     assert "npm.example" in given.allow
     assert given.allowed_networks == ("10.0.0.0/8",)
 
