@@ -1,4 +1,4 @@
-"""A server with one repository, shared by the tests of a module; each test makes its own tasks."""
+"""A server with one repository, shared by the tests; each test makes its own tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.server import Client, Server, journeyman, running
 REPOSITORY = "alice/hello"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="journeyman-e2e-"))
     yield path
@@ -39,13 +39,13 @@ def hello(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(place: Path) -> Iterator[Server]:
     with running(Server(place / "data")) as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def token(server: Server, place: Path) -> str:
     """Alice's; the repository is hers."""
     made = journeyman("token", "create", "--user", "alice", data=server.data)
@@ -55,7 +55,7 @@ def token(server: Server, place: Path) -> str:
     return made.stdout.strip()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(server: Server, token: str) -> Iterator[Client]:
     made = Client(server.url, token)
     yield made

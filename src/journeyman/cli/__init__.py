@@ -11,7 +11,7 @@ import sys
 import typer
 
 from journeyman import __version__
-from journeyman.cli import apps, demo, login, repositories, server, tasks, tokens, users
+from journeyman.cli import apps, demo, login, mcp, repositories, server, tasks, tokens, users
 from journeyman.domain.errors import AppError, Code
 
 EXIT_CODES = {Code.BAD_REQUEST: 2, Code.INVALID: 2}
@@ -49,6 +49,7 @@ tokens.register(app)
 users.register(app)
 apps.register(app)
 login.register(app)
+mcp.register(app)
 demo.register(app)
 
 

@@ -80,13 +80,14 @@ class Client:
                 break
         return tasks[:limit]
 
-    def list_events(self, task_id: str) -> Iterator[dict[str, Any]]:
-        """The whole log, oldest first."""
-        page = 1
+    def list_events(self, task_id: str, *, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The log, oldest first, without its first *after* events."""
+        page, known = after // PAGE + 1, after % PAGE
         while True:
             params = {"per_page": PAGE, "page": page}
             events = self._json("GET", f"/agents/tasks/{task_id}/events", params=params)["events"]
-            yield from events
+            yield from events[known:]
+            known = 0
             if len(events) < PAGE:
                 return
             page += 1

@@ -1,0 +1,59 @@
+"""`journeyman mcp`: a Model Context Protocol server, by which an editor's agent hands work over.
+
+Over stdio it acts for who started it. Over HTTP it keeps no token: each caller's own
+`Authorization` header goes on to the API, which alone decides what it may do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeyman.cli import options, output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from journeyman.cli.client import Client
+
+BEARER = "bearer "
+
+
+def register(root: typer.Typer) -> None:
+    root.command("mcp")(mcp)
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve HTTP instead of stdio.")] = False,
+    host: Annotated[str, typer.Option(help="Where --http listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port.", min=1, max=65535)] = 8090,
+    url: options.Url = None,
+) -> None:
+    """Serve tools to start, list, follow, steer and cancel tasks, for an editor's agent."""
+    from journeyman import config
+    from journeyman.cli.client import Client
+    from journeyman.cli.mcp_tools import build
+
+    settings = config.load_client(url=url)
+    if not http:
+        with Client(settings):
+            # Now rather than at the first call: nobody reads what an editor's agent is told.
+            pass
+
+    def connect(headers: Mapping[str, str] | None) -> Client:
+        if not http:
+            return Client(settings)
+        return Client(config.Client(url=settings.url, token=_token(headers)))
+
+    server = build(connect)
+    if not http:
+        server.run("stdio")
+        return
+    output.hint(f"listening on http://{host}:{port}/mcp for {settings.url}")
+    server.run("streamable-http", host=host, port=port, stateless_http=True)
+
+
+def _token(headers: Mapping[str, str] | None) -> str | None:
+    given = (headers or {}).get("authorization", "")
+    return given[len(BEARER) :].strip() if given.lower().startswith(BEARER) else None

@@ -1,0 +1,77 @@
+"""The script of the composite action in docs/examples, as a runner would start it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import REPOSITORY
+from tests.e2e.server import Client, Server
+
+ACTION = Path(__file__).parents[2] / "docs" / "examples" / "run-task" / "action.yml"
+
+
+def run(server: Server, token: str, folder: Path, **environment: str) -> tuple[int, dict[str, str]]:
+    """Exit code and outputs of the action's one step."""
+    step = yaml.safe_load(ACTION.read_text())["runs"]["steps"][0]
+    given = {
+        **dict.fromkeys(step["env"], ""),
+        "CREATE_PULL_REQUEST": "true",
+        "WAIT_MINUTES": "2",
+        "POLL_SECONDS": "0.2",
+        "IDEMPOTENCY_KEY": folder.name,
+        "JOURNEYMAN_TOKEN": token,
+        "JOURNEYMAN_URL": server.url,
+        "REPOSITORY": REPOSITORY,
+        **environment,
+    }
+    outputs = folder / "outputs"
+    outputs.touch()
+    ended = subprocess.run(
+        ["bash", "-c", step["run"]],
+        env={"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(outputs), **given},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    lines = [line.split("=", 1) for line in outputs.read_text().splitlines()]
+    return ended.returncode, {**dict(lines), "printed": ended.stdout + ended.stderr}
+
+
+def test_the_action_waits_for_a_pull_request(
+    server: Server, token: str, client: Client, tmp_path: Path
+) -> None:
+    prompt = 'Say "it" for $HOME\n\n```sh\necho one > one.txt\n```'
+    code, outputs = run(server, token, tmp_path, PROMPT=prompt, BASE_REF="main")
+    assert code == 0, outputs["printed"]
+    assert outputs["state"] == "completed"
+    task = client.task(outputs["task-id"])
+    assert task["sessions"][0]["prompt"] == prompt
+    assert int(outputs["pull-request"]) > 0
+    again, repeated = run(server, token, tmp_path, PROMPT=prompt, BASE_REF="main")
+    assert (again, repeated["task-id"]) == (0, outputs["task-id"])
+
+
+def test_a_task_that_fails_fails_the_step(server: Server, token: str, tmp_path: Path) -> None:
+    code, outputs = run(server, token, tmp_path, PROMPT="Fail\n\n```sh\nexit 3\n```")
+    assert (code, outputs["state"]) == (1, "failed"), outputs["printed"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"REPOSITORY": "alice/nothing"}, "Not Found"),
+        ({"JOURNEYMAN_TOKEN": "x"}, "Bad credentials"),
+    ],
+)
+def test_what_is_refused_is_printed(
+    server: Server, token: str, tmp_path: Path, environment: dict[str, str], message: str
+) -> None:
+    code, outputs = run(server, token, tmp_path, PROMPT="x", **environment)
+    assert code == 1
+    assert message in outputs["printed"]
