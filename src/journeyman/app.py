@@ -136,8 +136,11 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
-async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
-    """Take runs from the queue for as long as the context lasts."""
+async def working(
+    parts: Parts, public_url: str, at_once: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Take runs from the queue for as long as the context lasts. Running steps may end then, for
+    as long as the configuration says and *at_once* is not set."""
     config = parts.config
     ledger = Ledger(parts.database, parts.live)
     secrets, configurations = parts.services.secrets, parts.services.configurations
@@ -185,7 +188,9 @@ async def working(parts: Parts, public_url: str) -> AsyncIterator[None]:
         yield
     finally:
         await _end(janitor)
-        await worker.drain(config.worker.drain_seconds)
+        draining = asyncio.create_task(worker.drain(config.worker.drain_seconds))
+        await _first_of(draining, at_once or asyncio.Event())
+        await _end(draining)
         await engine.stop()
         await worker.stop()
 
@@ -252,7 +257,7 @@ async def _serve(
 ) -> None:
     host, port = listening.getsockname()[:2]
     public_url = config.server.public_url.rstrip("/") or f"http://{_shown(host)}:{port}"
-    stopping = _stop_on_signal()
+    stopping, at_once = _stop_on_signal()
     async with parts(config) as made:
         server = _Server(
             uvicorn.Config(
@@ -266,7 +271,7 @@ async def _serve(
         )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            async with working(made, public_url) if with_worker else nullcontext():
+            async with working(made, public_url, at_once) if with_worker else nullcontext():
                 log.info("server.listening", url=public_url, worker=with_worker)
                 await _invite_first(made, public_url, invite)
                 await _first_of(serving, stopping)
@@ -276,8 +281,8 @@ async def _serve(
 
 
 async def _work(config: Config) -> None:
-    stopping = _stop_on_signal()
-    async with parts(config) as made, working(made, config.public_url):
+    stopping, at_once = _stop_on_signal()
+    async with parts(config) as made, working(made, config.public_url, at_once):
         log.info("worker.ready", data=str(config.data))
         await stopping.wait()
 
@@ -290,23 +295,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _stop_on_signal() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
-    stopping = asyncio.Event()
+def _stop_on_signal() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second; the third one ends the process."""
+    events = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
-        if stopping.is_set():
+        unset = next((event for event in events if not event.is_set()), None)
+        if unset is None:
             os._exit(EXIT_AT_ONCE)
-        stopping.set()
+        unset.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    return stopping
+    return events
 
 
-async def _first_of(serving: asyncio.Task[None], stopping: asyncio.Event) -> None:
-    waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
 
 

@@ -68,6 +68,8 @@ class Executor:
         self._options = options
         self._heartbeats = Heartbeats(database, options.lease_seconds)
         self._tickers: list[Ticker] = []
+        self._carried: set[asyncio.Task[None]] = set()
+        """The runs that are carried here now."""
 
     async def owns(self, session_id: str, run_number: int) -> bool:
         """Whether the run is this executor's now. Raises DatabaseLost."""
@@ -86,7 +88,7 @@ class Executor:
         """Begin to take runs. The first heartbeat comes before the first claim."""
         await asyncio.to_thread(self._heartbeats.beat, self.id)
         DBOS(config=self._config())
-        _register(steps)
+        _register(steps, self._carried)
         DBOS.listen_queues([QUEUE])
         DBOS.launch()
         await DBOS.register_queue_async(
@@ -109,6 +111,10 @@ class Executor:
         """Take no more, and leave what is running here to others."""
         heartbeat, sweep = self._tickers
         await asyncio.to_thread(sweep.stop)
+        # A cancelled run is left as it is; one that DBOS is closed under fails in its log.
+        for run in self._carried:
+            run.cancel()
+        await asyncio.gather(*self._carried, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS has made its own threads the loop's, and has just ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
@@ -142,7 +148,7 @@ class Executor:
         )
 
 
-def _register(steps: Steps) -> None:
+def _register(steps: Steps, carried: set[asyncio.Task[None]]) -> None:
     """DBOS keeps its marks on the functions it is given: plain ones, made for this executor."""
 
     @DBOS.step(name="prepare", preemptible=True)
@@ -161,6 +167,10 @@ def _register(steps: Steps) -> None:
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)
     async def run(session_id: str, run_number: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        carried.add(task)
+        task.add_done_callback(carried.discard)
         verdict = await prepare(session_id, run_number, {})
         while verdict["next"] != "end":
             verdict = await following[verdict["next"]](session_id, run_number, verdict)

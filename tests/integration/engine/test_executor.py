@@ -111,6 +111,19 @@ async def test_a_run_of_a_killed_worker_goes_on_after_its_last_finished_step(
     assert lines == [*STORY[:4], *STORY[3:]]
 
 
+async def test_a_busy_worker_stops_in_silence_and_another_takes_its_run_at_once(
+    database: Database, sending: Queue, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    async with worker(database, log, seconds=60):
+        await until(log, "turn s.1 1")
+    assert capfd.readouterr().err == ""
+    async with worker(database, log):
+        lines = await until(log, "deliver s.1", seconds=worker_process.OPTIONS.lease_seconds)
+    assert lines == [*STORY[:2], *STORY[1:]]
+
+
 async def test_one_users_many_runs_do_not_keep_another_waiting(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
