@@ -42,7 +42,7 @@ async def push(
             permanent=True,
         )
     remote = await forge.remote(held.actor, held.repository)
-    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    mirror = await equipment.mirrors.holding(held.repository.id, remote, base_sha)
     work = Work(checkpoint.bundle, mirror, base_sha, checkpoint.sha)
     await equipment.publisher.deliver(
         work, head_ref=session.head_ref, remote=remote, expected_old=tip
@@ -50,6 +50,21 @@ async def push(
     branch = BranchArtifact(session.head_ref, session.base_ref)
     await equipment.ledger.add_artifact(session, branch)
     return True
+
+
+async def tell_pushed(held: Held, equipment: Equipment) -> None:
+    """Name as artifacts what of this session is on the forge already."""
+    forge, session = equipment.forge, held.session
+    if held.checkpoint is None or held.checkpoint.bundle is None:
+        return
+    tip = await forge.find_tip(held.actor, held.repository, session.head_ref)
+    if tip not in checkpoint_shas(held):
+        return
+    branch = BranchArtifact(session.head_ref, session.base_ref)
+    await equipment.ledger.add_artifact(session, branch)
+    found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
+    if found is not None:
+        await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))
 
 
 async def tell_pull(

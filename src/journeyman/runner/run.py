@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from journeyman.agent.conversation import Conversation
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
@@ -34,6 +36,8 @@ from journeyman.runner.refusals import Refusals
 from journeyman.sandbox import Provision, Sandbox, SandboxSpec
 from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 
+log = structlog.get_logger()
+
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 """Ends after which the work is pushed; after the others it is kept as a patch, beside what was
 pushed before."""
@@ -41,6 +45,8 @@ pushed before."""
 
 PUSH_AGAIN_SECONDS = (1.0, 4.0)
 """Waits before a push that failed for a moment is tried again by the same run."""
+TELL_PUSHED_SECONDS = 1.0
+"""How long a cancelled session asks the forge what of its delivery has arrived."""
 
 
 @dataclass
@@ -193,7 +199,7 @@ async def _tell_refusals(run: Run) -> None:
 
 
 async def _try_to_save(run: Run) -> None:
-    """In the middle of the work a tree that cannot be kept is no reason to stop: it is told."""
+    """A tree that cannot be kept is no reason to stop, nor to end otherwise: it is told."""
     try:
         await save(run)
     except WorkspaceError as error:
@@ -212,13 +218,16 @@ async def save(run: Run) -> None:
 
 async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
     """End the sandbox; with *keep*, save first what is in it, and with *commit* as a commit that
-    tells what it is."""
+    tells what it is. Only with that, WorkspaceError when it cannot be saved: nothing less may be
+    delivered."""
     try:
         if keep:
             await run.box.kill_all()
-            if commit:
-                await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
+        if keep and commit:
+            await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
             await save(run)
+        elif keep:
+            await _try_to_save(run)
     finally:
         await run.box.close()
 
@@ -228,6 +237,8 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
 
     False when a user has sent a message meanwhile, and the session goes on.
     """
+    if outcome.state is State.CANCELLED:
+        await _tell_pushed(held, equipment)
     if outcome.state in DELIVERED:
         outcome = await _persistently_delivered(held, outcome, equipment, description)
     if outcome.state is State.IDLE:
@@ -242,6 +253,15 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
     return await equipment.ledger.finish(
         held.session, outcome.state, reason=outcome.reason, message=outcome.message
     )
+
+
+async def _tell_pushed(held: Held, equipment: Equipment) -> None:
+    """A delivery that was cut off may have reached the forge; nobody waits long to hear so."""
+    try:
+        async with asyncio.timeout(TELL_PUSHED_SECONDS):
+            await delivery.tell_pushed(held, equipment)
+    except (TimeoutError, ForgeError) as error:
+        log.info("run.delivery_unknown", session_id=held.session.id, error=repr(error))
 
 
 async def _persistently_delivered(

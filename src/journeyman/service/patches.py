@@ -48,9 +48,7 @@ class Patches:
         started = next((one.base_sha for one in detail.sessions if one.base_sha), session.base_sha)
         with outages.told():
             remote = await self._forge.remote(Actor(principal.account), task.repository)
-            mirror = await self._mirrors.refresh(
-                task.repository.id, remote, commit=session.base_sha
-            )
+            mirror = await self._mirrors.holding(task.repository.id, remote, session.base_sha)
             work = Work(saved.bundle, mirror, started, saved.sha)
             return await self._publisher.patch(work)
 

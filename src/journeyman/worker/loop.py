@@ -123,27 +123,21 @@ class Worker:
 
         async def step() -> Next:
             if not await self._ledger.is_due(session_id, run_number):
-                await self._close(session_id, keep=False)
-                return END
+                return await self._leave(session_id)
             await self._close(session_id, keep=True, commit=outcome.state in runner.DELIVERED)
             held = await self._ledger.take(session_id)
             if held.session.ended:
-                return END
+                return await self._leave(session_id)
             description = Conversation.fold(held.log).summary
             done = await runner.deliver(held, outcome, self._equipment, description=description)
-            if not done:
-                return TURN
-            if outcome.state is State.IDLE:
-                return END
-            await self._equipment.sandboxes.remove(self._equipment.workspace(session_id))
-            return END
+            return await self._leave(session_id) if done else TURN
 
-        following = await self._guarded(session_id, run_number, step, cancellable=False)
+        cancellable = outcome.state is not State.CANCELLED
+        following = await self._guarded(session_id, run_number, step, cancellable=cancellable)
         # A second delivery after a failed one only writes the failure down; a third would say the
         # same again.
-        return (
-            END if outcome.state is State.FAILED and following["next"] == "deliver" else following
-        )
+        again = following.get("outcome", {}).get("state")
+        return END if outcome.state is State.FAILED and again == State.FAILED else following
 
     async def _timed_turn(self, run: Run) -> Verdict:
         """A turn, cut off where the session's time is nearly up: what was running is stopped, and
@@ -183,6 +177,13 @@ class Worker:
             return
         with suppress(SandboxLost, FileRefused):
             await runner.close(run, keep=keep, commit=commit)
+
+    async def _leave(self, session_id: str) -> Next:
+        """Nothing is left to do here; once the session has ended, nothing is left of it either."""
+        await self._close(session_id, keep=False)
+        if await self._ledger.has_ended(session_id):
+            await self._equipment.sandboxes.remove(self._equipment.workspace(session_id))
+        return END
 
     async def _guarded(
         self,
@@ -251,7 +252,7 @@ class Worker:
                 await asyncio.sleep(AGAIN_SECONDS)
             with suppress(DatabaseLost):
                 if not await self._owns(session_id, run_number):
-                    return END
+                    return await self._leave(session_id)
 
     async def _abandon(self, session_id: str, task: asyncio.Task[Next]) -> None:
         """The engine takes the run away: stop at once, keep nothing that a successor could be

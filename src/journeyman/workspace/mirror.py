@@ -77,6 +77,14 @@ class Mirrors:
             await self._ensure(repository_id, remote, commit)
         return mirror
 
+    async def holding(self, repository_id: int, remote: Remote, commit: str) -> Path:
+        """A mirror with *commit*: as it is when it has it, so that a forge that is away or slow
+        holds up nobody. Raises ForgeError."""
+        mirror = self.path(repository_id)
+        if _whole(mirror) and await _has(mirror, commit):
+            return mirror
+        return await self.refresh(repository_id, remote, commit=commit)
+
     async def rebuild(self, repository_id: int, remote: Remote) -> Path:
         """Build it anew beside the old one and switch; for a mirror that proved corrupt in use."""
         async with self._locked(repository_id):

@@ -3,123 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from journeyman.domain.events import Event, EventType
+from journeyman.domain.events import EventType
 from journeyman.domain.limits import Limits
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
-from journeyman.domain.tasks import NewTask, Task
-from journeyman.engine.executor import Verdict
+from journeyman.domain.tasks import NewTask
 from journeyman.forge import ForgeError, NewPull, Remote
 from journeyman.forge.embedded.forge import EmbeddedForge
-from journeyman.runner.equipment import Equipment
-from journeyman.sandbox import Provision, bubblewrap
-from journeyman.service.ledger import Ledger
 from journeyman.service.parked import Parked
 from journeyman.service.records import StoredRecords
-from journeyman.worker.loop import END, TURN, Worker
+from journeyman.worker.loop import END, TURN
 from tests.conftest import EACH_DATABASE, Clock, World, git
+from tests.integration.engine.machine import (
+    WRITE,
+    Machine,
+    count,
+    create,
+    find,
+    log,
+    patch,
+    steer,
+)
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
-
-WRITE = "Write\n\n```sh\necho one > one.txt\n```\n\n```sh\necho two > two.txt\n```"
-
-
-async def offline(_repository: Repository) -> Provision:
-    return Provision()
-
-
-class Machine:
-    """One worker, with its own disk; `owned` says which sessions the engine has given it."""
-
-    def __init__(self, world: World, root: Path) -> None:
-        self.ledger = Ledger(world.parts.database, world.parts.live)
-        self.owned = True
-        config = world.parts.config
-        self.equipment = Equipment(
-            ledger=self.ledger,
-            forge=world.parts.forge,
-            mirrors=world.parts.mirrors,
-            publisher=world.parts.publisher,
-            sandboxes=bubblewrap.Bubblewrap(),
-            limits=config.sandbox.limits,
-            models=world.parts.models,
-            workspaces=root / "workspaces",
-            public_url="http://journeyman.test",
-            provision=offline,
-        )
-        self.worker = Worker(self.ledger, self.equipment, self._owns)
-
-    async def equip(self, equipment: Equipment) -> None:
-        """From now on another worker, with *equipment*."""
-        await self.worker.stop()
-        self.worker = Worker(self.ledger, equipment, self._owns)
-        self.worker.start()
-
-    async def _owns(self, _session_id: str, _run_number: int) -> bool:
-        return self.owned
-
-    async def run(self, task: Task, number: int = 1, *, most: int = 40) -> list[str]:
-        """As the engine would: the names of the steps that were taken."""
-        session_id = task.session.id
-        verdict = await self.worker.prepare(session_id, number, {})
-        taken = ["prepare"]
-        steps = {"turn": self.worker.turn, "deliver": self.worker.deliver}
-        while verdict["next"] != "end" and len(taken) < most:
-            taken.append(verdict["next"])
-            verdict = await steps[verdict["next"]](session_id, number, verdict)
-        return taken
-
-
-@pytest.fixture
-async def machine(world: World, tmp_path: Path) -> AsyncIterator[Machine]:
-    made = Machine(world, tmp_path / "machine")
-    made.worker.start()
-    yield made
-    await made.worker.stop()
-
-
-async def create(world: World, prompt: str, limits: Limits | None = None) -> Task:
-    services = world.parts.services
-    new = NewTask(prompt, limits=limits) if limits else NewTask(prompt)
-    return await services.tasks.create(
-        await world.principal("alice"), await world.access("alice"), new
-    )
-
-
-async def find(world: World, task: Task) -> Task:
-    return (await world.parts.services.tasks.get(await world.principal("alice"), task.id)).task
-
-
-async def steer(world: World, task: Task, content: str) -> Task:
-    alice = await world.principal("alice")
-    return await world.parts.services.sessions.steer(alice, task.id, content)
-
-
-async def log(world: World, task: Task) -> list[Event]:
-    alice = await world.principal("alice")
-    return list((await world.parts.services.events.page(alice, task.id, 1, 100)).events)
-
-
-async def patch(world: World, task: Task) -> str:
-    alice = await world.principal("alice")
-    return (await world.parts.services.patches.patch(alice, task.id)).decode()
-
-
-async def until(found: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await found():
-            await asyncio.sleep(0.02)
-
-
-def count(events: list[Event], kind: EventType) -> int:
-    return sum(event.type is kind for event in events)
 
 
 @EACH_DATABASE
@@ -159,30 +71,10 @@ async def test_the_rightful_worker_takes_its_session_back(world: World, machine:
     assert (await find(world, task)).session.state is State.COMPLETED
 
 
-async def test_cancelling_stops_the_command_and_keeps_the_work(
-    world: World, machine: Machine
-) -> None:
-    task = await create(world, "Slow\n\n```sh\necho kept > kept.txt\n```\n\n```sh\nsleep 60\n```")
-    running = asyncio.ensure_future(machine.run(task))
-
-    async def busy() -> bool:
-        return count(await log(world, task), EventType.TOOL_START) == 2
-
-    await until(busy)
-    alice = await world.principal("alice")
-    async with asyncio.timeout(15):
-        ended = await world.parts.services.sessions.cancel(alice, task.id)
-        await running
-    assert ended.session.state is State.CANCELLED
-    assert "+kept" in await patch(world, task)
-
-
 async def test_a_message_before_the_end_is_worked_on(world: World, machine: Machine) -> None:
     task = await create(world, WRITE)
     session_id = task.session.id
-    verdict: Verdict = await machine.worker.prepare(session_id, 1, {})
-    while verdict["next"] == "turn":
-        verdict = await machine.worker.turn(session_id, 1, verdict)
+    verdict = await machine.work(task)
     await steer(world, task, "```sh\necho three > three.txt\n```")
     assert await machine.worker.deliver(session_id, 1, verdict) == TURN
     await machine.run(task)
@@ -287,9 +179,7 @@ async def test_what_cannot_be_pushed_is_parked_and_tried_again(
 ) -> None:
     task = await create(world, "Write\n\n```sh\necho one > one.txt\n```")
     session_id = task.session.id
-    verdict: Verdict = await machine.worker.prepare(session_id, 1, {})
-    while verdict["next"] == "turn":
-        verdict = await machine.worker.turn(session_id, 1, verdict)
+    verdict = await machine.work(task)
     parts = world.parts
     forge = Down(StoredRecords(parts.database), parts.config.data / "repositories")
     await machine.equip(replace(machine.equipment, forge=forge))

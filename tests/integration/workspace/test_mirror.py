@@ -50,6 +50,16 @@ async def test_a_mirror_is_readable_by_all_and_writable_by_its_owner(project: Pr
         )
 
 
+async def test_a_mirror_that_holds_the_commit_needs_no_forge(project: Project) -> None:
+    mirror = await project.mirror()
+    nowhere = Remote(str(project.bare / "nowhere"))
+    assert await project.mirrors.holding(project.app.id, nowhere, project.base) == mirror
+    pushed = await push(project, "new")
+    with pytest.raises(ForgeError):
+        await project.mirrors.holding(project.app.id, nowhere, pushed)
+    assert await project.mirrors.holding(project.app.id, project.remote, pushed) == mirror
+
+
 async def test_a_commit_that_no_branch_holds_any_more_is_fetched_by_its_id(
     project: Project,
 ) -> None:
