@@ -10,53 +10,55 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import report, requests, sandbox, store
+from benchmarks import report, requests, sandbox, store, throughput
 from benchmarks.report import Row
 from journeyman.cli import temporary
 from tests.peers.model_server import ModelServer, Say
 
 MODEL = "bench"
-USERS = ("bench-a", "bench-b")
-"""Several, because the number of tasks that one may give in a minute is limited."""
+USER = "bench"
 
 
 def main() -> None:
     started = time.monotonic()
-    with _instant_model() as url, temporary.server(_provider(url)) as server:
-        access = _populate(server)
-        rows = [*_accepting(server, access), *_working(server, access[0])]
+    with _instant_model() as url, temporary.server(_environment(url)) as server:
+        repository, token = _populate(server)
+        rows = _reading(server, repository, token)
+        rows += [*_working(server, repository, token), _accepting(server, repository, token)]
     rows += asyncio.run(sandbox.measure())
     report.show(rows, time.monotonic() - started)
 
 
-def _accepting(server: temporary.Server, access: list[tuple[str, str]]) -> list[Row]:
+def _reading(server: temporary.Server, repository: str, token: str) -> list[Row]:
     """Without a worker, so that nothing else takes the processor."""
     server.start("--no-worker")
-    rows = [
-        requests.measure_posts(server.url, access[1:]),
-        requests.measure_lists(server.url, *access[0], store.TASKS),
-    ]
+    rows = throughput.measure_reads(server, repository, token, store.TASKS)
     server.stop()
-    owner, name = access[0][0].split("/")
-    rows.append(asyncio.run(store.measure_appends(server.data, owner, name, owner)))
+    rows.append(asyncio.run(store.measure_appends(server.data, *repository.split("/"), USER)))
     return rows
 
 
-def _working(server: temporary.Server, access: tuple[str, str]) -> list[Row]:
+def _working(server: temporary.Server, repository: str, token: str) -> list[Row]:
     server.start()
     rows = [
-        *requests.measure_first_commands(server.url, *access),
-        *requests.measure_steps(server.url, *access, MODEL),
-        Row(
-            "peak memory of the server", f"{_peak_memory(server.pid)} MB", "VmHWM, all of the above"
-        ),
+        *requests.measure_first_commands(server.url, repository, token),
+        *requests.measure_steps(server.url, repository, token, MODEL),
+        Row("peak memory of the server", f"{_peak_memory(server.pid)} MB", "VmHWM, both of these"),
     ]
     server.stop()
     return rows
 
 
-def _populate(server: temporary.Server) -> list[tuple[str, str]]:
-    """A repository and a token for each user; the first has many tasks behind it."""
+def _accepting(server: temporary.Server, repository: str, token: str) -> Row:
+    """Last: there are more tasks afterwards than a worker could do."""
+    server.start("--no-worker")
+    row = throughput.measure_posts(server, repository, token)
+    server.stop()
+    return row
+
+
+def _populate(server: temporary.Server) -> tuple[str, str]:
+    """A repository with many tasks behind it, and a token for it."""
     source = server.directory / "source"
     source.mkdir()
     (source / "README.md").write_text("# bench\n")
@@ -67,17 +69,15 @@ def _populate(server: temporary.Server) -> list[tuple[str, str]]:
         [*identity, "commit", "--quiet", "--message", "Begin"],
     ):
         subprocess.run(["git", *arguments], cwd=source, check=True)
-    access = []
-    for user in USERS:
-        token = server.run("token", "create", "--user", user)
-        server.run("repo", "add", f"{user}/bench", str(source))
-        access.append((f"{user}/bench", token))
-    asyncio.run(store.fill(server.data, USERS[0], "bench", USERS[0]))
-    return access
+    token = server.run("token", "create", "--user", USER)
+    server.run("repo", "add", f"{USER}/bench", str(source))
+    asyncio.run(store.fill(server.data, USER, "bench", USER))
+    return f"{USER}/bench", token
 
 
-def _provider(url: str) -> dict[str, str]:
-    return {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": url, "OPENAI_MODEL": MODEL}
+def _environment(url: str) -> dict[str, str]:
+    provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": url, "OPENAI_MODEL": MODEL}
+    return {**provider, **throughput.UNLIMITED}
 
 
 @contextlib.contextmanager

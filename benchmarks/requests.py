@@ -1,4 +1,4 @@
-"""What a client waits for: a task accepted, a list answered, the first command, a step."""
+"""What a client waits for: the first command, a step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ import httpx
 
 from benchmarks.report import Row, milliseconds
 
-POSTS_PER_USER = 70
-"""Below what one user may write in a minute."""
-LISTS = 300
 RUNS = 10
 STEPS = 500
 FIRST, LAST = 10, 10
@@ -26,36 +23,6 @@ HELLO = "Say hello.\n\n```sh\ntrue\n```\n"
 def client(url: str, token: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}", "User-Agent": "benchmarks"}
     return httpx.Client(base_url=url, headers=headers, timeout=30)
-
-
-def measure_posts(url: str, users: Sequence[tuple[str, str]]) -> Row:
-    """*users*: each with a repository of its own and a token."""
-    seconds: list[float] = []
-    for repository, token in users:
-        with client(url, token) as http:
-            made = []
-            for _ in range(POSTS_PER_USER):
-                started = time.monotonic()
-                made.append(_post(http, repository, HELLO))
-                seconds.append(time.monotonic() - started)
-            for task_id in made:
-                http.post(f"/agents/tasks/{task_id}/cancel").raise_for_status()
-    return Row("POST → 201", milliseconds(seconds, 50, 99), f"{len(seconds)}, one after the other")
-
-
-def measure_lists(url: str, repository: str, token: str, stored: int) -> Row:
-    seconds = []
-    with client(url, token) as http:
-        for _ in range(LISTS):
-            started = time.monotonic()
-            answer = http.get(f"/agents/repos/{repository}/tasks", params={"per_page": 30})
-            seconds.append(time.monotonic() - started)
-            assert len(answer.json()["tasks"]) == 30
-    return Row(
-        f"list of 30 tasks, {stored:,} stored",
-        milliseconds(seconds, 50, 99),
-        f"{LISTS}, one after the other",
-    )
 
 
 def measure_first_commands(url: str, repository: str, token: str) -> list[Row]:

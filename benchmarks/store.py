@@ -8,25 +8,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from benchmarks.report import Row
+from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.repositories import Account, Repository
 from journeyman.domain.sessions import Session, State
 from journeyman.domain.tasks import NewTask, Task, branch_for
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
-from journeyman.store import accounts, sessions, tasks
+from journeyman.store import accounts, sessions, tables, task_counts, tasks
 from journeyman.store.database import Database, sqlite_url
 
-TASKS = 10_000
+TASKS = 100_000
+BATCH = 5_000
 APPEND_SECONDS = 3.0
 OUTPUT = "a line of a command's output\n" * 10
 
 
 async def fill(data: Path, owner: str, name: str, login: str) -> None:
-    """Ended tasks of one user in one repository, a minute apart."""
+    """Ended tasks of one user in one repository, a minute apart: each like the first."""
     database = Database(sqlite_url(data))
 
     def fill(tx: Connection) -> None:
@@ -34,14 +36,50 @@ async def fill(data: Path, owner: str, name: str, login: str) -> None:
         account = accounts.find_account(tx, login)
         assert repository is not None
         assert account is not None
-        newest = datetime.now(UTC)
-        for number in range(TASKS):
-            task = _task(repository, account, newest - timedelta(minutes=number), number)
-            tasks.add_task(tx, task)
-            sessions.add_session(tx, task.session)
+        first = _task(repository, account, datetime.now(UTC).replace(microsecond=0), 0)
+        tasks.add_task(tx, first)
+        sessions.add_session(tx, first.session)
+        for made in (BranchArtifact(first.session.head_ref, "main"), PullArtifact(1, 1)):
+            tasks.add_artifact(tx, first.id, made)
+        _multiply(tx, first)
 
     await database.write(fill)
     database.close()
+
+
+def _multiply(tx: Connection, first: Task) -> None:
+    task, session = (
+        dict(tx.execute(select(table).where(table.c.id == id_)).one()._mapping)
+        for table, id_ in ((tables.task, first.id), (tables.session, first.session.id))
+    )
+    artifacts = [
+        {"type": row.type, "key": row.key, "data": row.data}
+        for row in tx.execute(select(tables.artifact).where(tables.artifact.c.task_id == first.id))
+    ]
+    task_counts.change(tx, first.repository.id, first.creator_id, active=TASKS - 1)
+    for start in range(1, TASKS, BATCH):
+        numbers = range(start, min(start + BATCH, TASKS))
+        ids = [(str(uuid.uuid4()), str(uuid.uuid4())) for _ in numbers]
+        at = [first.created_at - timedelta(minutes=number) for number in numbers]
+        times = [{"created_at": one, "updated_at": one} for one in at]
+        tx.execute(
+            tables.task.insert(),
+            [
+                {**task, **when, "id": id_, "session_id": session_id}
+                for (id_, session_id), when in zip(ids, times, strict=True)
+            ],
+        )
+        tx.execute(
+            tables.session.insert(),
+            [
+                {**session, **when, "id": session_id, "task_id": id_}
+                for (id_, session_id), when in zip(ids, times, strict=True)
+            ],
+        )
+        tx.execute(
+            tables.artifact.insert(),
+            [{**artifact, "task_id": id_} for id_, _ in ids for artifact in artifacts],
+        )
 
 
 async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:

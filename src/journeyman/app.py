@@ -319,7 +319,7 @@ async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
 def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     """Git where the path is a repository's, login below its own, the API everywhere else."""
     public_url = made.config.server.public_url.rstrip("/")
-    options = routes.Options(public_url=public_url)
+    options = routes.Options(rate=made.config.rate, public_url=public_url)
     github = routes.build_app(made.services, options, stopping=stopping)
     others = (
         GitHttp(made.forge),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -17,94 +16,17 @@ from sqlalchemy.exc import IntegrityError
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import EventType, NewEvent
-from journeyman.domain.principals import Principal, TokenKind
-from journeyman.domain.queries import Cursor, Sort, TaskQuery
+from journeyman.domain.queries import Cursor
 from journeyman.domain.repositories import Account, AccountType, Permission
 from journeyman.domain.sessions import Reason, Session, State
-from journeyman.domain.tasks import Task
 from journeyman.store import accounts, events, pulls, sessions, tasks
 from journeyman.store.database import Database
 from journeyman.store.migrate import upgrade
 from journeyman.store.tables import metadata
 from tests.conftest import EACH_DATABASE
+from tests.contract.conftest import NOW, Cast, a_session, add, made
 
 pytestmark = EACH_DATABASE
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Cast:
-    alice: Account
-    bob: Account
-    repository_id: int
-
-
-@pytest.fixture
-async def cast(database: Database) -> Cast:
-    def fill(tx: sa.Connection) -> Cast:
-        alice, bob = (
-            accounts.add_account(tx, login, AccountType.USER, site_admin=False, now=NOW)
-            for login in ("Alice", "bob")
-        )
-        return Cast(alice, bob, accounts.add_repository(tx, alice, "Hello", private=True, now=NOW))
-
-    return await database.write(fill)
-
-
-def a_session(cast: Cast, name: str, *, seconds: float = 0, by: Account | None = None) -> Session:
-    now = NOW + timedelta(seconds=seconds)
-    return Session(
-        id=f"s-{name}",
-        task_id=f"t-{name}",
-        repository_id=cast.repository_id,
-        number=1,
-        user_id=(by or cast.alice).id,
-        state=State.QUEUED,
-        state_reason=None,
-        prompt="Fix it, ü",
-        model=None,
-        custom_agent=None,
-        create_pull_request=True,
-        base_ref="main",
-        base_sha=None,
-        head_ref=f"journeyman/{name}",
-        on_existing_branch=False,
-        error=None,
-        usage_nano_credits=None,
-        run_number=1,
-        fence=0,
-        last_seq=0,
-        created_at=now,
-        updated_at=now,
-        completed_at=None,
-    )
-
-
-def add(tx: sa.Connection, cast: Cast, session: Session) -> Task:
-    task = Task(
-        id=session.task_id,
-        repository=accounts.get_repository(tx, cast.repository_id),
-        creator_id=session.user_id,
-        name="Fix it",
-        custom_agent=None,
-        session=session,
-        session_count=1,
-        artifacts=(),
-        version=1,
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        archived_at=None,
-    )
-    tasks.add_task(tx, task)
-    sessions.add_session(tx, session)
-    return task
-
-
-async def made(database: Database, cast: Cast, name: str = "1", seconds: float = 0) -> Session:
-    session = a_session(cast, name, seconds=seconds)
-    await database.write(lambda tx: add(tx, cast, session))
-    return session
 
 
 def log(*texts: str) -> list[NewEvent]:
@@ -253,7 +175,9 @@ async def test_pull_requests_are_numbered_in_their_repository(
 async def test_a_session_comes_back_as_it_was_added(database: Database, cast: Cast) -> None:
     session = await made(database, cast)
     assert await database.read(lambda tx: sessions.get_session(tx, session.id)) == session
-    assert await database.read(lambda tx: sessions.list_sessions(tx, "t-1")) == [session]
+    later = replace(session, number=session.number + 1)
+    assert await database.read(lambda tx: sessions.list_earlier(tx, later)) == [session]
+    assert await database.read(lambda tx: sessions.list_earlier(tx, session)) == []
     assert await database.read(lambda tx: sessions.find_session(tx, "nobody")) is None
 
 
@@ -437,44 +361,3 @@ async def test_an_idempotency_key_belongs_to_an_account(database: Database, cast
 
     assert await database.read(find(cast.alice)) == (b"digest", "t-1")
     assert await database.read(find(cast.bob)) is None
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        (TaskQuery(), ["2", "1", "0"]),
-        (TaskQuery(ascending=True, sort=Sort.CREATED_AT), ["0", "1", "2"]),
-        (TaskQuery(per_page=2), ["2", "1"]),
-        (TaskQuery(per_page=2, page=2), ["0"]),
-        (TaskQuery(page=5), []),
-        (TaskQuery(states=frozenset({State.IN_PROGRESS})), ["0"]),
-        (TaskQuery(states=frozenset({State.QUEUED, State.IN_PROGRESS})), ["2", "1", "0"]),
-        (TaskQuery(archived=True), ["3"]),
-        (TaskQuery(since=NOW + timedelta(seconds=1)), ["2", "1"]),
-        (TaskQuery(creator_ids=frozenset({10**9})), []),
-    ],
-)
-async def test_tasks_are_listed_as_asked(
-    database: Database, cast: Cast, query: TaskQuery, names: list[str]
-) -> None:
-    made_ones = [await made(database, cast, str(n), seconds=n) for n in range(4)]
-
-    def change(tx: sa.Connection) -> None:
-        sessions.set_state(tx, made_ones[0], State.IN_PROGRESS, now=NOW)
-        tasks.set_archived(tx, "t-3", NOW, NOW)
-
-    await database.write(change)
-    page = await database.read(lambda tx: tasks.list_for_repository(tx, cast.repository_id, query))
-    assert [task.id for task in page.tasks] == [f"t-{name}" for name in names]
-    assert (page.total_active_count, page.total_archived_count) == (3, 1)
-    assert page.has_more == (query.per_page == 2 and query.page == 1)
-
-
-async def test_a_creator_sees_what_its_token_reaches(database: Database, cast: Cast) -> None:
-    await made(database, cast)
-    for selected, count in ((None, 1), (frozenset({cast.repository_id}), 1), (frozenset[int](), 0)):
-        principal = Principal(cast.alice, TokenKind.FINE_GRAINED, repository_ids=selected)
-        page = await database.read(
-            partial(tasks.list_for_creator, principal=principal, query=TaskQuery())
-        )
-        assert len(page.tasks) == count

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.types import Scope
@@ -19,6 +20,10 @@ from journeyman.domain.repositories import Repository
 KEY = "journeyman.exchange"
 PREFIX = "/api/v3"
 HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+quoted = lru_cache(1024)(quote)
+"""Of names that every task of a page repeats."""
 
 
 def new_request_id() -> str:
@@ -55,20 +60,20 @@ class Addresses:
     web: str
 
     def repository(self, repository: Repository) -> str:
-        return f"{self.api}/repos/{quote(repository.full_name)}"
+        return f"{self.api}/repos/{quoted(repository.full_name)}"
 
     def page(self, repository: Repository) -> str:
-        return f"{self.web}/{quote(repository.full_name)}"
+        return f"{self.web}/{quoted(repository.full_name)}"
 
     def pull_page(self, repository: Repository, number: int) -> str:
         return f"{self.page(repository)}/pull/{number}"
 
     def task(self, repository: Repository, task_id: str) -> str:
-        return f"{self.api}/agents/repos/{quote(repository.full_name)}/tasks/{task_id}"
+        return f"{self.api}/agents/repos/{quoted(repository.full_name)}/tasks/{task_id}"
 
     def task_page(self, repository: Repository, task_id: str) -> str:
         """Clients read owner and name from the first two parts of the path."""
-        return f"{self.web}/{quote(repository.full_name)}/agents/tasks/{task_id}"
+        return f"{self.web}/{quoted(repository.full_name)}/agents/tasks/{task_id}"
 
 
 def host_of(scope: Scope) -> str:

@@ -10,6 +10,9 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
 
 HOUR = 3600
 MINUTE = 60
@@ -17,13 +20,16 @@ KEPT = 10_000
 """Callers remembered before those whose time is over are dropped."""
 
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 @dataclass(frozen=True)
 class RateOptions:
-    per_hour: int = 5_000
+    per_hour: Count = 5_000
     """Requests of one user, whatever tokens they use. 0: unlimited."""
-    anonymous_per_hour: int = 60
+    anonymous_per_hour: Count = 60
     """Requests without a good token, per address. 0: unlimited."""
-    writes_per_minute: int = 80
+    writes_per_minute: Count = 80
     """Tasks and messages of one user. 0: unlimited."""
 
 

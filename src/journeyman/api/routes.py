@@ -70,7 +70,8 @@ def table(
     stopping: asyncio.Event | None = None,
     clock: Callable[[], float] = time.time,
 ) -> list[BaseRoute]:
-    """All that is served, in the order in which it is matched."""
+    """All that is served, in the order in which it is matched: what is asked for most comes
+    first."""
     gate = Gate(services.identity, Limits(options.rate, clock))
     events = Events(
         services,
@@ -78,8 +79,8 @@ def table(
         stopping=stopping or asyncio.Event(),
     )
     return [
-        *_own(gate, ready),
         *_github(gate, services),
+        *_own(gate, ready),
         *_apps(services),
         *_extensions(gate, services, events),
         *forge_routes.of_pulls(gate, services),

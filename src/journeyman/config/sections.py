@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from journeyman.api.ratelimit import RateOptions
 from journeyman.domain.limits import Limits as SessionLimits
 from journeyman.sandbox import Limits
 
@@ -123,6 +124,7 @@ class Config:
     data: Path
     server: Server
     database: Database
+    rate: RateOptions
     worker: Worker
     sandbox: Sandbox
     firewall: Firewall
@@ -164,6 +166,7 @@ class Client:
 SECTIONS: dict[str, type] = {
     "server": Server,
     "database": Database,
+    "rate": RateOptions,
     "worker": Worker,
     "sandbox": Sandbox,
     "firewall": Firewall,

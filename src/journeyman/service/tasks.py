@@ -95,15 +95,17 @@ class Tasks:
 
     async def get(self, principal: Principal, task_id: str) -> TaskDetail:
         """NOT_FOUND also for a task of a repository that *principal* may not see."""
-        await self.version(principal, task_id)
 
         def read(tx: Connection) -> TaskDetail | None:
             task = tasks.find_task(tx, task_id)
             if task is None:
                 return None
+            if accounts.permission_of(tx, principal, task.repository.id) < Permission.READ:
+                return None
             waits = task.session.state is State.QUEUED
             position = sessions.queue_position(tx, task.session.id) if waits else None
-            return TaskDetail(task, tuple(sessions.list_sessions(tx, task_id)), position)
+            earlier = sessions.list_earlier(tx, task.session) if task.session_count > 1 else []
+            return TaskDetail(task, (*earlier, task.session), position)
 
         detail = await self._database.read(read)
         if detail is None:

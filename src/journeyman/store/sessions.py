@@ -3,11 +3,10 @@ same transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
-from functools import cache
-from operator import itemgetter
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,36 +15,31 @@ from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import FINAL, Reason, Session, State
 from journeyman.store.tables import session, task
 
-WISHES = ("cancel_requested_at", "pause_requested_at")
-"""What users want of a session at work; its worker looks for them."""
-_FIELDS = tuple(column.name for column in session.c if column.name not in WISHES)
+_FIELDS = tuple(field.name for field in fields(Session))
+COLUMNS = tuple(session.c[name] for name in _FIELDS)
+"""All but the wishes that its worker looks for; in the order of Session's fields."""
+_STATE, _REASON, _LIMITS = map(_FIELDS.index, ("state", "state_reason", "limits"))
+_limits = lru_cache(256)(Limits)
+"""Most sessions have the server's own, and each is checked when it is made."""
 
 
-@cache
-def _getter(prefix: str) -> Callable[[sa.RowMapping], tuple[Any, ...]]:
-    return itemgetter(*(f"{prefix}{name}" for name in _FIELDS))
+def to_session(values: Sequence[Any]) -> Session:
+    """From the values of COLUMNS. A page is made of many: by place takes a third of the time that
+    names would."""
+    found = list(values)
+    found[_STATE] = State(found[_STATE])
+    if found[_REASON] is not None:
+        found[_REASON] = Reason(found[_REASON])
+    found[_LIMITS] = _limits(**found[_LIMITS])
+    return Session(*found)
 
 
-def row_to_session(row: sa.Row[Any], prefix: str = "") -> Session:
-    """The table's columns are the session's fields, but for the wishes."""
-    values = dict(zip(_FIELDS, _getter(prefix)(row._mapping), strict=True))
-    values["state"] = State(values["state"])
-    if values["state_reason"] is not None:
-        values["state_reason"] = Reason(values["state_reason"])
-    values["limits"] = Limits(**values["limits"])
-    return Session(**values)
-
-
-_GET = sa.select(session).where(session.c.id == sa.bindparam("session_id"))
-_OF_TASK = (
-    sa.select(session)
-    .where(session.c.task_id == sa.bindparam("task_id"))
-    .order_by(session.c.number)
-)
+_SESSIONS = sa.select(*COLUMNS)
+_GET = _SESSIONS.where(session.c.id == sa.bindparam("session_id"))
 
 
 def get_session(tx: sa.Connection, session_id: str) -> Session:
-    return row_to_session(tx.execute(_GET, {"session_id": session_id}).one())
+    return to_session(tx.execute(_GET, {"session_id": session_id}).one())
 
 
 _LOCK = _GET.with_for_update()
@@ -54,7 +48,7 @@ _NEWEST = sa.select(task.c.session_id).where(task.c.id == sa.bindparam("task_id"
 
 def lock_session(tx: sa.Connection, session_id: str) -> Session:
     """As `get_session`, and nobody else changes it until the transaction ends."""
-    return row_to_session(tx.execute(_LOCK, {"session_id": session_id}).one())
+    return to_session(tx.execute(_LOCK, {"session_id": session_id}).one())
 
 
 def lock_newest(tx: sa.Connection, task_id: str) -> Session:
@@ -69,12 +63,18 @@ def lock_newest(tx: sa.Connection, task_id: str) -> Session:
 
 def find_session(tx: sa.Connection, session_id: str) -> Session | None:
     row = tx.execute(_GET, {"session_id": session_id}).first()
-    return None if row is None else row_to_session(row)
+    return None if row is None else to_session(row)
 
 
-def list_sessions(tx: sa.Connection, task_id: str) -> list[Session]:
-    """Oldest first."""
-    return [row_to_session(row) for row in tx.execute(_OF_TASK, {"task_id": task_id})]
+_EARLIER = _SESSIONS.where(
+    session.c.task_id == sa.bindparam("task_id"), session.c.number < sa.bindparam("number")
+).order_by(session.c.number)
+
+
+def list_earlier(tx: sa.Connection, newest: Session) -> list[Session]:
+    """The sessions of its task before *newest*, oldest first."""
+    values = {"task_id": newest.task_id, "number": newest.number}
+    return [to_session(row) for row in tx.execute(_EARLIER, values)]
 
 
 def add_session(tx: sa.Connection, new: Session) -> None:
@@ -136,9 +136,9 @@ def take(tx: sa.Connection, session_id: str) -> Session:
         session.update()
         .where(session.c.id == session_id)
         .values(fence=session.c.fence + 1)
-        .returning(*session.c)
+        .returning(*COLUMNS)
     ).one()
-    return row_to_session(row)
+    return to_session(row)
 
 
 _RESERVE = (
@@ -215,8 +215,8 @@ def pause_wanted(tx: sa.Connection, session_id: str) -> bool:
 
 def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
     """All sessions in one of *states*."""
-    rows = tx.execute(sa.select(session).where(session.c.state.in_(states)))
-    return [row_to_session(row) for row in rows]
+    rows = tx.execute(_SESSIONS.where(session.c.state.in_(states)))
+    return [to_session(row) for row in rows]
 
 
 _BEFORE = session.alias()

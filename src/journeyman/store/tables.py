@@ -243,6 +243,15 @@ task = sa.Table(
     sa.Index(None, "creator_id", "archived_at", "created_at"),
 )
 
+task_count = sa.Table(
+    "task_count",
+    metadata,
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), primary_key=True),
+    sa.Column("creator_id", sa.ForeignKey("account.id"), primary_key=True, index=True),
+    sa.Column("active", sa.Integer, nullable=False),
+    sa.Column("archived", sa.Integer, nullable=False),
+)
+
 session = sa.Table(
     "session",
     metadata,

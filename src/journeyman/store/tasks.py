@@ -16,8 +16,8 @@ from journeyman.domain.queries import Sort, TaskPage, TaskQuery
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
+from journeyman.store import sessions, task_counts
 from journeyman.store.accounts import OWNER_COLUMNS, REPOSITORY_COLUMNS, labelled_repository
-from journeyman.store.sessions import WISHES, row_to_session
 from journeyman.store.tables import (
     account,
     artifact,
@@ -26,20 +26,22 @@ from journeyman.store.tables import (
     repository,
     session,
     task,
+    task_count,
 )
 
-_SESSION_COLUMNS = [c.label(f"session_{c.name}") for c in session.c if c.name not in WISHES]
+_SESSION_COLUMNS = [c.label(f"session_{c.name}") for c in sessions.COLUMNS]
+_SESSION = slice(len(_SESSION_COLUMNS))
 _TASK_COLUMNS = [c.label(f"task_{c.name}") for c in task.c]
 _TASKS = sa.select(
-    *_TASK_COLUMNS, *_SESSION_COLUMNS, *REPOSITORY_COLUMNS, *OWNER_COLUMNS
+    *_SESSION_COLUMNS, *_TASK_COLUMNS, *REPOSITORY_COLUMNS, *OWNER_COLUMNS
 ).select_from(
     task.join(session, session.c.id == task.c.session_id)
     .join(repository, repository.c.id == task.c.repository_id)
     .join(account, account.c.id == repository.c.owner_id)
 )
 _FIND = _TASKS.where(task.c.id == sa.bindparam("id"))
-_ARTIFACTS = (
-    sa.select(artifact)
+_ARTIFACTS: sa.Select[Any] = (
+    sa.select(artifact.c.task_id, artifact.c.type, artifact.c.data)
     .where(artifact.c.task_id.in_(sa.bindparam("task_ids", expanding=True)))
     .order_by(artifact.c.id)
 )
@@ -59,7 +61,7 @@ def _task(row: sa.Row[Any], of: Repository, artifacts: tuple[Artifact, ...]) -> 
         creator_id=row.task_creator_id,
         name=row.task_name,
         custom_agent=row.task_custom_agent,
-        session=row_to_session(row, "session_"),
+        session=sessions.to_session(row[_SESSION]),
         session_count=row.task_session_count,
         artifacts=artifacts,
         version=row.task_version,
@@ -113,7 +115,7 @@ def find_head(tx: sa.Connection, task_id: str) -> Head | None:
 
 
 def add_task(tx: sa.Connection, new: Task) -> None:
-    """The task row alone; its session is added by `store.sessions.add_session`."""
+    """Its session is added by `store.sessions.add_session`."""
     tx.execute(
         task.insert().values(
             id=new.id,
@@ -130,6 +132,7 @@ def add_task(tx: sa.Connection, new: Task) -> None:
             archived_at=new.archived_at,
         )
     )
+    task_counts.change(tx, new.repository.id, new.creator_id, active=1)
 
 
 def add_artifact(tx: sa.Connection, task_id: str, made: Artifact) -> bool:
@@ -169,11 +172,16 @@ def set_newest_session(
 def set_archived(
     tx: sa.Connection, task_id: str, archived_at: datetime | None, now: datetime
 ) -> None:
-    tx.execute(
+    """Changes nothing where it is so already."""
+    row = tx.execute(
         task.update()
-        .where(task.c.id == task_id)
+        .where(task.c.id == task_id, _archived(archived_at is None))
         .values(archived_at=archived_at, version=task.c.version + 1, updated_at=now)
-    )
+        .returning(task.c.repository_id, task.c.creator_id)
+    ).first()
+    if row is not None:
+        step = -1 if archived_at else 1
+        task_counts.change(tx, row.repository_id, row.creator_id, active=step, archived=-step)
 
 
 def list_for_repository(tx: sa.Connection, repository_id: int, query: TaskQuery) -> TaskPage:
@@ -208,19 +216,21 @@ class _Scope:
     public_only: bool = False
     selected: bool = False
 
-    def condition(self) -> sa.ColumnElement[bool]:
+    def condition(self, of: sa.Table) -> sa.ColumnElement[bool]:
+        """*of*: the tasks, or their counts."""
+        repository_id = of.c.repository_id
         if self.of_repository:
-            return task.c.repository_id == sa.bindparam("repository_id")
-        found = task.c.creator_id == sa.bindparam("creator_id")
-        public = task.c.repository_id.in_(sa.select(repository.c.id).where(~repository.c.private))
+            return repository_id == sa.bindparam("repository_id")
+        found = of.c.creator_id == sa.bindparam("creator_id")
+        public = repository_id.in_(sa.select(repository.c.id).where(~repository.c.private))
         if not self.everywhere:
-            own, granted = task.c.repository_id.in_(_OWN), task.c.repository_id.in_(_GRANTED)
+            own, granted = repository_id.in_(_OWN), repository_id.in_(_GRANTED)
             found = found & (public | own | granted)
         if self.public_only:
             found = found & public
         if self.selected:
             ids: sa.BindParameter[Any] = sa.bindparam("repository_ids", expanding=True)
-            found = found & (task.c.repository_id.in_(ids) | public)
+            found = found & (repository_id.in_(ids) | public)
         return found
 
 
@@ -240,7 +250,7 @@ class _Shape:
 @cache
 def _list(shape: _Shape) -> sa.Select[Any]:
     """Built once for each shape: building it takes longer than running it."""
-    where = [shape.scope.condition(), _archived(shape.archived)]
+    where = [shape.scope.condition(task), _archived(shape.archived)]
     if shape.by_creator:
         where.append(task.c.creator_id.in_(sa.bindparam("creator_ids", expanding=True)))
     if shape.by_state:
@@ -271,8 +281,7 @@ def _page(tx: sa.Connection, scope: _Scope, values: dict[str, Any], query: TaskQ
         "skipped": (query.page - 1) * query.per_page,
     }
     rows = list(tx.execute(_list(shape), {**given, **values}))
-    active = tx.scalar(_count(scope, archived=False), values)
-    archived = tx.scalar(_count(scope, archived=True), values)
+    active, archived = tx.execute(_count(scope), values).one()
     return TaskPage(
         tasks=tuple(_with_artifacts(tx, rows[: query.per_page])),
         has_more=len(rows) > query.per_page,
@@ -286,9 +295,8 @@ def _archived(archived: bool) -> sa.ColumnElement[bool]:
 
 
 @cache
-def _count(scope: _Scope, *, archived: bool) -> sa.Select[Any]:
-    counted = sa.select(sa.func.count()).select_from(task)
-    return counted.where(scope.condition(), _archived(archived))
+def _count(scope: _Scope) -> sa.Select[Any]:
+    return task_counts.total(scope.condition(task_count))
 
 
 def find_idempotent(tx: sa.Connection, account_id: int, key: str) -> tuple[bytes, str] | None:

@@ -173,6 +173,21 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "task_count",
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.Column("creator_id", BIG_ID, nullable=False),
+        sa.Column("active", sa.Integer(), nullable=False),
+        sa.Column("archived", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["creator_id"], ["account.id"], name=op.f("fk_task_count_creator_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_task_count_repository_id")
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "creator_id", name=op.f("pk_task_count")),
+    )
+    op.create_index(op.f("ix_creator_id"), "task_count", ["creator_id"], unique=False)
+    op.create_table(
         "artifact",
         sa.Column("id", BIG_ID, nullable=False),
         sa.Column("task_id", sa.Text(), nullable=False),
