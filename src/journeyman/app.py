@@ -392,6 +392,11 @@ def _providers(config: Config) -> list[Hosted]:
                 region=provider.region,
                 window_tokens=provider.window_tokens,
                 max_output_tokens=provider.max_output_tokens,
+                images=provider.images
+                if provider.images is not None
+                else provider.kind != "openai-compatible",
+                first_token_timeout_seconds=provider.first_token_timeout_seconds,
+                total_timeout_seconds=provider.total_timeout_seconds,
             )
         )
         for provider in config.providers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
@@ -149,6 +151,36 @@ async def test_reasoning_goes_back_as_the_provider_wants_it(seat: Seat) -> None:
     assert '"signed"' in sent or '"sealed"' in sent
 
 
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_images_of_users_and_tools_are_sent_where_they_are_taken(
+    seat: Seat, taken: bool
+) -> None:
+    model = await seat.open(
+        [Say("Look.", [("view", {"path": "a.png"})]), Say("Red.")], images=taken
+    )
+    image = BinaryContent(PIXEL, media_type="image/png")
+    prompt = ModelRequest(parts=[UserPromptPart(["What is it?", image])])
+
+    first = await seat.reply(model, stored([prompt]))
+    (call,) = first.message.tool_calls
+    seen = ModelRequest(
+        parts=[ToolReturnPart("view", ["a.png: 70 bytes", image], call.tool_call_id)]
+    )
+    await seat.reply(model, stored([prompt, first.message, seen]))
+
+    sent = [json.dumps(request) for request in seat.server.requests]
+    encoded = base64.b64encode(PIXEL).decode()
+    count = [text.replace("-", "+").replace("_", "/").count(encoded) for text in sent]
+    assert count == ([1, 2] if taken else [0, 0])
+    assert ("does not take" in sent[1]) is not taken
+    assert "a.png: 70 bytes" in sent[1]
+
+
 async def test_usage_and_price_are_those_of_the_reply(seat: Seat) -> None:
     model = await seat.open([Say("ok", input_tokens=1200, output_tokens=34, cached_tokens=200)])
 
@@ -213,6 +245,7 @@ async def test_what_a_provider_can_cache_is_marked(seat: Seat) -> None:
         (Status(429, "slow down", headers={"retry-after": "17"}), False, "slow down"),
         (Status(500, "oh no"), False, "oh no"),
         (Status(503, "busy"), False, "busy"),
+        (Status(529, "overloaded"), False, "overloaded"),
         (Reset(0), False, ""),
         (Raw(b"<html>welcome to the hotel</html>", "text/html"), False, ""),
         (Raw(b"", "application/json"), False, ""),

@@ -5,7 +5,7 @@ The same whether lived through or folded from the log. Knows nothing of models o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic_ai.messages import (
@@ -24,6 +24,9 @@ from journeyman.agent.text import clip
 CHARS_PER_TOKEN = 3.5
 """Code and JSON take more tokens than prose; rather too many than too few."""
 BLANK = "[This result was left out to save room. Run the call again if you need it.]"
+NO_IMAGE = "\n[Its image was left out to save room.]"
+IMAGE_CHARS = 5_000
+"""As text; what an image takes of a window differs, and is seldom more."""
 SUMMARY = (
     "[The conversation until here was too long for the model and was replaced by this summary:]"
 )
@@ -85,6 +88,14 @@ def summarised(
     return [head, *end]
 
 
+def plan_words(plan: Sequence[Mapping[str, str]]) -> str:
+    """The agent's plan, to be kept beside a summary; empty when there is none."""
+    if not plan:
+        return ""
+    lines = [f"- {step['content']} ({step['status'].replace('_', ' ')})" for step in plan]
+    return "\n\nThe plan as you last wrote it down:\n" + "\n".join(lines)
+
+
 def plain_summary(messages: Iterable[ModelMessage]) -> str:
     """What can be said without a model: what the agent said, and what it called."""
     lines = list[str]()
@@ -116,7 +127,7 @@ def _with_results(message: ModelMessage, change: Callable[[str], str]) -> ModelM
         if type(part) is ToolReturnPart:
             text = change(part.model_response_str(wrap_if_error=False))
             result: ToolReturnPart = part
-            parts[index] = replace(result, content=text)
+            parts[index] = replace(result, content=f"{text}{NO_IMAGE}" if part.files else text)
     return replace(message, parts=parts)
 
 
@@ -128,8 +139,11 @@ def _chars(message: ModelMessage) -> int:
                 count += len(part.args_as_json_str()) + len(part.tool_name) + 40
             case ToolReturnPart():
                 count += len(part.model_response_str(wrap_if_error=False)) + 60
+                count += IMAGE_CHARS * len(part.files)
             case TextPart(content=text) | ThinkingPart(content=text):
                 count += len(text) + 20
+            case UserPromptPart(content=list() as pieces):
+                count += sum(len(p) if isinstance(p, str) else IMAGE_CHARS for p in pieces) + 20
             case _:
                 content = getattr(part, "content", "")
                 count += len(content if isinstance(content, str) else str(content)) + 20

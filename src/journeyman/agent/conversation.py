@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic_ai.messages import (
@@ -22,6 +23,8 @@ from pydantic_ai.messages import (
 )
 
 from journeyman.agent import compaction, verdict
+from journeyman.agent.background import Background
+from journeyman.agent.images import with_images
 from journeyman.agent.text import clean
 from journeyman.agent.verdict import Verdict
 from journeyman.domain.events import Event, EventType
@@ -70,6 +73,14 @@ class Conversation:
         """The model that took over from the one the session began with."""
         self.told: set[str] = set()
         """Guides for some paths that the model has been given."""
+        self.children: dict[str, Conversation] = {}
+        """Those of sub-agents at work, by the call that began each."""
+        self.began_at: datetime | None = None
+        """When a sub-agent was given its work."""
+        self.wrapping_up = False
+        """True from the warning at a limit until a user speaks."""
+        self.jobs = Background()
+        self.plan: Sequence[Mapping[str, str]] = ()
         self.turns = 0
         self.context_tokens = 0
         """What the newest request and its reply took of the model's window."""
@@ -100,11 +111,40 @@ class Conversation:
         return (last.text or "") if isinstance(last, ModelResponse) else ""
 
     @property
+    def last_words(self) -> str:
+        """The newest text of the agent, whatever came after it."""
+        replies = (m for m in reversed(self.messages) if isinstance(m, ModelResponse))
+        return next((said for message in replies if (said := message.text)), "")
+
+    @property
     def lost(self) -> bool:
         """True when the effects of a call of the newest reply are gone or uncertain."""
         return any(part.outcome == "interrupted" for part in self._results.values())
 
+    def child(self, call_id: str) -> Conversation:
+        """The sub-agent's that the call *call_id* began, or begins now."""
+        if call_id not in self.children:
+            self.children[call_id] = child = Conversation()
+            child.call_ids = self.call_ids
+        return self.children[call_id]
+
+    def instruct(self, instructions: str) -> None:
+        """Set the system prompt of a conversation that was folded without one."""
+        prompt = SystemPromptPart(instructions)
+        first = self.messages[0] if self.messages else None
+        if not isinstance(first, ModelRequest):
+            self.messages.insert(0, ModelRequest(parts=[prompt]))
+        elif not any(isinstance(part, SystemPromptPart) for part in first.parts):
+            self.messages[0] = replace(first, parts=[prompt, *first.parts])
+
     def apply(self, event: Event) -> None:
+        data = event.data
+        if data.get("parentToolCallId") is None:
+            self._apply(event)
+        elif data["parentToolCallId"] in self.pending:
+            self._apply_to_child(self.child(data["parentToolCallId"]), event)
+
+    def _apply(self, event: Event) -> None:
         data = event.data
         match event.type:
             case EventType.USER_MESSAGE:
@@ -125,9 +165,17 @@ class Conversation:
             case _:
                 self._apply_other(event)
 
+    def _apply_to_child(self, child: Conversation, event: Event) -> None:
+        child.began_at = child.began_at or event.created_at
+        child._apply(event)
+        self.touched = self.touched or child.touched
+        self.jobs.begun = max(self.jobs.begun, child.jobs.begun)
+
     def _apply_other(self, event: Event) -> None:
         """What happened to the session around the conversation."""
         match event.type:
+            case EventType.PLAN:
+                self.plan = event.data["steps"]
             case EventType.COMPACTION:
                 self._compact(event.record or {})
             case EventType.MODEL_CHANGE:
@@ -139,10 +187,11 @@ class Conversation:
 
     def _hear(self, text: str, source: str | None) -> None:
         """While a question is open whatever the user says answers it."""
+        self.wrapping_up = source == "limit"
         if self.question is not None:
             self._close_question(text, self.question.call_id)
         elif source != "answer" or text != self._answer:
-            self._unsent.append(UserPromptPart(text))
+            self._unsent.append(UserPromptPart(with_images(text)))
 
     def _ask(self, data: Mapping[str, Any]) -> None:
         if "answer" in data:
@@ -161,6 +210,8 @@ class Conversation:
             self._results[c.tool_call_id] for c in self.calls if c.tool_call_id in self._results
         ]
         parts: list[ModelRequestPart] = [*results, *self._unsent]
+        if self.jobs.lost and not self.pending:
+            parts.insert(len(results), UserPromptPart(self.jobs.news()))
         if parts and not self.pending:
             if self.messages and isinstance(self.messages[-1], ModelRequest):
                 parts = [*self.messages.pop().parts, *parts]
@@ -205,8 +256,9 @@ class Conversation:
             self.messages = compaction.blanked(self.messages, record["blank_until"])
             self.context_tokens = record["tokens"] - compaction.tokens(self.messages[-1:])
         else:
+            summary = record["summary"] + compaction.plan_words(self.plan)
             self.messages = compaction.summarised(
-                self.messages, record["summary"], record["keep_from"], record["result_chars"]
+                self.messages, summary, record["keep_from"], record["result_chars"]
             )
             self.context_tokens = 0
 
@@ -217,12 +269,18 @@ class Conversation:
             self.touched = True
 
     def _finish(self, part: ToolReturnPart) -> None:
-        if self.pending.pop(part.tool_call_id, None) is not None:
-            self._results[part.tool_call_id] = part
+        if self.pending.pop(part.tool_call_id, None) is None:
+            return
+        self._results[part.tool_call_id] = part
+        self.jobs.note(part.metadata)
+        if (child := self.children.pop(part.tool_call_id, None)) is not None:
+            self.jobs.running |= child.jobs.running
 
     def _saved(self) -> None:
         self.touched = False
         self._changing.clear()
+        for child in self.children.values():
+            child._saved()
 
     def _restored(self) -> None:
         """The workspace is back at its last checkpoint: what came after it did not happen."""
@@ -230,6 +288,9 @@ class Conversation:
             part = self._results[call_id]
             text = UNDONE + part.model_response_str(wrap_if_error=False)
             self._results[call_id] = replace(part, content=text, outcome="interrupted")
+        self.jobs.lose()
+        for child in self.children.values():
+            child._restored()
         self._saved()
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelResponse,
     ModelResponsePart,
     TextPart,
@@ -100,7 +101,13 @@ def completion(
     """The whole output for readers; for the model its clipped text, and *guides* for the paths."""
     text = clean(result.text)
     seen = "\n\n".join([clip(plain(text)), *map(_told, guides)])
-    part = ToolReturnPart(call.tool_name, seen, call.tool_call_id, metadata=result.details or None)
+    images = [BinaryContent(image.data, media_type=image.media_type) for image in result.images]
+    part = ToolReturnPart(
+        call.tool_name,
+        [seen, *images] if images else seen,
+        call.tool_call_id,
+        metadata=result.details or None,
+    )
     data: dict[str, Any] = {
         "toolCallId": call.tool_call_id,
         "toolName": call.tool_name,

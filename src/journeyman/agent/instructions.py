@@ -28,6 +28,8 @@ class Briefing:
     network: str = "There is no network."
     """One sentence: what can be reached."""
     can_ask: bool = False
+    is_part: bool = False
+    """For a sub-agent: another agent reports, and reads its last message."""
 
 
 def system_prompt(

@@ -12,18 +12,18 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic_ai.messages import ToolCallPart
 
-from journeyman.agent import entries, verdict
+from journeyman.agent import delegations, entries, verdict
 from journeyman.agent.conversation import Conversation, record_of_message
 from journeyman.agent.customisation.guides import Guide
 from journeyman.agent.live import Live
 from journeyman.agent.room import Room
 from journeyman.agent.text import clean
-from journeyman.agent.tools import Asking, Result, Tool, Toolbox, ToolError
-from journeyman.agent.verdict import Verdict
+from journeyman.agent.tools import Asking, Delegation, Result, Tool, Toolbox, ToolError
+from journeyman.agent.verdict import Kind, Verdict
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.sessions import Reason
 from journeyman.llm import ContextOverflow, Delta, Model, ModelError, ModelRefused, Reply
@@ -184,8 +184,11 @@ class _Turn:
         What changes files is not run either after a loss before it: it may have relied on that.
         """
         conversation = self.conversation
-        pending = list(conversation.pending.values())
-        begun = [call for call in pending if call.tool_call_id in conversation.started]
+        begun = [
+            call
+            for call in conversation.pending.values()
+            if call.tool_call_id in conversation.started and self._delegation(call) is None
+        ]
         await self.append(*(entries.lost(call, INTERRUPTED) for call in begun))
         if conversation.lost:
             rest = [call for call in conversation.pending.values() if self._changes(call)]
@@ -201,6 +204,8 @@ class _Turn:
             begun = self.conversation.started
             await self.append(*(self._start(c) for c in group if c.tool_call_id not in begun))
             await self._complete(group)
+            if any(call.tool_call_id in self.conversation.pending for call in group):
+                break  # a sub-agent is still at work
         return verdict.CONTINUE
 
     def _groups(self, calls: Sequence[ToolCallPart]) -> Iterator[list[ToolCallPart]]:
@@ -233,11 +238,51 @@ class _Turn:
             raise errors.exceptions[0] from errors
 
     async def _call(self, call: ToolCallPart) -> None:
+        if (delegation := self._delegation(call)) is not None:
+            await self._delegated(call, delegation)
+        else:
+            await self._run(call)
+
+    async def _delegated(self, call: ToolCallPart, delegation: Delegation) -> None:
+        """One turn of a sub-agent, whose events lie within its call's; its last one ends the call.
+
+        So its work is saved, stopped, and taken up again like that of the agent itself.
+        """
+        child = self.conversation.child(call.tool_call_id)
+        child.instruct(delegation.instructions)
+        within = delegations.Within(call, self.means, self.append)
+        if child.began_at is None:
+            await within.emit([delegations.given(delegation)])
+        if (stop := delegations.stop(child, self.conversation)) is None:
+            means = replace(
+                self.means, tools=delegation.tools, emit=within.emit, publish=within.publish
+            )
+            ended = await turn(child, means)
+            if ended.kind is Kind.CONTINUE:
+                return
+            stop = ended.message if ended.kind is Kind.FAILED else None
+        seconds = delegations.seconds(child)
+        if stop is not None:
+            await self.append(entries.failure(call, delegations.stopped(stop, child), seconds))
+        else:
+            await self.append(entries.completion(call, delegations.result(child), seconds))
+
+    def _delegation(self, call: ToolCallPart) -> Delegation | None:
+        tool = self.means.tools.find(call.tool_name)
+        if tool is None or tool.delegate is None:
+            return None
+        try:
+            return tool.delegate(tool.parse(call))
+        except ToolError:
+            return None
+
+    async def _run(self, call: ToolCallPart) -> None:
         def show(text: str) -> None:
             data = {"toolCallId": call.tool_call_id, "partialOutput": text}
             self.means.publish(NewEvent(EventType.TOOL_PARTIAL, data))
 
         started = time.monotonic()
+        more: Sequence[NewEvent] = ()
         with Live(show) as live:
             try:
                 result = await self._result(call, live)
@@ -246,7 +291,8 @@ class _Turn:
             else:
                 seconds = time.monotonic() - started
                 event = entries.completion(call, result, seconds, self._guides(result.paths))
-        await self.append(event)
+                more = result.events
+        await self.append(event, *more)
 
     async def _result(self, call: ToolCallPart, live: Live) -> Result:
         tool = self.means.tools.find(call.tool_name)

@@ -33,7 +33,17 @@ from journeyman.sandbox.firewall.rules import Rules
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4"
 
-_PROVIDER_VALUES = ("kind", "base_url", "models", "region", "window_tokens", "max_output_tokens")
+_PROVIDER_VALUES = (
+    "kind",
+    "base_url",
+    "models",
+    "region",
+    "window_tokens",
+    "max_output_tokens",
+    "images",
+    "first_token_timeout_seconds",
+    "total_timeout_seconds",
+)
 _PROVIDER_KEYS = (*_PROVIDER_VALUES, "api_key", "api_key_file", "api_key_env")
 _USUAL = {
     "anthropic": (

@@ -108,6 +108,11 @@ class Provider:
     window_tokens: AtLeastOne | None = None
     """What fits into its models, for those that no price list knows."""
     max_output_tokens: AtLeastOne | None = None
+    images: bool | None = None
+    """Whether its models take images; None: those of all kinds but openai-compatible do."""
+    first_token_timeout_seconds: AtLeastOne = 180
+    """Also the longest silence inside a reply."""
+    total_timeout_seconds: AtLeastOne = 1200
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ class EventType(StrEnum):
     SESSION_ERROR = "session.error"
     """{message, errorType}"""
     USER_MESSAGE = "user.message"
-    """{content, source: prompt | steer | answer | limit, userId?, limit?}"""
+    """{content, source: prompt | steer | answer | limit | agent, userId?, limit?}"""
+    PLAN = "plan"
+    """{steps: [{content, status: pending | in_progress | completed}]}: the agent's"""
     INPUT_REQUESTED = "user_input.requested"
     """{requestId, question, choices?, allowFreeform}"""
     INPUT_COMPLETED = "user_input.completed"
@@ -73,7 +75,10 @@ EPHEMERAL = frozenset({EventType.MESSAGE_DELTA, EventType.REASONING_DELTA, Event
 class NewEvent:
     """An entry to be appended. *data* is shown to every reader of the task; *record* is what the
     agent's fold
-    needs beyond it (the model's own message) and is never served."""
+    needs beyond it (the model's own message) and is never served.
+
+    `parentToolCallId` in *data*: it is a sub-agent's, begun by that call.
+    """
 
     type: EventType
     data: dict[str, Any]

@@ -20,6 +20,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from journeyman.llm import WINDOW_TOKENS, Delta, ModelError, ModelRefused, OnDelta, Reply, translate
+from journeyman.llm.images import without_images
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Options:
     """None leaves it to the server."""
     window_tokens: int | None = None
     """What fits into a model; None: as the price list has it."""
+    images: bool = True
+    """Whether its models take images."""
     region: str | None = None
     """Where Bedrock is asked."""
     first_token_timeout_seconds: float = 180.0
@@ -143,6 +146,8 @@ class HostedModel:
     ) -> ModelResponse:
         model, extra = await self._provider.connect(self._name)
         settings = self._settings() | extra
+        if not self._options.images:
+            messages = without_images(messages)
         parameters = ModelRequestParameters(function_tools=list(tools))
         if not self._options.stream:
             message = await model_request(

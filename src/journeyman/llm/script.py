@@ -59,9 +59,15 @@ class _Past:
     """How often the next block has lost its worker."""
     reported: bool = False
     """True when all that ran has been reported."""
+    job: int | None = None
+    """The block that is still running, as the bash tool numbers it."""
 
     def add(self, part: ToolReturnPart) -> None:
-        interrupted = part.outcome == "interrupted"
+        details = part.metadata if isinstance(part.metadata, dict) else {}
+        interrupted = part.outcome == "interrupted" or "lost" in details
+        self.job = details["job"] if details.get("running") and not interrupted else None
+        if self.job is not None:
+            return
         if part.tool_name == "report_progress":
             self.reported = self.reported or not interrupted
         elif interrupted:
@@ -121,6 +127,11 @@ def _decide(messages: Sequence[ModelMessage], tools: set[str]) -> _Decision:
     if past.interrupted >= MAX_INTERRUPTIONS:
         where = f"Block {done + 1} of {len(blocks)}: {_quoted(blocks[done])}"
         return _failed(f"{where} lost its worker {past.interrupted} times and is not tried again")
+    if past.job is not None and "bash_wait" in tools:
+        waiting: dict[str, object] = {"job": past.job, "wait": TIMEOUT_SECONDS}
+        return f"Block {done + 1} of {len(blocks)} is still running.", ("bash_wait", waiting), None
+    if past.job is not None:
+        return _failed(f"Block {done + 1} of {len(blocks)} did not end in time")
     if done < len(blocks):
         return _run(blocks[done], f"Block {done + 1} of {len(blocks)}: ", tools)
     if not past.reported and "report_progress" in tools:
@@ -160,8 +171,6 @@ def _problem(result: ToolReturnPart) -> str | None:
     if result.outcome != "success":
         return f"could not be run: {result.model_response_str(wrap_if_error=False)}"
     details = result.metadata if isinstance(result.metadata, dict) else {}
-    if details.get("timedOut"):
-        return "did not end in time"
     code = details.get("exitCode", 0)
     return f"exited with {code}" if code else None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from journeyman.agent.customisation import repository
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.instructions import Briefing, system_prompt
+from journeyman.agent.tools import Helper
+from journeyman.agent.tools.task import GENERAL
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.llm import Model
@@ -15,6 +18,9 @@ from journeyman.runner import memory, sources
 from journeyman.sandbox import Sandbox
 
 PROBLEMS_TOLD = 20
+EXPLORE = "explore"
+READING = frozenset({"view", "search", "glob", "web_fetch"})
+"""The tools of a sub-agent that changes nothing."""
 
 
 async def customisation(base_sha: str, box: Sandbox) -> Customisation:
@@ -32,7 +38,35 @@ def instructions(
     network: str,
 ) -> str:
     """The system prompt."""
-    briefing = Briefing(
+    prompt = system_prompt(_briefing(held, base_sha, network), found, profile)
+    recalled = memory.recall(held.earlier)
+    return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
+
+
+def helpers(
+    held: Held, base_sha: str, found: Customisation, *, network: str
+) -> Mapping[str, Helper]:
+    """The sub-agents of a session: ours, and the repository's custom agents that allow it."""
+    where = replace(_briefing(held, base_sha, network), can_ask=False, is_part=True)
+    plain = system_prompt(where, found)
+    ours = {
+        GENERAL: Helper("can do all that you can but report and delegate.", plain),
+        EXPLORE: Helper("reads and searches only, changes nothing.", plain, READING.__contains__),
+    }
+    theirs = {
+        profile.id: Helper(
+            profile.description or profile.name,
+            system_prompt(where, found, profile),
+            profile.allows,
+        )
+        for profile in found.profiles
+        if profile.by_model
+    }
+    return theirs | ours
+
+
+def _briefing(held: Held, base_sha: str, network: str) -> Briefing:
+    return Briefing(
         repository=held.repository.full_name,
         branch=held.session.head_ref,
         base_ref=held.session.base_ref,
@@ -40,9 +74,6 @@ def instructions(
         can_ask=True,
         network=network,
     )
-    prompt = system_prompt(briefing, found, profile)
-    recalled = memory.recall(held.earlier)
-    return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
 
 
 def told(

@@ -30,6 +30,8 @@ def recall(earlier: Iterable[Event]) -> str:
 
 def _line(event: Event) -> str:
     data = event.data
+    if data.get("parentToolCallId"):
+        return ""
     match event.type:
         case EventType.USER_MESSAGE if data.get("source") != "limit":
             return f"User: {_short(data['content'])}"

@@ -8,7 +8,7 @@ last checkpoint, so that neither the sandbox nor its machine is needed for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.masking import Mask
-from journeyman.agent.tools import Toolbox, ToolError, tools_for
+from journeyman.agent.tools import Helper, Jobs, Toolbox, ToolError, tools_for
 from journeyman.agent.verdict import Kind, Verdict
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
@@ -57,8 +57,11 @@ class Run:
     equipment: Equipment
     base_sha: str
     box: Sandbox
+    jobs: Jobs
     model: Model
     conversation: Conversation
+    helpers: Mapping[str, Helper]
+    """The sub-agents that it may call."""
     customisation: Customisation
     refusals: Refusals
     profile: Profile | None
@@ -125,18 +128,20 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     meter = Meter()
     for event in (*held.log, *begun):
         meter.apply(event)
+    network = refusals.told(given.network)
+    conversation = Conversation.fold(
+        [*held.log, *begun],
+        instructions=briefing.instructions(held, base_sha, found, profile, network=network),
+    )
     return Run(
         held=replace(held, session=session),
         equipment=equipment,
         base_sha=base_sha,
         box=box,
         model=model,
-        conversation=Conversation.fold(
-            [*held.log, *begun],
-            instructions=briefing.instructions(
-                held, base_sha, found, profile, network=refusals.told(given.network)
-            ),
-        ),
+        jobs=Jobs(box, begun=conversation.jobs.begun),
+        conversation=conversation,
+        helpers=briefing.helpers(held, base_sha, found, network=network),
         customisation=found,
         refusals=Refusals(held.log),
         profile=profile,
@@ -230,6 +235,7 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
             await _try_to_save(run)
     finally:
         await run.box.close()
+        await run.jobs.close()
 
 
 async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, description: str) -> bool:
@@ -330,7 +336,9 @@ def _toolbox(run: Run) -> Toolbox:
     async def report(commit_message: str, description: str) -> str:
         return await _report(run, commit_message, description)
 
-    tools = tools_for(run.box, report_progress=report, allow_ask=True)
+    tools = tools_for(
+        run.box, run.jobs, report_progress=report, allow_ask=True, helpers=run.helpers
+    )
     return tools if run.profile is None else tools.only(run.profile.allows)
 
 

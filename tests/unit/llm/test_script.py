@@ -19,8 +19,8 @@ from journeyman.domain.sessions import Reason
 from journeyman.llm import Reply
 from journeyman.llm.script import MAX_INTERRUPTIONS, Block, Script, blocks_of
 
-TOOLS = ("bash", "report_progress")
-OK = {"exitCode": 0, "timedOut": False}
+TOOLS = ("bash", "bash_wait", "report_progress")
+OK = {"exitCode": 0}
 
 
 class Talk:
@@ -103,7 +103,7 @@ async def test_it_stops_at_the_first_block_that_fails_and_says_which() -> None:
     await talk.call()
     talk.result()
     await talk.call()
-    talk.result({"exitCode": 2, "timedOut": False})
+    talk.result({"exitCode": 2})
 
     last = await talk.reply()
 
@@ -113,15 +113,26 @@ async def test_it_stops_at_the_first_block_that_fails_and_says_which() -> None:
     assert last.failure.message == "Block 2 of 3 failed: `make check` exited with 2."
 
 
-async def test_a_block_that_takes_too_long_has_failed() -> None:
-    talk = Talk("```sh\nsleep 9999\n```")
+async def test_a_long_block_is_waited_for() -> None:
+    talk = Talk("```sh\nmake world\n```\n```sh\ntrue\n```")
     await talk.call()
-    talk.result({"exitCode": 137, "timedOut": True})
+    talk.result({"job": 1, "running": True})
 
-    failure = (await talk.reply()).failure
+    assert await talk.call() == ("bash_wait", {"job": 1, "wait": 600})
+    talk.result({"job": 1, "running": True})
+    assert (await talk.call())[0] == "bash_wait"
+    talk.result({"job": 1, "running": False, "exitCode": 0})
+    assert (await talk.call())[1]["command"] == "true"
 
-    assert failure is not None
-    assert "did not end in time" in failure.message
+
+async def test_a_long_block_that_was_lost_is_run_again() -> None:
+    talk = Talk("```sh\nmake world\n```")
+    await talk.call()
+    talk.result({"job": 1, "running": True})
+    await talk.call()
+    talk.result({"job": 1, "running": False, "lost": True})
+
+    assert (await talk.call())[1]["command"] == "make world"
 
 
 async def test_a_block_that_could_not_be_run_has_failed() -> None:

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
-from journeyman.agent.tools import ask_user, bash, create, edit, search, view
+from collections.abc import Mapping
+
+from journeyman.agent.tools import (
+    apply_patch,
+    ask_user,
+    bash,
+    bash_kill,
+    bash_wait,
+    create,
+    edit,
+    glob,
+    plan,
+    search,
+    task,
+    view,
+    web_fetch,
+)
 from journeyman.agent.tools import report_progress as progress
+from journeyman.agent.tools.jobs import Jobs
 from journeyman.agent.tools.report_progress import ReportProgress
-from journeyman.agent.tools.toolbox import Asking, Result, Tool, Toolbox, ToolError
+from journeyman.agent.tools.task import Helper
+from journeyman.agent.tools.toolbox import Asking, Delegation, Result, Tool, Toolbox, ToolError
 from journeyman.sandbox import Sandbox
 
-__all__ = ["Asking", "ReportProgress", "Result", "Tool", "ToolError", "Toolbox", "tools_for"]
+__all__ = [
+    "Asking",
+    "Delegation",
+    "Helper",
+    "Jobs",
+    "ReportProgress",
+    "Result",
+    "Tool",
+    "ToolError",
+    "Toolbox",
+    "tools_for",
+]
 
 
-def tools_for(box: Sandbox, *, report_progress: ReportProgress, allow_ask: bool) -> Toolbox:
-    """The tools of a session that works in *box*."""
-    on_files = [module.tool(box) for module in (bash, view, edit, create, search)]
+def tools_for(
+    box: Sandbox,
+    jobs: Jobs,
+    *,
+    report_progress: ReportProgress,
+    allow_ask: bool,
+    helpers: Mapping[str, Helper] | None = None,
+) -> Toolbox:
+    """The tools of a session that works in *box*; *helpers*: the sub-agents it may have."""
+    hands = _hands(box, jobs)
+    own = [plan.tool(), progress.tool(report_progress)]
     asking = [ask_user.tool()] if allow_ask else []
-    return Toolbox([*on_files, progress.tool(report_progress), *asking])
+    delegating = [task.tool(helpers, Toolbox(hands))] if helpers else []
+    return Toolbox([*hands, *own, *asking, *delegating])
+
+
+def _hands(box: Sandbox, jobs: Jobs) -> list[Tool]:
+    """What works on the repository: a sub-agent has these, and no others."""
+    running = [module.tool(jobs) for module in (bash, bash_wait, bash_kill)]
+    on_files = (view, edit, create, apply_patch, search, glob, web_fetch)
+    return [*running, *(module.tool(box) for module in on_files)]

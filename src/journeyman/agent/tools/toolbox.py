@@ -13,12 +13,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import ToolDefinition
 
+from journeyman.domain.events import NewEvent
+
 OnPartial = Callable[[bytes], None]
 """Gets the output of a running command as it comes."""
 
 
 class ToolError(Exception):
     """A call that could not be done; the message is for the model: what was wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Image:
+    media_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,9 @@ class Result:
     """For models that are programs: the language models never see it."""
     paths: tuple[str, ...] = ()
     """The files of the repository that it was about, from the root."""
+    images: tuple[Image, ...] = ()
+    events: tuple[NewEvent, ...] = ()
+    """What else the log says of it, after its result."""
 
 
 class Arguments(BaseModel):
@@ -46,6 +57,15 @@ class Asking:
     question: str
     choices: tuple[str, ...] = ()
     allow_freeform: bool = True
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """A part of the task for a sub-agent: who it is told to be, with what, and what to do."""
+
+    instructions: str
+    tools: Toolbox
+    prompt: str
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
@@ -64,6 +84,8 @@ class Tool:
     """True when it calls back into the service, whose errors end the turn."""
     ask: Callable[[Any], Asking] | None = None
     """Set for the tool that ends the turn with a question."""
+    delegate: Callable[[Any], Delegation | None] | None = None
+    """Set for the tool that gives work to a sub-agent; None when there is none of that name."""
 
     @property
     def name(self) -> str:
@@ -94,6 +116,10 @@ class Toolbox:
     def names(self) -> Sequence[str]:
         return tuple(self._tools)
 
+    @property
+    def all(self) -> Sequence[Tool]:
+        return tuple(self._tools.values())
+
     def only(self, allows: Callable[[str], bool]) -> Toolbox:
         """Those whose names *allows* lets through."""
         return Toolbox([tool for name, tool in self._tools.items() if allows(name)])
@@ -110,15 +136,21 @@ def make_tool(
     read_only: bool = False,
     service: bool = False,
     ask: Callable[[ArgumentsT], Asking] | None = None,
+    delegate: Callable[[ArgumentsT], Delegation | None] | None = None,
 ) -> Tool:
     """A tool whose description is the docstring of its arguments."""
     schema = arguments.model_json_schema()
-    schema.pop("title", None)
     description = schema.pop("description")
-    for item in schema.get("properties", {}).values():
-        item.pop("title", None)
+    _drop_titles(schema)
     definition = ToolDefinition(name=name, description=description, parameters_json_schema=schema)
-    return Tool(definition, arguments, run, read_only, service, ask)
+    return Tool(definition, arguments, run, read_only, service, ask, delegate)
+
+
+def _drop_titles(schema: dict[str, Any]) -> None:
+    """They repeat the names, and every request carries them."""
+    schema.pop("title", None)
+    for inner in (*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()):
+        _drop_titles(inner)
 
 
 def _explained(name: str, error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""The tool view: a file with line numbers, or a directory two levels deep."""
+"""The tool view: a file with line numbers, an image, or a directory two levels deep."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ from pydantic import Field
 
 from journeyman.agent.text import CLIP_CHARS, LINE_CHARS
 from journeyman.agent.tools import files
-from journeyman.agent.tools.toolbox import Arguments, OnPartial, Result, Tool, ToolError, make_tool
+from journeyman.agent.tools.toolbox import (
+    Arguments,
+    Image,
+    OnPartial,
+    Result,
+    Tool,
+    ToolError,
+    make_tool,
+)
 from journeyman.sandbox import Sandbox
 
 LISTING_LINES = 500
 SNIFF_BYTES = 8192
+IMAGE_BYTES = 3 << 20
+"""What every provider takes."""
 SIGNATURES = {
     b"\x89PNG": "PNG image",
     b"\xff\xd8\xff": "JPEG image",
     b"GIF8": "GIF image",
+    b"RIFF": "WebP image",
     b"%PDF": "PDF document",
     b"PK\x03\x04": "ZIP archive",
     b"\x1f\x8b": "gzip archive",
@@ -22,9 +33,17 @@ SIGNATURES = {
     b"SQLite format 3": "SQLite database",
 }
 
+IMAGES = {
+    "PNG image": "image/png",
+    "JPEG image": "image/jpeg",
+    "GIF image": "image/gif",
+    "WebP image": "image/webp",
+}
+"""Their media types."""
+
 
 class Look(Arguments):
-    """Show a file with line numbers, or list a directory two levels deep."""
+    """Show a file with line numbers, an image, or a directory two levels deep."""
 
     path: str = Field(min_length=1, description="From the root of the repository, or absolute.")
     start: int = Field(default=1, ge=1, description="The first line to show.")
@@ -39,7 +58,7 @@ def tool(box: Sandbox) -> Tool:
         data = await files.read(box, arguments.path)
         paths = files.touched(arguments.path)
         if (kind := _binary(data)) is not None:
-            return Result(f"{arguments.path}: {kind}, {len(data)} bytes", paths=paths)
+            return _described(arguments.path, kind, data)
         return Result(_excerpt(data.decode(errors="replace"), arguments), paths=paths)
 
     return make_tool("view", Look, run, read_only=True)
@@ -67,7 +86,18 @@ def _binary(data: bytes) -> str | None:
     if b"\0" not in data[:SNIFF_BYTES] and not data.startswith(b"%PDF"):
         return None
     known = (kind for mark, kind in SIGNATURES.items() if data.startswith(mark))
-    return next(known, "binary file")
+    kind = next(known, "binary file")
+    return "binary file" if kind == "WebP image" and data[8:12] != b"WEBP" else kind
+
+
+def _described(path: str, kind: str, data: bytes) -> Result:
+    """What kind of file it is; with the image, when models know it and it is not too large."""
+    said, media_type = f"{path}: {kind}, {len(data)} bytes", IMAGES.get(kind)
+    if media_type is None:
+        return Result(said, paths=files.touched(path))
+    if len(data) > IMAGE_BYTES:
+        return Result(f"{said}: too large to be shown", paths=files.touched(path))
+    return Result(said, paths=files.touched(path), images=(Image(media_type, data),))
 
 
 def _excerpt(text: str, arguments: Look) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_ai.messages import ToolCallPart
 
-from journeyman.agent.tools import Result, ToolError, tools_for
+from journeyman.agent.tools import Jobs, Result, ToolError, tools_for
 from journeyman.sandbox import WORKSPACE, Sandbox
 
 
@@ -19,7 +19,8 @@ class Bench:
 
     def __init__(self, box: Sandbox) -> None:
         self.box = box
-        self.tools = tools_for(box, report_progress=refuse, allow_ask=True)
+        self.jobs = Jobs(box)
+        self.tools = tools_for(box, self.jobs, report_progress=refuse, allow_ask=True)
         self.live: list[bytes] = []
 
     async def call(self, name: str, **arguments: Any) -> Result:

@@ -24,6 +24,8 @@ async def bench(bubblewrap: Bubblewrap, tmp_path: Path) -> AsyncIterator[Bench]:
     backend = await require(bubblewrap)
     spec = SandboxSpec("tools", tmp_path / "session")
     box = await backend.start(spec)
-    yield Bench(box)
+    bench = Bench(box)
+    yield bench
+    await bench.jobs.close()
     await box.close()
     await backend.remove(spec.directory)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from journeyman.agent.loop import Means, turn
-from journeyman.agent.tools import tools_for
+from journeyman.agent.tools import Jobs, tools_for
 from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.events import EventType
 from journeyman.domain.sessions import Reason
@@ -30,7 +30,8 @@ async def carry(journal: Journal, model: Model, bench: Bench) -> Verdict:
         reports.append(commit_message)
         return "committed"
 
-    tools = tools_for(bench.box, report_progress=report, allow_ask=False)
+    jobs = Jobs(bench.box)
+    tools = tools_for(bench.box, jobs, report_progress=report, allow_ask=False)
     conversation = journal.conversation("Be good.")
     verdict = CONTINUE
     while verdict == CONTINUE:

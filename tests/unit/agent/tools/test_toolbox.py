@@ -18,10 +18,11 @@ def parsed(tool: Tool, **arguments: Any) -> Any:
 
 @pytest.mark.sandbox
 async def test_the_tools_of_a_session(bench: Bench) -> None:
-    names = ["bash", "view", "edit", "create", "search", "report_progress", "ask_user"]
+    names = ["bash", "bash_wait", "bash_kill", "view", "edit", "create", "apply_patch"]
+    names += ["search", "glob", "web_fetch", "plan", "report_progress", "ask_user"]
     assert list(bench.tools.names) == names
     reading = [n for n in names if (tool := bench.tools.find(n)) and tool.read_only]
-    assert reading == ["view", "search", "ask_user"]
+    assert reading == ["view", "search", "glob", "web_fetch", "plan", "ask_user"]
     for definition in bench.tools.definitions:
         assert definition.description
         assert definition.parameters_json_schema["additionalProperties"] is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from journeyman.agent.tools.toolbox import Image
 from tests.unit.agent.tools.bench import Bench
 
 pytestmark = pytest.mark.sandbox
@@ -101,3 +102,32 @@ async def test_what_cannot_be_shown_is_explained(bench: Bench) -> None:
     assert "not a regular file" in await bench.error("view", path="pipe")
     assert "1099511627776 bytes" in await bench.error("view", path="sparse")
     assert "dangling" in await bench.error("view", path="dangling")
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "media_type"),
+    [
+        ("a.png", PNG, "image/png"),
+        ("a.jpg", b"\xff\xd8\xff\xe0\0", "image/jpeg"),
+        ("a.webp", b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+    ],
+)
+async def test_an_image_is_shown(bench: Bench, name: str, content: bytes, media_type: str) -> None:
+    await bench.put(name, content)
+
+    result = await bench.call("view", path=name)
+
+    assert result.images == (Image(media_type, content),)
+    assert result.text.endswith(f" image, {len(content)} bytes")
+
+
+async def test_an_image_that_is_too_large_is_only_told(bench: Bench) -> None:
+    await bench.put("a.png", PNG + b"\0" * (3 << 20))
+
+    result = await bench.call("view", path="a.png")
+
+    assert result.images == ()
+    assert result.text.endswith("bytes: too large to be shown")
