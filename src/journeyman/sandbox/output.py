@@ -1,4 +1,4 @@
-"""A command's output as it comes out of its pipe: head and tail are kept, the middle is left out.
+"""A command's output as it comes out of its pipe.
 
 Knows nothing of commands or of sandboxes.
 """
@@ -8,45 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 
+from journeyman.domain.bounded import Bounded
 from journeyman.sandbox import OnOutput
 
 READ_BYTES = 1 << 18
 BURST_BYTES = 4 << 20
 """How much one command may write before the loop turns to others for a moment."""
 PAUSE_SECONDS = 0.005
-
-
-class Bounded:
-    """The first and the last bytes of a stream, *limit_bytes* together."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._room = limit_bytes - limit_bytes // 2
-        self._tail_bytes = limit_bytes // 2
-        self._head = bytearray()
-        self._tail = bytearray()
-        self.total_bytes = 0
-
-    @property
-    def truncated(self) -> bool:
-        """True when something was left out."""
-        return self.total_bytes > len(self._head) + self._tail_bytes
-
-    def add(self, data: bytes) -> None:
-        """Take the next *data* of the stream."""
-        self.total_bytes += len(data)
-        room = self._room - len(self._head)
-        self._head += data[:room]
-        self._tail += data[room:]
-        if len(self._tail) > 2 * self._tail_bytes + READ_BYTES:
-            self._forget_middle()
-
-    def content(self) -> bytes:
-        """What was kept."""
-        self._forget_middle()
-        return bytes(self._head + self._tail)
-
-    def _forget_middle(self) -> None:
-        del self._tail[: max(0, len(self._tail) - self._tail_bytes)]
 
 
 class Pipe:

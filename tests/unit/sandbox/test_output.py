@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from journeyman.sandbox.output import Bounded, Pipe
+from journeyman.domain.bounded import Bounded
+from journeyman.sandbox.output import Pipe
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 5, 10, 99, 100, 101, 1000])

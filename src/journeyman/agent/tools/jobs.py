@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, field
 
 from journeyman.agent.tools.toolbox import OnPartial, ToolError
+from journeyman.domain.bounded import Bounded
 from journeyman.sandbox import ExecResult, Sandbox
-from journeyman.sandbox.output import Bounded
 
 ENVIRONMENT = {
     "CI": "1",
