@@ -17,7 +17,10 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from journeyman import __version__
 from journeyman.api import routes
+from journeyman.api.exchange import new_request_id
+from journeyman.api.metrics import Metrics
 from journeyman.api.oauth import TokenEndpoints
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
@@ -52,6 +55,7 @@ from journeyman.service.oauth import OAuth
 from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
+from journeyman.service.readings import Readings
 from journeyman.service.records import StoredRecords
 from journeyman.service.reviews import Reviews
 from journeyman.service.secrets import Secrets
@@ -61,6 +65,8 @@ from journeyman.service.templates import Templates
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.telemetry import traces
+from journeyman.telemetry.requests import Observed
 from journeyman.web.dashboard import Dashboard
 from journeyman.web.signin import SignIn
 from journeyman.worker.loop import Worker
@@ -89,6 +95,7 @@ class Parts:
     services: Services
     mirrors: Mirrors
     publisher: Publisher
+    readings: Readings
 
 
 @asynccontextmanager
@@ -125,9 +132,22 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         secrets=Secrets(database, Vault(config.data / "secrets.key")),
         configurations=Configurations(database),
     )
+    kept = {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
+    made = Parts(
+        config=config,
+        database=database,
+        queue=sending,
+        forge=forge,
+        models=models,
+        live=live,
+        services=services,
+        mirrors=mirrors,
+        publisher=publisher,
+        readings=Readings(database, config.data, kept),
+    )
     elsewhere = asyncio.create_task(Elsewhere(database, live).run())
     try:
-        yield Parts(config, database, sending, forge, models, live, services, mirrors, publisher)
+        yield made
     finally:
         await _end(elsewhere)
         await models.aclose()
@@ -195,6 +215,19 @@ async def working(
         await worker.stop()
 
 
+@asynccontextmanager
+async def observing(made: Parts, process: str) -> AsyncIterator[None]:
+    """Send traces where they are wanted, and look at the disk from time to time."""
+    if made.config.traces:
+        traces.configure(__version__, process)
+    watching = asyncio.create_task(made.readings.watch_disk())
+    try:
+        yield
+    finally:
+        await _end(watching)
+        await asyncio.to_thread(traces.shutdown)
+
+
 async def _end(task: asyncio.Task[None]) -> None:
     """Whatever became of it: what comes after this in a stop must not be skipped."""
     task.cancel()
@@ -217,13 +250,17 @@ def serve(config: Config, *, with_worker: bool = True, invite: Invite | None = N
 
     While nobody has ever logged in, *invite* gets a one-time link for the first user.
     """
-    listening = _bind(config)
+    hint = "Choose another port with --port, or 0 for any that is free."
+    listening = _bind(config.server.host, config.server.port, hint)
     asyncio.run(_serve(config, listening, with_worker=with_worker, invite=invite))
 
 
 def work(config: Config) -> None:
     """Carry out tasks without serving anything, until SIGTERM or SIGINT."""
-    asyncio.run(_work(config))
+    here = config.metrics
+    hint = "Choose another metrics.port, or 0 for any that is free."
+    listening = None if here.port is None else _bind(here.host, here.port, hint)
+    asyncio.run(_work(config, listening))
 
 
 @asynccontextmanager
@@ -258,33 +295,50 @@ async def _serve(
     host, port = listening.getsockname()[:2]
     public_url = config.server.public_url.rstrip("/") or f"http://{_shown(host)}:{port}"
     stopping, at_once = _stop_on_signal()
-    async with parts(config) as made:
-        server = _Server(
-            uvicorn.Config(
-                asgi_app(made, stopping),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=CLOSE_SECONDS,
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            async with working(made, public_url, at_once) if with_worker else nullcontext():
-                log.info("server.listening", url=public_url, worker=with_worker)
-                await _invite_first(made, public_url, invite)
-                await _first_of(serving, stopping)
-        finally:
-            server.should_exit = True
-            await serving
+    async with (
+        parts(config) as made,
+        observing(made, "serve"),
+        _answering(asgi_app(made, stopping), listening) as serving,
+        working(made, public_url, at_once) if with_worker else nullcontext(),
+    ):
+        log.info("server.listening", url=public_url, worker=with_worker)
+        await _invite_first(made, public_url, invite)
+        await _first_of(serving, stopping)
 
 
-async def _work(config: Config) -> None:
+async def _work(config: Config, listening: socket.socket | None) -> None:
     stopping, at_once = _stop_on_signal()
-    async with parts(config) as made, working(made, config.public_url, at_once):
-        log.info("worker.ready", data=str(config.data))
-        await stopping.wait()
+    async with parts(config) as made, observing(made, "worker"):
+        answering = _answering(_metrics(made), listening) if listening else nullcontext()
+        async with answering, working(made, config.public_url, at_once):
+            at = listening.getsockname()[1] if listening else None
+            log.info("worker.ready", data=str(config.data), metrics_port=at)
+            await stopping.wait()
+
+
+@asynccontextmanager
+async def _answering(app: ASGIApp, listening: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve *app* for as long as the context lasts; the task ends early when it cannot."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=CLOSE_SECONDS,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield serving
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _metrics(made: Parts) -> Metrics:
+    return Metrics(made.readings.refresh, token=made.config.metrics.token)
 
 
 class _Server(uvicorn.Server):
@@ -322,6 +376,7 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     options = routes.Options(rate=made.config.rate, public_url=public_url)
     github = routes.build_app(made.services, options, stopping=stopping)
     others = (
+        _metrics(made),
         GitHttp(made.forge),
         TokenEndpoints(made.services.oauth, public_url=public_url),
         SignIn(made.services, public_url=public_url),
@@ -336,20 +391,18 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
         chosen = next((one for one in others if http and one.matches(scope["path"])), github)
         await chosen(scope, receive, send)
 
-    return app
+    return Observed(app, new_request_id)
 
 
-def _bind(config: Config) -> socket.socket:
+def _bind(host: str, port: int, hint: str) -> socket.socket:
     """A listening socket; UNAVAILABLE when the port is taken or the address is foreign."""
-    host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise AppError(
             Code.UNAVAILABLE,
-            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port, "
-            "or 0 for any that is free.",
+            f"Cannot listen on {host}:{port}: {error.strerror}. {hint}",
         ) from error
     # Inherited by every connection; asyncio would set it only where the protocol number is given,
     # and without it every answer on a kept connection waits for a delayed acknowledgement.

@@ -12,6 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from pydantic_ai.messages import ToolCallPart
@@ -28,6 +29,8 @@ from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.sessions import Reason
 from journeyman.llm import ContextOverflow, Delta, Model, ModelError, ModelRefused, Reply
 from journeyman.sandbox import SandboxLost
+from journeyman.telemetry import metrics
+from journeyman.telemetry.measured import measured
 
 Emit = Callable[[Sequence[NewEvent]], Awaitable[Sequence[Event]]]
 """Append all or none; raises when this worker no longer owns the session."""
@@ -299,6 +302,10 @@ class _Turn:
         if tool is None:
             names = ", ".join(self.means.tools.names)
             raise ToolError(f"There is no tool {call.tool_name!r}; there are: {names}.")
+        with _measured(call):
+            return await self._carried_out(tool, call, live)
+
+    async def _carried_out(self, tool: Tool, call: ToolCallPart, live: Live) -> Result:
         arguments = tool.parse(call)
         try:
             return await tool.run(arguments, live.add)
@@ -328,3 +335,15 @@ class _Turn:
             return tool.ask(tool.parse(calls[0]))
         except ToolError:
             return None
+
+
+def _measured(call: ToolCallPart) -> AbstractContextManager[object]:
+    """By OpenTelemetry's conventions for generative AI; arguments and results are not told."""
+    name = call.tool_name
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.call.id": call.tool_call_id,
+        "gen_ai.tool.type": "function",
+    }
+    return measured(f"execute_tool {name}", metrics.TOOL, name, attributes=attributes)

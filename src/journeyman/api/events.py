@@ -22,6 +22,7 @@ from journeyman.domain.events import Event, NewEvent
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor
 from journeyman.service import Services
+from journeyman.telemetry import metrics
 
 STREAM = "text/event-stream"
 LARGEST = 2**31 - 1
@@ -103,7 +104,8 @@ class EventStream(Response):
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         if not self._empty:
-            await self._send_while_wanted(receive, send)
+            with metrics.STREAMS.labels("api").track_inprogress():
+                await self._send_while_wanted(receive, send)
         await send({"type": "http.response.body", "body": b""})
 
     async def _send_while_wanted(self, receive: Receive, send: Send) -> None:

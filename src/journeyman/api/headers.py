@@ -11,8 +11,9 @@ from datetime import UTC
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from journeyman.api.exchange import KEY, PREFIX, Exchange
+from journeyman.api.exchange import KEY, PREFIX, Exchange, new_request_id
 from journeyman.domain.principals import TokenKind
+from journeyman.telemetry.requests import request_id
 
 ALWAYS = {
     "X-GitHub-Media-Type": "github.v3; format=json",
@@ -59,7 +60,11 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        current = Exchange(head=scope["method"] == "HEAD", public_url=self.public_url)
+        current = Exchange(
+            head=scope["method"] == "HEAD",
+            public_url=self.public_url,
+            request_id=request_id(scope) or new_request_id(),
+        )
         inner = opened(scope, current)
 
         async def complete(message: Message) -> None:

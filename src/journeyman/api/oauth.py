@@ -25,6 +25,7 @@ from journeyman.api.exchange import host_of
 from journeyman.domain.errors import AppError
 from journeyman.domain.oauth import Failure, Issued, Refused
 from journeyman.service.oauth import Client, CodeExchange, OAuth
+from journeyman.telemetry.requests import note_route
 
 DEVICE_CODE = "/login/device/code"
 ACCESS_TOKEN = "/login/oauth/access_token"  # noqa: S105 - an address
@@ -64,6 +65,7 @@ class TokenEndpoints:
         return path in self._endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        note_route(scope, scope["path"])
         request = Request(scope, receive)
         response = await self._respond(request)
         await response(scope, receive, send)

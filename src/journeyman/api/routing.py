@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketClose
 
 from journeyman.api.auth import Endpoint
 from journeyman.domain.errors import not_found
+from journeyman.telemetry.requests import note_route
 
 
 class Methods:
@@ -24,6 +25,7 @@ class Methods:
         endpoint = self.endpoints.get(scope["method"])
         if endpoint is None or "\0" in scope["path"]:
             raise not_found("Nothing is served here.")
+        note_route(scope)
         response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)
 

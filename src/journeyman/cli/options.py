@@ -51,10 +51,10 @@ def configured(data: Path | None, file: Path | None, **flags: Any) -> Config:
 
 def operating(data: Path | None, file: Path | None, *, quiet: bool = True, **flags: Any) -> Config:
     """For a command that works on the data itself: the directory is there and can be written."""
-    from journeyman import telemetry
+    from journeyman.telemetry import logs
 
     config = configured(data, file, **flags)
-    telemetry.configure("warning" if quiet else config.log.level, config.log.format)
+    logs.configure("warning" if quiet else config.log.level, config.log.format)
     try:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=config.data):

@@ -104,9 +104,10 @@ def doctor(
     import asyncio
 
     settings = options.configured(data, config)
-    from journeyman import app, telemetry
+    from journeyman import app
+    from journeyman.telemetry import logs
 
-    telemetry.configure("warning", settings.log.format)
+    logs.configure("warning", settings.log.format)
     found = asyncio.run(app.doctor(settings))
     if as_json:
         output.print_json([dataclasses.asdict(guarantee) for guarantee in found])

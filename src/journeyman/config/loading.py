@@ -58,8 +58,9 @@ _USUAL = {
 """By provider: the variables that its own clients read, and the models when none is named."""
 _AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_", "AWS_", "BEDROCK_")
 _CLIENT_KEYS = ("url", "token", "token_file")
-_SECRETS = ("database.url",)
+_SECRETS = ("database.url", "metrics.token")
 _PREFIX = "JOURNEYMAN_"
+_OTLP = "OTEL_EXPORTER_OTLP_"
 
 
 class _Found(NamedTuple):
@@ -285,7 +286,8 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     _check_preference(parts["models"].preference, providers)
     _check_database(parts["database"].url)
     _check_firewall(parts["firewall"])
-    return Config(data=data, providers=providers, origins=origins, **parts)
+    traces = _wants_traces(environ)
+    return Config(data=data, providers=providers, origins=origins, traces=traces, **parts)
 
 
 def _providers(
@@ -370,6 +372,21 @@ def _check_firewall(firewall: Firewall) -> None:
     except ValueError as error:
         message = f"firewall.allowed_networks: {error}; a range looks like 10.1.0.0/16."
         raise _wrong("firewall.allowed_networks", message) from None
+
+
+def _wants_traces(environ: Mapping[str, str]) -> bool:
+    """By the standard variables: when a collector is named, and nothing switches it off."""
+    named = environ.get(f"{_OTLP}TRACES_ENDPOINT") or environ.get(f"{_OTLP}ENDPOINT")
+    off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if not named or off or exporter == "none":
+        return False
+    if exporter != "otlp":
+        raise _wrong("OTEL_TRACES_EXPORTER", f"OTEL_TRACES_EXPORTER is {exporter!r}; use otlp.")
+    for name in (f"{_OTLP}TRACES_PROTOCOL", f"{_OTLP}PROTOCOL"):
+        if environ.get(name, "http/protobuf") != "http/protobuf":
+            raise _wrong(name, f"{name} is {environ[name]!r}; only http/protobuf is spoken.")
+    return True
 
 
 def _convert(key: str, found: _Found, kind: Any) -> Any:

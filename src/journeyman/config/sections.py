@@ -96,6 +96,15 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    token: str = field(default="", repr=False)
+    """Whoever sends it may read them; empty: only this machine may, and not through a proxy."""
+    host: str = "127.0.0.1"
+    port: Port | None = None
+    """Where a worker without the API serves its own; none: nowhere."""
+
+
+@dataclass(frozen=True)
 class Provider:
     name: str
     kind: Literal["anthropic", "bedrock", "google", "openai", "openai-compatible", "openrouter"]
@@ -136,8 +145,11 @@ class Config:
     models: Models
     limits: SessionLimits
     log: Log
+    metrics: Metrics
     providers: tuple[Provider, ...]
     origins: Mapping[str, str] = field(repr=False, compare=False)
+    traces: bool = False
+    """Whether OpenTelemetry's own variables (OTEL_…) ask for traces."""
 
     @property
     def public_url(self) -> str:
@@ -178,11 +190,12 @@ SECTIONS: dict[str, type] = {
     "models": Models,
     "limits": SessionLimits,
     "log": Log,
+    "metrics": Metrics,
 }
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name == "api_key":
+    if name in ("api_key", "token"):
         return MASK if value else None
     if name == "url" and isinstance(value, str):
         return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)

@@ -11,6 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,10 @@ from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import Heartbeats, Ticker
 from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW, run_id
 from journeyman.engine.serializer import StrictJson
+from journeyman.telemetry import logs, metrics
+from journeyman.telemetry.carried import Carried, resumed, waited
+from journeyman.telemetry.measured import measured
+from journeyman.telemetry.traces import Value
 
 log = structlog.get_logger()
 
@@ -86,6 +91,7 @@ class Executor:
 
     async def start(self, steps: Steps) -> None:
         """Begin to take runs. The first heartbeat comes before the first claim."""
+        logs.identify(worker=self.id)
         await asyncio.to_thread(self._heartbeats.beat, self.id)
         DBOS(config=self._config())
         _register(steps, self._carried)
@@ -129,6 +135,7 @@ class Executor:
         dead = sorted(owners - self._heartbeats.live())
         if dead:
             recovered = DBOS._recover_pending_workflows(dead)
+            metrics.RECOVERED.inc(len(recovered))
             log.warning("engine.recovered", runs=len(recovered), workers=dead)
         self._heartbeats.forget_dead()
 
@@ -153,24 +160,38 @@ def _register(steps: Steps, carried: set[asyncio.Task[None]]) -> None:
 
     @DBOS.step(name="prepare", preemptible=True)
     async def prepare(session_id: str, run_number: int, last: Verdict) -> Verdict:
-        return await steps.prepare(session_id, run_number, last)
+        waited(last)
+        with _timed("prepare", session_id, run_number):
+            return await steps.prepare(session_id, run_number, last)
 
     @DBOS.step(name="turn", preemptible=True)
     async def turn(session_id: str, run_number: int, last: Verdict) -> Verdict:
-        return await steps.turn(session_id, run_number, last)
+        with _timed("turn", session_id, run_number):
+            return await steps.turn(session_id, run_number, last)
 
     @DBOS.step(name="deliver", preemptible=True)
     async def deliver(session_id: str, run_number: int, last: Verdict) -> Verdict:
-        return await steps.deliver(session_id, run_number, last)
+        with _timed("deliver", session_id, run_number):
+            return await steps.deliver(session_id, run_number, last)
 
     following = {"turn": turn, "deliver": deliver}
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)
-    async def run(session_id: str, run_number: int) -> None:
+    async def run(session_id: str, run_number: int, queued: Carried) -> None:
         task = asyncio.current_task()
         assert task is not None
         carried.add(task)
         task.add_done_callback(carried.discard)
-        verdict = await prepare(session_id, run_number, {})
-        while verdict["next"] != "end":
-            verdict = await following[verdict["next"]](session_id, run_number, verdict)
+        ids = {"session_id": session_id, "run_number": run_number}
+        with resumed(queued, **ids), metrics.RUNS.track_inprogress():
+            verdict = await prepare(session_id, run_number, dict(queued))
+            while verdict["next"] != "end":
+                verdict = await following[verdict["next"]](session_id, run_number, verdict)
+
+
+def _timed(step: str, session_id: str, run_number: int) -> AbstractContextManager[object]:
+    ids: dict[str, Value | None] = {
+        "journeyman.session.id": session_id,
+        "journeyman.run": run_number,
+    }
+    return measured(step, metrics.STEP, step, attributes=ids)

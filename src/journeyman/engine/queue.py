@@ -11,6 +11,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.serializer import StrictJson
+from journeyman.telemetry.carried import carry
 
 APPLICATION = "journeyman"
 QUEUE = "runs"
@@ -47,7 +48,7 @@ class Queue:
         self, tx: sa.Connection, session_id: str, run_number: int, *, owner_id: int
     ) -> None:
         """Queue one run; it exists when *tx* is committed. *owner_id* is whose turn it is to be
-        fair to."""
+        fair to. The trace and the request that lead here go along."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
@@ -56,7 +57,7 @@ class Queue:
             "queue_partition_key": str(owner_id),
             "priority": PRIORITY,
         }
-        self._client.enqueue_in_transaction(tx, options, session_id, run_number)
+        self._client.enqueue_in_transaction(tx, options, session_id, run_number, carry())
 
     def gone(self, run_ids: Sequence[str]) -> set[str]:
         """Those of *run_ids* that will never be worked on again, because they have ended or were

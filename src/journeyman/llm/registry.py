@@ -25,6 +25,7 @@ from journeyman.llm import (
     Reply,
     UnknownModel,
 )
+from journeyman.llm.observed import Observed
 from journeyman.llm.script import Script
 
 TRANSIENT_SECONDS = 60.0
@@ -95,7 +96,7 @@ class Registry:
     ) -> None:
         self._providers = tuple(providers)
         self._clock = clock
-        self._script = Script()
+        self._script = Observed(Script())
         self._entries = [_Entry(p, name) for p in self._providers for name in p.models]
 
     def list(self) -> Sequence[ModelInfo]:
@@ -150,7 +151,7 @@ class Registry:
             return self._script
         now = self._clock()
         entry = min(entries, key=lambda e: max(e.down_until, now))
-        return _Watched(entry.provider.model(entry.name), self.report_failure)
+        return _Watched(Observed(entry.provider.model(entry.name)), self.report_failure)
 
     def _named(self, name: str) -> builtins.list[_Entry]:
         """The entries *name* may mean: by id, else by exact name, else by canonical spelling."""

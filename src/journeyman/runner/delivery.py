@@ -16,6 +16,8 @@ from journeyman.forge import NewPull, PullChange, PushRejected
 from journeyman.runner import words
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Blocked
+from journeyman.telemetry import metrics
+from journeyman.telemetry.measured import measured
 from journeyman.workspace.publish import Work
 
 
@@ -44,9 +46,10 @@ async def push(
     remote = await forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.holding(held.repository.id, remote, base_sha)
     work = Work(checkpoint.bundle, mirror, base_sha, checkpoint.sha)
-    await equipment.publisher.deliver(
-        work, head_ref=session.head_ref, remote=remote, expected_old=tip
-    )
+    with measured("push", metrics.PUSH):
+        await equipment.publisher.deliver(
+            work, head_ref=session.head_ref, remote=remote, expected_old=tip
+        )
     branch = BranchArtifact(session.head_ref, session.base_ref)
     await equipment.ledger.add_artifact(session, branch)
     return True
@@ -84,12 +87,13 @@ async def tell_pull(
     log_url = equipment.log_url(held)
     body = words.pull_body(held, description, log_url, blocked)
     if session.create_pull_request and (found is None or log_url in found.body):
-        if found is None:
-            title = words.pull_title(held)
-            new = NewPull(title, body, session.head_ref, session.base_ref, draft)
-            found = await forge.open_pull(held.actor, held.repository, new)
-        else:
-            change = PullChange(body=body, draft=draft)
-            found = await forge.update_pull(held.actor, held.repository, found.number, change)
+        with measured("pull_request", metrics.PULL):
+            if found is None:
+                title = words.pull_title(held)
+                new = NewPull(title, body, session.head_ref, session.base_ref, draft)
+                found = await forge.open_pull(held.actor, held.repository, new)
+            else:
+                change = PullChange(body=body, draft=draft)
+                found = await forge.update_pull(held.actor, held.repository, found.number, change)
     if found is not None:
         await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))

@@ -34,6 +34,8 @@ from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.runner.refusals import Refusals
 from journeyman.sandbox import Provision, Sandbox, SandboxSpec
+from journeyman.telemetry import metrics
+from journeyman.telemetry.measured import measured
 from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 
 log = structlog.get_logger()
@@ -107,7 +109,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
     given = replace(given, env={**exposed.env, **given.env})
-    box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
+    with measured("sandbox.start", metrics.SANDBOX_START):
+        box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
     try:
         await _check_out(held, base_sha, box, equipment)
         found = await briefing.customisation(base_sha, box)

@@ -26,6 +26,7 @@ from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
 from journeyman.store import accounts, events, sessions, tasks
 from journeyman.store.database import Database
+from journeyman.telemetry.carried import tell
 
 
 class Tasks:
@@ -66,6 +67,7 @@ class Tasks:
             principal, access.repository, new.head_ref
         )
         task = _first_session(principal, access.repository, new, on_existing, self._clock())
+        tell(task_id=task.id, session_id=task.session.id)
 
         def create(tx: Connection) -> Task:
             if idempotency_key is not None:

@@ -5,6 +5,7 @@ used from a pool of threads. Knows no table."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -93,7 +94,7 @@ class Database:
         of thread. Raises DatabaseLost, as `write` does.
         """
         if not self.is_sqlite:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+            return await self._on_thread(self._read, work)
         with reachable():
             if self._reader is None:
                 self._reader = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -104,8 +105,11 @@ class Database:
 
         Shielded: a cancelled caller does not leave half a transaction.
         """
-        loop = asyncio.get_running_loop()
-        return await asyncio.shield(loop.run_in_executor(self._threads, self._write, work))
+        context = contextvars.copy_context()
+        return await asyncio.shield(self._on_thread(context.run, self._write, work))
+
+    def _on_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         with reachable(), self.engine.connect() as connection:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.repositories import Account
+from journeyman.telemetry.requests import note_route
 from journeyman.web import forms, render
 from journeyman.web.session import Sessions, Visit
 
@@ -52,6 +53,8 @@ class Desk:
 
     def endpoint(self, page: Page) -> Endpoint:
         async def respond(request: Request) -> Response:
+            if "route" in request.scope:
+                note_route(request.scope)
             visit = await self._sessions.visit(request)
             response = await self._guarded(page, request, visit)
             if visit.new and "set-cookie" not in response.headers:

@@ -20,6 +20,7 @@ from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.queries import Cursor
 from journeyman.service import Services
+from journeyman.telemetry import metrics
 from journeyman.web import ansi
 from journeyman.web import log as items
 from journeyman.web.desk import Desk
@@ -154,6 +155,11 @@ class Frames(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        with metrics.STREAMS.labels("web").track_inprogress():
+            await self._send_while_wanted(receive, send)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_while_wanted(self, receive: Receive, send: Send) -> None:
         ends = [
             asyncio.create_task(self._send_all(send)),
             asyncio.create_task(_left(receive)),
@@ -165,7 +171,6 @@ class Frames(Response):
             for end in ends:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
-        await send({"type": "http.response.body", "body": b""})
 
     async def _send_all(self, send: Send) -> None:
         try:

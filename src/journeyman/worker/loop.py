@@ -26,6 +26,7 @@ from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, o
 from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
 from journeyman.service.ledger import Ledger
+from journeyman.telemetry.carried import tell
 
 log = structlog.get_logger()
 
@@ -126,11 +127,15 @@ class Worker:
                 return await self._leave(session_id)
             await self._close(session_id, keep=True, commit=outcome.state in runner.DELIVERED)
             held = await self._ledger.take(session_id)
+            tell(task_id=held.session.task_id)
             if held.session.ended:
                 return await self._leave(session_id)
             description = Conversation.fold(held.log).summary
             done = await runner.deliver(held, outcome, self._equipment, description=description)
-            return await self._leave(session_id) if done else TURN
+            if not done:
+                return TURN
+            log.info("run.delivered", state=outcome.state, reason=outcome.reason)
+            return await self._leave(session_id)
 
         cancellable = outcome.state is not State.CANCELLED
         following = await self._guarded(session_id, run_number, step, cancellable=cancellable)
@@ -158,10 +163,12 @@ class Worker:
         None: there is nothing to do in it any more."""
         run = self._open.get(session_id)
         if run is not None:
+            tell(task_id=run.held.session.task_id)
             return run
         if not await self._ledger.is_due(session_id, run_number):
             return None
         held = await self._ledger.take(session_id)
+        tell(task_id=held.session.task_id)
         if held.session.ended:
             return None
         run = await runner.prepare(held, self._equipment)
@@ -169,6 +176,7 @@ class Worker:
             await runner.close(run, keep=False)
             return None
         self._open[session_id] = run
+        log.info("run.begun", resumed=bool(held.log))
         return run
 
     async def _close(self, session_id: str, *, keep: bool, commit: bool = False) -> None:

@@ -15,6 +15,7 @@ from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import EXPECTED
 from journeyman.service.ledger import Ledger
 from journeyman.service.parked import Parked
+from journeyman.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -70,7 +71,8 @@ class Janitor:
             if run_id(session.id, session.run_number) in gone and await self._ledger.give_up(
                 session, GIVEN_UP
             ):
-                log.warning("run.lost", session_id=session.id)
+                metrics.LOST.inc()
+                log.warning("run.lost", session_id=session.id, task_id=session.task_id)
 
     async def sweep_workspaces(self) -> None:
         """Once at the start: a worker that was killed could not remove what it had."""

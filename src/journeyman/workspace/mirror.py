@@ -20,6 +20,8 @@ from journeyman import git
 from journeyman.forge import ForgeError, Remote
 from journeyman.git import GitError
 from journeyman.git.faults import Fault, fault_of
+from journeyman.telemetry import metrics
+from journeyman.telemetry.measured import measured
 from journeyman.workspace import remotes
 
 FETCH_SECONDS = 3600
@@ -65,6 +67,10 @@ class Mirrors:
         Requests at one time share one fetch. A mirror that git cannot use is built again. Raises
         ForgeError.
         """
+        with measured("mirror.refresh", metrics.MIRROR):
+            return await self._refresh(repository_id, remote, commit)
+
+    async def _refresh(self, repository_id: int, remote: Remote, commit: str | None) -> Path:
         key = (repository_id, remote.url, tuple(sorted(remote.env.items())))
         flight = self._waiting.get(key)
         if flight is None:

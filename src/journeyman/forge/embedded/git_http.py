@@ -22,6 +22,7 @@ from journeyman.domain.repositories import Permission, Repository
 from journeyman.forge import ForgeError
 from journeyman.forge.embedded import packs
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.telemetry.requests import note_route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -90,6 +91,7 @@ class GitHttp:
         match = _PATH.fullmatch(scope["path"])
         if match is None:
             raise AppError(Code.NOT_FOUND, "Not Found")
+        note_route(scope, f"/{{owner}}/{{repo}}.git/{match['what']}")
         service, advertise = _service(scope, match["what"], headers)
         principal = await self._identify(headers.get(b"authorization", ""))
         write = service == "git-receive-pack"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from journeyman import telemetry
+from journeyman.telemetry import logs
 
 TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 
@@ -48,12 +48,12 @@ def logging_as_before() -> Iterator[None]:
     ],
 )
 def test_secrets_are_masked_and_prose_is_not(text: str, shown: str | None) -> None:
-    assert telemetry.redact(text) == (text if shown is None else shown)
+    assert logs.redact(text) == (text if shown is None else shown)
 
 
 def test_lines_are_json_where_nobody_watches() -> None:
     stream = io.StringIO()
-    telemetry.configure("info", stream=stream)
+    logs.configure("info", stream=stream)
     structlog.get_logger().info(
         "session.claimed", session_id="s1", headers={"a": f"Bearer {TOKEN}"}
     )
@@ -70,7 +70,7 @@ def test_lines_are_json_where_nobody_watches() -> None:
 
 def test_lines_are_for_people_on_a_terminal() -> None:
     stream = Terminal()
-    telemetry.configure("info", stream=stream)
+    logs.configure("info", stream=stream)
     structlog.get_logger().info("session.claimed", token=TOKEN)
     assert "session.claimed" in stream.getvalue()
     assert "{" not in stream.getvalue()
@@ -84,7 +84,7 @@ def push() -> None:
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_traceback_hides_no_token(form: str) -> None:
     stream = io.StringIO()
-    telemetry.configure("info", form, stream=stream)
+    logs.configure("info", form, stream=stream)
     try:
         push()
     except RuntimeError:
@@ -95,7 +95,7 @@ def test_a_traceback_hides_no_token(form: str) -> None:
 
 def test_the_standard_library_logs_through_the_same_line() -> None:
     stream = io.StringIO()
-    telemetry.configure("info", "json", stream=stream)
+    logs.configure("info", "json", stream=stream)
     logging.getLogger("some.library").warning("sent %s", TOKEN)
     line = json.loads(stream.getvalue())
     assert (line["event"], line["logger"], line["level"]) == (
@@ -107,7 +107,7 @@ def test_the_standard_library_logs_through_the_same_line() -> None:
 
 def test_below_the_level_nothing_is_written() -> None:
     stream = io.StringIO()
-    telemetry.configure("warning", stream=stream)
+    logs.configure("warning", stream=stream)
     structlog.get_logger().info("session.claimed")
     logging.getLogger("some.library").info("hello")
     logging.getLogger("httpx").warning("heard")
@@ -117,7 +117,7 @@ def test_below_the_level_nothing_is_written() -> None:
 
 def test_the_noise_of_libraries_is_left_out() -> None:
     stream = io.StringIO()
-    telemetry.configure("info", stream=stream)
+    logs.configure("info", stream=stream)
     logging.getLogger("httpx").info("HTTP Request: GET /")
     logging.getLogger("dbos").info("Try our hosted service")
     assert stream.getvalue() == ""
@@ -125,7 +125,7 @@ def test_the_noise_of_libraries_is_left_out() -> None:
 
 def test_a_cancel_is_no_error_of_the_engine_but_an_error_is() -> None:
     stream = io.StringIO()
-    telemetry.configure("info", stream=stream)
+    logs.configure("info", stream=stream)
     engine = logging.getLogger("dbos")
     for error in (asyncio.CancelledError(), ValueError("real")):
         engine.error("Exception encountered in asynchronous workflow", exc_info=error)

@@ -13,6 +13,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from journeyman.telemetry import traces
+
 _SECRETS = re.compile(
     r"""
     (?P<token> github_pat_ | gh[pousr]_ | (?: (?<![A-Za-z0-9]) | (?<=\dm) ) sk- ) [A-Za-z0-9._-]{8,}
@@ -34,6 +36,7 @@ _ABOVE = {
     "uvicorn": logging.WARNING,
     "uvicorn.access": logging.WARNING,
 }
+_process: dict[str, str] = {}
 _CANCELLED = {
     "CancelledError",
     "DBOSAwaitedWorkflowCancelledError",
@@ -48,6 +51,8 @@ def configure(level: str = "info", form: str = "auto", *, stream: TextIO | None 
     console = form == "console" or (form == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_process,
+        _with_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso" if not console else "%H:%M:%S", utc=not console),
     ]
@@ -71,6 +76,11 @@ def configure(level: str = "info", form: str = "auto", *, stream: TextIO | None 
     _take_over(handler, level.upper())
 
 
+def identify(**fields: str) -> None:
+    """Fields of every line from now on: who this process is."""
+    _process.update(fields)
+
+
 def redact(text: str) -> str:
     """*text* with every token, password and key in it masked; what kind it was stays readable."""
     return _SECRETS.sub(_masked, text)
@@ -79,6 +89,14 @@ def redact(text: str) -> str:
 def redacted(_logger: WrappedLogger, _method: str, line: EventDict | str) -> str:
     """The last processor: it sees the whole line, so no traceback or nested value is missed."""
     return redact(str(line))
+
+
+def _with_process(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    return {**_process, **fields}
+
+
+def _with_trace(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    return {**traces.ids(), **fields}
 
 
 def _masked(match: re.Match[str]) -> str:
