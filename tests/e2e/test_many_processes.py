@@ -28,19 +28,27 @@ def environ(cluster: postgres.Cluster) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(place: Path, environ: dict[str, str]) -> Iterator[Server]:
-    with running(Server(place / "data", environ, flags=("--no-worker",))) as started:
+def server(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("server") / "data"
+    with running(Server(data, environ, flags=("--no-worker",))) as started:
         yield started
     print(started.log.read_text())
 
 
 @pytest.fixture(scope="module")
-def token(server: Server, environ: dict[str, str], place: Path) -> str:
+def token(server: Server, environ: dict[str, str]) -> str:
     made = journeyman("token", "create", "--user", "alice", data=server.data, **environ)
-    source = str(hello(place / "hello"))
+    source = str(hello(server.data.parent / "hello"))
     added = journeyman("repo", "add", REPOSITORY, source, data=server.data, **environ)
     assert added.returncode == 0, added.stderr
     return made.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, token: str) -> Iterator[Client]:
+    made = Client(server.url, token)
+    yield made
+    made.http.close()
 
 
 @contextmanager
