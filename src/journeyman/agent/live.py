@@ -10,6 +10,7 @@ import codecs
 from collections.abc import Callable
 from typing import Self
 
+from journeyman.agent.masking import NO_MASK, Mask
 from journeyman.agent.text import clean
 
 INTERVAL_SECONDS = 0.05
@@ -20,8 +21,10 @@ PIECE_CHARS = 8_000
 class Live:
     """`add` text or bytes as they come; *send* gets them at most twenty times a second."""
 
-    def __init__(self, send: Callable[[str], None]) -> None:
+    def __init__(self, send: Callable[[str], None], mask: Mask = NO_MASK) -> None:
+        """*mask*: what may be the beginning of a secret is held back until it is known."""
         self._send = send
+        self._mask = mask
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pieces: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -32,7 +35,7 @@ class Live:
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._flush()
+        self._flush()
 
     def add(self, piece: str | bytes) -> None:
         self._pieces.append(piece if isinstance(piece, str) else self._decoder.decode(piece))
@@ -41,8 +44,10 @@ class Live:
             self._timer = loop.call_later(INTERVAL_SECONDS, self._flush)
 
     def _flush(self) -> None:
-        text, self._timer = "".join(self._pieces), None
-        self._pieces.clear()
+        text, self._timer = self._mask.text("".join(self._pieces)), None
+        unfinished = self._mask.unfinished(text)
+        self._pieces = [text[len(text) - unfinished :]] if unfinished else []
+        text = text[: len(text) - unfinished]
         if len(text) > PIECE_CHARS:
             text = f"[…]{text[-PIECE_CHARS:]}"
         if text:

@@ -21,6 +21,7 @@ from journeyman.agent import delegations, entries, verdict
 from journeyman.agent.conversation import Conversation, record_of_message
 from journeyman.agent.customisation.guides import Guide
 from journeyman.agent.live import Live
+from journeyman.agent.masking import NO_MASK, Mask
 from journeyman.agent.room import Room
 from journeyman.agent.text import clean
 from journeyman.agent.tools import Asking, Delegation, Result, Tool, Toolbox, ToolError
@@ -75,6 +76,8 @@ class Means:
     publish: Publish
     guides: Sequence[Guide] = ()
     """Instructions for some paths: each is told with the first result that touches one."""
+    mask: Mask = NO_MASK
+    """Hides secrets from the live view, and from what a model is told."""
     retries: Retries = RETRIES
     instead: Callable[[str], str | None] = lambda model_id: None
     """The model that goes on when this one is given up, by id; None: there is none."""
@@ -150,8 +153,8 @@ class _Turn:
             )
 
         with (
-            Live(show(EventType.MESSAGE_DELTA)) as text,
-            Live(show(EventType.REASONING_DELTA)) as reasoning,
+            Live(show(EventType.MESSAGE_DELTA), self.means.mask) as text,
+            Live(show(EventType.REASONING_DELTA), self.means.mask) as reasoning,
         ):
 
             def on_delta(delta: Delta) -> None:
@@ -286,13 +289,15 @@ class _Turn:
 
         started = time.monotonic()
         more: Sequence[NewEvent] = ()
-        with Live(show) as live:
+        with Live(show, self.means.mask) as live:
             try:
                 result = await self._result(call, live)
             except ToolError as error:
                 event = entries.failure(call, clean(str(error)), time.monotonic() - started)
             else:
                 seconds = time.monotonic() - started
+                # before it is clipped: a value that is cut in two would not be found
+                result = replace(result, text=self.means.mask.text(result.text))
                 event = entries.completion(call, result, seconds, self._guides(result.paths))
                 more = result.events
         await self.append(event, *more)

@@ -31,6 +31,7 @@ from journeyman.forge import ForgeError
 from journeyman.llm import Model
 from journeyman.runner import briefing, choices, delivery, limits, refusals, words
 from journeyman.runner.equipment import Equipment
+from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.runner.refusals import Refusals
 from journeyman.sandbox import Provision, Sandbox, SandboxSpec
@@ -77,14 +78,13 @@ class Run:
     """What the pull request says, as the agent last told it."""
 
     async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
-        masked = [self.mask.event(entry) for entry in new]
-        made = await self.equipment.ledger.append(self.held.session, masked)
+        made = await self.equipment.ledger.append(self.held.session, new)
         for event in made:
             self.meter.apply(event)
         return made
 
     def publish(self, entry: NewEvent) -> None:
-        self.equipment.ledger.publish(self.held.session, self.mask.event(entry))
+        self.equipment.ledger.publish(self.held.session, entry)
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take what was logged from outside the agent's loop into the conversation."""
@@ -108,6 +108,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
     given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
+    mask = Mask(exposed.masked)
+    equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
     given = replace(given, env={**exposed.env, **given.env})
     with measured("sandbox.start", metrics.SANDBOX_START):
         box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
@@ -148,7 +150,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         customisation=found,
         refusals=Refusals(held.log),
         profile=profile,
-        mask=Mask(exposed.masked),
+        mask=mask,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=meter,
@@ -178,6 +180,7 @@ async def turn(run: Run) -> Verdict:
         run.emit,
         run.publish,
         run.customisation.scoped,
+        mask=run.mask,
         instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
     )
     verdict = await agent_turn(run.conversation, means)
@@ -248,6 +251,8 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
     """
     if outcome.state is State.CANCELLED:
         await _tell_pushed(held, equipment)
+    exposed = await equipment.exposed(held.repository)
+    equipment = replace(equipment, ledger=Masked(equipment.ledger, Mask(exposed.masked)))
     if outcome.state in DELIVERED:
         outcome = await _persistently_delivered(held, outcome, equipment, description)
     if outcome.state is State.IDLE:
@@ -308,6 +313,7 @@ async def _delivered(
 
 async def _report(run: Run, commit_message: str, description: str) -> str:
     """The agent's `report_progress`: commit, push, and tell the pull request."""
+    commit_message, description = run.mask.text(commit_message), run.mask.text(description)
     await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
     await save(run)
     saved = run.checkpoint

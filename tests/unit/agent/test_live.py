@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from journeyman.agent.live import INTERVAL_SECONDS, PIECE_CHARS, Live
+from journeyman.agent.masking import Mask
 
 
 async def test_pieces_are_gathered() -> None:
@@ -54,3 +55,24 @@ async def test_nothing_is_sent_for_nothing() -> None:
         pass
 
     assert sent == []
+
+
+async def test_a_secret_in_two_pieces_is_hidden() -> None:
+    sent: list[str] = []
+    with Live(sent.append, Mask(["hunter22"])) as live:
+        live.add("the key is hun")
+        await asyncio.sleep(INTERVAL_SECONDS * 3)
+        live.add("ter22, and the hunt")
+        await asyncio.sleep(INTERVAL_SECONDS * 3)
+        live.add(" is on")
+
+    assert "".join(sent) == "the key is ******, and the hunt is on"
+    assert sent[0] == "the key is "
+
+
+async def test_a_secret_at_the_edge_of_what_is_shown_is_hidden() -> None:
+    sent: list[str] = []
+    with Live(sent.append, Mask(["hunter22"])) as live:
+        live.add("x" * 1000 + "hunter22" + "y" * (PIECE_CHARS - 4))
+
+    assert "er22" not in sent[0]
