@@ -40,10 +40,12 @@ _TASKS = sa.select(
     .join(account, account.c.id == repository.c.owner_id)
 )
 _FIND = _TASKS.where(task.c.id == sa.bindparam("id"))
-_ARTIFACTS: sa.Select[Any] = (
-    sa.select(artifact.c.task_id, artifact.c.type, artifact.c.data)
-    .where(artifact.c.task_id.in_(sa.bindparam("task_ids", expanding=True)))
-    .order_by(artifact.c.id)
+_ARTIFACTS: sa.Select[Any] = sa.select(
+    artifact.c.task_id, artifact.c.type, artifact.c.data
+).order_by(artifact.c.id)
+_ARTIFACTS_OF_ONE = _ARTIFACTS.where(artifact.c.task_id == sa.bindparam("task_id"))
+_ARTIFACTS_OF_MANY = _ARTIFACTS.where(
+    artifact.c.task_id.in_(sa.bindparam("task_ids", expanding=True))
 )
 
 
@@ -74,7 +76,7 @@ def _task(row: sa.Row[Any], of: Repository, artifacts: tuple[Artifact, ...]) -> 
 def _with_artifacts(tx: sa.Connection, rows: list[sa.Row[Any]]) -> list[Task]:
     made: dict[str, list[Artifact]] = {row.task_id: [] for row in rows}
     if made:
-        for row in tx.execute(_ARTIFACTS, {"task_ids": list(made)}):
+        for row in tx.execute(_ARTIFACTS_OF_MANY, {"task_ids": list(made)}):
             made[row.task_id].append(_artifact(row))
     # A page is often of one repository; building it once is a quarter of the page's time.
     known = {row.repository_id: row for row in rows}
@@ -83,8 +85,11 @@ def _with_artifacts(tx: sa.Connection, rows: list[sa.Row[Any]]) -> list[Task]:
 
 
 def find_task(tx: sa.Connection, task_id: str) -> Task | None:
-    rows = list(tx.execute(_FIND, {"id": task_id}))
-    return _with_artifacts(tx, rows)[0] if rows else None
+    row = tx.execute(_FIND, {"id": task_id}).first()
+    if row is None:
+        return None
+    made = tx.execute(_ARTIFACTS_OF_ONE, {"task_id": task_id})
+    return _task(row, labelled_repository(row), tuple(_artifact(one) for one in made))
 
 
 def list_by_id(tx: sa.Connection, task_ids: Sequence[str]) -> list[Task]:
