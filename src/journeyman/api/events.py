@@ -6,7 +6,8 @@ Knows nothing of how the log is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from journeyman.api import exchange, pagination, parameters, responses, wire
-from journeyman.domain.errors import invalid
+from journeyman.api import auth, exchange, pagination, parameters, responses, wire
+from journeyman.domain.errors import AppError, invalid
 from journeyman.domain.events import Event, NewEvent
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor
@@ -53,10 +54,21 @@ class Events:
         return responses.as_json(content, headers={"Link": link})
 
     async def _stream(self, request: Request, principal: Principal) -> Response:
-        after = cursor_of(request)
-        entries = await self._services.events.tail(principal, request.path_params["task_id"], after)
+        after, task_id = cursor_of(request), request.path_params["task_id"]
+        token = auth.token_of(request.headers.get("authorization", "")) or ""
+        entries = await self._services.events.tail(principal, task_id, after)
+
+        async def allowed() -> bool:
+            try:
+                now = await self._services.identity.authenticate(token)
+                await self._services.tasks.version(now, task_id)
+            except AppError:
+                return False
+            return now.allows(exchange.of(request.scope).needs or "")
+
         return EventStream(
             entries,
+            allowed=allowed,
             heartbeat_seconds=self._heartbeat_seconds,
             stopping=self._stopping,
             empty=exchange.of(request.scope).head,
@@ -81,7 +93,8 @@ def cursor_of(request: Request) -> Cursor:
 
 
 class EventStream(Response):
-    """Server-sent events until the log ends, the reader leaves, or the server stops."""
+    """Server-sent events until the log ends, the reader leaves or may not read it any more, or
+    the server stops."""
 
     media_type = STREAM
 
@@ -89,6 +102,7 @@ class EventStream(Response):
         self,
         entries: AsyncIterator[Event | NewEvent],
         *,
+        allowed: Callable[[], Awaitable[bool]],
         heartbeat_seconds: float,
         stopping: asyncio.Event,
         empty: bool = False,
@@ -96,6 +110,7 @@ class EventStream(Response):
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._entries = entries
+        self._allowed = allowed
         self._heartbeat_seconds = heartbeat_seconds
         self._stopping = stopping
         self._empty = empty
@@ -131,14 +146,20 @@ class EventStream(Response):
             log.exception("stream.failed")
 
     async def _frames(self) -> AsyncGenerator[bytes]:
-        """Every entry as it comes, a comment while none comes, and the end."""
+        """Every entry as it comes, a comment while none comes, and the end. At every beat it is
+        asked again whether the reader may go on; one who may not is cut off without an end."""
         waiting: asyncio.Task[Any] | None = None
+        beat = time.monotonic() + self._heartbeat_seconds
         try:
             while True:
                 waiting = waiting or asyncio.ensure_future(_next(self._entries))
-                done, _ = await asyncio.wait({waiting}, timeout=self._heartbeat_seconds)
-                if not done:
+                await asyncio.wait({waiting}, timeout=max(0.0, beat - time.monotonic()))
+                if time.monotonic() >= beat:
+                    if not await self._allowed():
+                        return
+                    beat = time.monotonic() + self._heartbeat_seconds
                     yield b": heartbeat\n\n"
+                if not waiting.done():
                     continue
                 entry = waiting.result()
                 waiting = None

@@ -20,7 +20,7 @@ from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
 from journeyman.web.starting import Starting
-from journeyman.web.stream import Stream
+from journeyman.web.stream import HEARTBEAT_SECONDS, Stream
 from journeyman.web.taking import Taking
 from journeyman.web.watching import Watching
 
@@ -38,19 +38,28 @@ class Dashboard:
     """A pure ASGI application for the addresses that `matches`."""
 
     def __init__(
-        self, services: Services, *, stopping: asyncio.Event, public_url: str = ""
+        self,
+        services: Services,
+        *,
+        stopping: asyncio.Event,
+        public_url: str = "",
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         files = assets.load()
         self._pages = Pages(files)
         self._desk = Desk(self._pages, Sessions(services.logins, public_url=public_url))
+        stream = Stream(
+            self._desk,
+            services,
+            self._pages,
+            stopping=stopping,
+            heartbeat_seconds=heartbeat_seconds,
+        )
         routes = [
             Route("/static/{name}", files.serve, methods=["GET"]),
             *self._lists(Listing(self._desk, services), Starting(self._desk, services)),
             *self._task(Watching(self._desk, services)),
-            self._get(
-                f"{TASK}/stream",
-                Stream(self._desk, services, self._pages, stopping=stopping).open,
-            ),
+            self._get(f"{TASK}/stream", stream.open),
             *self._pulls(Pulling(self._desk, services)),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
         ]

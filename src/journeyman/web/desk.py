@@ -76,6 +76,10 @@ class Desk:
             log.exception("page.failed", path=request.url.path)
             return self.page("error.html", visit, status=500, error="Something went wrong here.")
 
+    async def visit(self, request: Request) -> Visit:
+        """Who sent it, as of now: a session may have ended since it came."""
+        return await self._sessions.visit(request)
+
     def page(self, template: str, visit: Visit, **values: Any) -> Response:
         return self._pages.page(template, account=visit.account, csrf=visit.csrf, **values)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
@@ -23,7 +24,7 @@ from journeyman.service import Services
 from journeyman.telemetry import metrics
 from journeyman.web import ansi
 from journeyman.web import log as items
-from journeyman.web.desk import Desk
+from journeyman.web.desk import Desk, LoggedOut
 from journeyman.web.pages import Pages
 from journeyman.web.session import Visit
 from journeyman.web.visible import visible
@@ -46,7 +47,7 @@ class Stream:
         pages: Pages,
         *,
         stopping: asyncio.Event,
-        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        heartbeat_seconds: float,
     ) -> None:
         self._desk = desk
         self._services = services
@@ -61,8 +62,9 @@ class Stream:
 
         async def still_allowed() -> bool:
             try:
-                await self._services.tasks.version(seen.principal, seen.sight.task.id)
-            except AppError:
+                now = await self._desk.visit(request)
+                await look(self._desk, self._services, request, now)
+            except (AppError, LoggedOut):
                 return False
             return True
 
@@ -79,14 +81,17 @@ class Stream:
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
         session_number = max(after.session_number, 1)
         waiting: asyncio.Task[Any] | None = None
+        beat = time.monotonic() + self._heartbeat_seconds
         try:
             while True:
                 waiting = waiting or asyncio.ensure_future(_next(entries))
-                done, _ = await asyncio.wait({waiting}, timeout=self._heartbeat_seconds)
-                if not done:
+                await asyncio.wait({waiting}, timeout=max(0.0, beat - time.monotonic()))
+                if time.monotonic() >= beat:
                     if not await still_allowed():
                         return
+                    beat = time.monotonic() + self._heartbeat_seconds
                     yield b": still here\n\n"
+                if not waiting.done():
                     continue
                 entry, waiting = waiting.result(), None
                 if entry is None:

@@ -13,7 +13,9 @@ import pytest
 from starlette.types import Message
 
 from journeyman.api.events import EventStream
+from journeyman.api.routes import Options
 from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.repositories import Permission
 from journeyman.domain.sessions import State
 from tests.unit.api.conftest import World, create
 from tests.unit.api.test_get_task import finish
@@ -136,12 +138,19 @@ def entry(seq: int) -> Event:
 class Running:
     def __init__(self, heartbeat_seconds: float = 60) -> None:
         self.reader, self.source, self.stopping = Reader(), Source(), asyncio.Event()
+        self.allowed = True
         self.stream = EventStream(
-            self.source.tail(), heartbeat_seconds=heartbeat_seconds, stopping=self.stopping
+            self.source.tail(),
+            allowed=self._allowed,
+            heartbeat_seconds=heartbeat_seconds,
+            stopping=self.stopping,
         )
         scope: dict[str, Any] = {"type": "http"}
         call = self.stream(scope, self.reader.receive, self.reader.send)
         self.task = asyncio.create_task(call)
+
+    async def _allowed(self) -> bool:
+        return self.allowed
 
     async def ends(self) -> None:
         async with asyncio.timeout(5):
@@ -203,3 +212,46 @@ async def test_a_failure_ends_the_stream_without_an_end(
     await running.ends()
     assert "event: end" not in running.reader.text
     assert "stream.failed" in capsys.readouterr().out
+
+
+async def test_a_reader_who_may_not_read_on_is_cut_off_however_busy_the_log_is() -> None:
+    running = Running(heartbeat_seconds=0.02)
+    running.source.entries.put_nowait(entry(1))
+    await running.reader.sees("id: 1-1\n")
+    running.allowed = False
+    for seq in range(2, 2000):
+        if running.task.done():
+            break
+        running.source.entries.put_nowait(entry(seq))
+        await asyncio.sleep(0.001)
+    await running.ends()
+    assert "event: end" not in running.reader.text
+
+
+@pytest.mark.parametrize("lost", ["token", "access"])
+async def test_an_open_stream_ends_with_the_right_to_it(world: World, lost: str) -> None:
+    made = await create(world.client("alice"))
+    reader = Reader()
+    application = world.application(Options(heartbeat_seconds=0.02))
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"/agents/tasks/{made}/events",
+        "query_string": b"",
+        "headers": [
+            (b"accept", b"text/event-stream"),
+            (b"authorization", f"token {world.tokens['alice']}".encode()),
+        ],
+    }
+    reading = asyncio.ensure_future(application(scope, reader.receive, reader.send))
+    await reader.sees(": heartbeat\n\n: heartbeat\n\n")
+    if lost == "token":
+        principal = await world.services.identity.authenticate(world.tokens["alice"])
+        assert principal.token_id is not None
+        await world.administration.revoke_token(principal.token_id)
+    else:
+        await world.administration.grant("octo/hello", "alice", Permission.NONE)
+    async with asyncio.timeout(5):
+        await reading
+    assert reader.ended
+    assert "event: end" not in reader.text
