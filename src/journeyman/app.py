@@ -52,6 +52,7 @@ from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
+from journeyman.service.overview import Overviews
 from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
@@ -131,6 +132,7 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         histories=Histories(history),
         secrets=Secrets(database, Vault(config.data / "secrets.key")),
         configurations=Configurations(database),
+        overviews=Overviews(database, sending),
     )
     kept = {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
     made = Parts(

@@ -20,7 +20,7 @@ import structlog
 from dbos import DBOS, DBOSConfig
 
 from journeyman.domain.errors import DatabaseLost
-from journeyman.engine.liveness import Heartbeats, Ticker
+from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
 from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW, run_id
 from journeyman.engine.serializer import StrictJson
 from journeyman.telemetry import logs, metrics
@@ -59,8 +59,7 @@ class Options:
     """Runs at once of one user, over all processes."""
     polling_seconds: float = 0.1
     heartbeat_seconds: float = 2.0
-    lease_seconds: float = 10.0
-    """A worker that was not heard of for so long is taken for dead."""
+    lease_seconds: float = LEASE_SECONDS
 
 
 class Executor:
@@ -92,7 +91,7 @@ class Executor:
     async def start(self, steps: Steps) -> None:
         """Begin to take runs. The first heartbeat comes before the first claim."""
         logs.identify(worker=self.id)
-        await asyncio.to_thread(self._heartbeats.beat, self.id)
+        await asyncio.to_thread(self._beat)
         DBOS(config=self._config())
         _register(steps, self._carried)
         DBOS.listen_queues([QUEUE])
@@ -106,7 +105,7 @@ class Executor:
         )
         every = self._options.heartbeat_seconds
         self._tickers = [
-            Ticker("heartbeat", lambda: self._heartbeats.beat(self.id), every),
+            Ticker("heartbeat", self._beat, every),
             Ticker("sweep", self._sweep, every),
         ]
         await asyncio.to_thread(self._sweep)
@@ -128,11 +127,14 @@ class Executor:
         await asyncio.to_thread(self._heartbeats.leave, self.id)
         self._database.dispose()
 
+    def _beat(self) -> None:
+        self._heartbeats.beat(self.id, self._options.concurrency)
+
     def _sweep(self) -> None:
         """Level-triggered: every claimed run whose worker is not alive goes back to the queue."""
         claimed = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
         owners = {run.executor_id for run in claimed if run.executor_id}
-        dead = sorted(owners - self._heartbeats.live())
+        dead = sorted(owners - {alive.executor_id for alive in self._heartbeats.live()})
         if dead:
             recovered = DBOS._recover_pending_workflows(dead)
             metrics.RECOVERED.inc(len(recovered))

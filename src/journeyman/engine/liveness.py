@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,8 +26,24 @@ _worker = sa.table(
     sa.column("executor_id"),
     sa.column("heartbeat_ms"),
     sa.column("place"),
+    sa.column("host"),
     sa.column("pid"),
+    sa.column("slots"),
 )
+
+LEASE_SECONDS = 10.0
+"""A worker that was not heard of for so long is taken for dead."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A worker that may be at work."""
+
+    executor_id: str
+    host: str
+    pid: int
+    slots: int
+    """How many runs it takes at once."""
 
 
 class Heartbeats:
@@ -35,7 +53,7 @@ class Heartbeats:
     that it is: a server that was killed and started again need not wait for its own lease.
     """
 
-    def __init__(self, database: sa.Engine, lease_seconds: float) -> None:
+    def __init__(self, database: sa.Engine, lease_seconds: float = LEASE_SECONDS) -> None:
         self._database = database
         self._lease_ms = int(lease_seconds * 1000)
         self._place = _place()
@@ -47,22 +65,25 @@ class Heartbeats:
             sa.BigInteger,
         )
 
-    def beat(self, executor_id: str) -> None:
+    def beat(self, executor_id: str, slots: int) -> None:
         mine = _worker.c.executor_id == executor_id
         with self._database.begin() as tx:
             beaten = tx.execute(_worker.update().where(mine).values(heartbeat_ms=self._now))
             if beaten.rowcount == 0:
-                row = {"executor_id": executor_id, "place": self._place, "pid": os.getpid()}
+                row = {"executor_id": executor_id, "slots": slots, "pid": os.getpid()}
+                row |= {"place": self._place, "host": socket.gethostname()}
                 tx.execute(_worker.insert().values(heartbeat_ms=self._now, **row))
 
-    def live(self) -> set[str]:
+    def live(self) -> list[Beat]:
         """Those that may be at work."""
-        fresh = sa.select(_worker.c.executor_id, _worker.c.place, _worker.c.pid).where(
-            _worker.c.heartbeat_ms > self._now - self._lease_ms
-        )
+        fresh = sa.select(_worker).where(_worker.c.heartbeat_ms > self._now - self._lease_ms)
         with self._database.connect() as connection:
-            rows = connection.execute(fresh).all()
-        return {row.executor_id for row in rows if row.place != self._place or _runs(row.pid)}
+            rows = connection.execute(fresh.order_by(_worker.c.host, _worker.c.pid)).all()
+        return [
+            Beat(row.executor_id, row.host, row.pid, row.slots)
+            for row in rows
+            if row.place != self._place or _runs(row.pid)
+        ]
 
     def leave(self, executor_id: str) -> None:
         with self._database.begin() as tx:

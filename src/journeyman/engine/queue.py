@@ -3,6 +3,7 @@ nothing, too."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -72,6 +73,16 @@ class Queue:
             raise DatabaseLost(type(error.orig).__name__) from error
         waiting = {run.workflow_id for run in found if run.status in WAITING}
         return set(run_ids) - waiting
+
+    def running(self) -> Counter[str]:
+        """How many runs each executor has claimed. Raises DatabaseLost."""
+        try:
+            claimed = self._client.list_workflows(
+                status="PENDING", load_input=False, load_output=False
+            )
+        except sa.exc.DBAPIError as error:
+            raise DatabaseLost(type(error.orig).__name__) from error
+        return Counter(run.executor_id for run in claimed if run.executor_id)
 
     def forget(self, before: datetime) -> int:
         """Delete what is known of runs that ended *before*: nobody asks for them. How many."""

@@ -18,6 +18,7 @@ from journeyman.service.history import Histories
 from journeyman.service.identity import Identity
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
+from journeyman.service.overview import Overviews
 from journeyman.service.patches import Patches
 from journeyman.service.pulls import Pulls
 from journeyman.service.reviews import Reviews
@@ -49,3 +50,4 @@ class Services:
     histories: Histories
     secrets: Secrets
     configurations: Configurations
+    overviews: Overviews

@@ -14,10 +14,11 @@ from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.principals import Actor
 from journeyman.domain.sessions import LeaseLost, Reason, Session, State
+from journeyman.domain.usage import Spent
 from journeyman.service.changes import append, change_state
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
-from journeyman.store import accounts, events, sessions, tasks
+from journeyman.store import accounts, events, sessions, tasks, usage
 from journeyman.store.database import Database
 
 
@@ -69,12 +70,12 @@ class Ledger:
         if not new:
             return []
         now = self._clock()
-        spent = sum(entry.data.get("cost") or 0 for entry in new if entry.type is EventType.USAGE)
+        spent = [Spent.of(entry.data) for entry in new if entry.type is EventType.USAGE]
 
         def write(tx: Connection) -> list[Event]:
             made = append(tx, held, new, now, fence=held.fence)
-            if spent:
-                sessions.add_usage(tx, held.id, spent)
+            for one in filter(None, spent):
+                usage.add(tx, held, one, now)
             return made
 
         made = await self._database.write(write)

@@ -30,7 +30,7 @@ SHORT = (EventType.SESSION_STATE, EventType.USAGE)
 """Types whose data is part of the outline."""
 
 
-def _reached(principal: Principal, permission: Permission) -> sa.ColumnElement[bool]:
+def reached(principal: Principal, permission: Permission) -> sa.ColumnElement[bool]:
     """Of the repositories in the statement: those where *principal* has *permission*.
 
     Says the same as `accounts.permission_of`, for many at once.
@@ -85,7 +85,7 @@ def _joined(search: Search) -> sa.FromClause:
 def _conditions(principal: Principal, search: Search) -> list[sa.ColumnElement[bool]]:
     archived = task.c.archived_at
     where = [
-        _reached(principal, Permission.READ),
+        reached(principal, Permission.READ),
         archived.is_not(None) if search.archived else archived.is_(None),
     ]
     if search.repository_id is not None:
@@ -107,7 +107,7 @@ def list_repositories(
     rows = tx.execute(
         sa.select(*accounts.REPOSITORY_COLUMNS, *accounts.OWNER_COLUMNS)
         .select_from(repository.join(account, repository.c.owner_id == account.c.id))
-        .where(_reached(principal, permission))
+        .where(reached(principal, permission))
         .order_by(account.c.login_key, repository.c.name_key)
     )
     return [accounts.labelled_repository(row) for row in rows]

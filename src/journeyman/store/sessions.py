@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import FINAL, Reason, Session, State
-from journeyman.store.tables import session, task
+from journeyman.store.tables import Instant, session, task
 
 _FIELDS = tuple(field.name for field in fields(Session))
 COLUMNS = tuple(session.c[name] for name in _FIELDS)
@@ -105,7 +105,9 @@ def set_state(
     }
     if state in FINAL:
         values["completed_at"] = now
-    if state is not State.IN_PROGRESS:
+    if state is State.IN_PROGRESS:
+        values["started_at"] = sa.func.coalesce(session.c.started_at, sa.literal(now, Instant))
+    else:
         values["pause_requested_at"] = None
     if run_number is not None:
         values["run_number"] = run_number

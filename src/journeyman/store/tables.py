@@ -241,6 +241,7 @@ task = sa.Table(
     sa.Index(None, "repository_id", "archived_at", "created_at"),
     sa.Index(None, "creator_id", "archived_at", "updated_at"),
     sa.Index(None, "creator_id", "archived_at", "created_at"),
+    sa.Index("ix_task_by_day", "created_at", "repository_id", "state"),
 )
 
 task_count = sa.Table(
@@ -280,8 +281,24 @@ session = sa.Table(
     sa.Column("pause_requested_at", Instant),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
     sa.Column("completed_at", Instant),
     sa.UniqueConstraint("task_id", "number"),
+    sa.Index(
+        "ix_session_times", "created_at", "repository_id", "state", "started_at", "completed_at"
+    ),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("repository_id", sa.ForeignKey("repository.id"), primary_key=True),
+    sa.Column("user_id", sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("nano_credits", sa.BigInteger, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
 )
 
 event = sa.Table(
@@ -389,7 +406,9 @@ worker = sa.Table(
     sa.Column("executor_id", sa.Text, primary_key=True),
     sa.Column("heartbeat_ms", sa.BigInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
 )
 
 former_name = sa.Table(

@@ -10,6 +10,7 @@ from journeyman.domain.tasks import Task
 
 HOME = "/agents"
 NEW = "/agents/new"
+OVERVIEW = "/agents/overview"
 
 
 def repository(found: Repository) -> str:

@@ -15,6 +15,7 @@ from journeyman.service import Services
 from journeyman.web import addresses, assets, render
 from journeyman.web.desk import Desk, Page
 from journeyman.web.listing import Listing
+from journeyman.web.overview import Overviewing
 from journeyman.web.pages import Pages
 from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
@@ -24,7 +25,7 @@ from journeyman.web.stream import HEARTBEAT_SECONDS, Stream
 from journeyman.web.taking import Taking
 from journeyman.web.watching import Watching
 
-WHOLE = frozenset({"/agents", "/agents/new", "/agents/bulk"})
+WHOLE = frozenset({"/agents", "/agents/new", "/agents/bulk", "/agents/overview"})
 BELOW = re.compile(
     r"/static/.*|/(?!repos/|api/|agents/|users?/|orgs/|settings/|login/)"
     r"[^/]+/[^/]+/(?:agents(?:/new|/tasks/.*)?|pulls(?:/.*)?)",
@@ -58,6 +59,7 @@ class Dashboard:
         routes = [
             Route("/static/{name}", files.serve, methods=["GET"]),
             *self._lists(Listing(self._desk, services), Starting(self._desk, services)),
+            self._get("/agents/overview", Overviewing(self._desk, services).show),
             *self._task(Watching(self._desk, services)),
             self._get(f"{TASK}/stream", stream.open),
             *self._pulls(Pulling(self._desk, services)),

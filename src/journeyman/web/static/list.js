@@ -53,17 +53,6 @@ async function look() {
   app.dress(fresh);
 }
 
-const filters = document.querySelector("[data-filters]");
-if (filters) {
-  filters.querySelector("[data-needless]").hidden = true;
-  filters.addEventListener("change", (event) => {
-    if (event.target.type !== "search") filters.requestSubmit();
-  });
-  filters.addEventListener("submit", () => {
-    for (const field of filters.elements) if (!field.value) field.disabled = true;
-  });
-  addEventListener("pageshow", () => { for (const field of filters.elements) field.disabled = false; });
-}
 bulk();
 setInterval(look, LOOK_SECONDS * 1000);
 document.addEventListener("visibilitychange", look);

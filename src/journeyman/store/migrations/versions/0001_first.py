@@ -29,7 +29,9 @@ def upgrade() -> None:
         sa.Column("executor_id", sa.Text(), nullable=False),
         sa.Column("heartbeat_ms", sa.BigInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("slots", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("executor_id", name=op.f("pk_worker")),
     )
     op.create_table(
@@ -149,6 +151,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
     op.create_index(
+        "ix_task_by_day", "task", ["created_at", "repository_id", "state"], unique=False
+    )
+    op.create_index(
         op.f("ix_creator_id_archived_at_created_at"),
         "task",
         ["creator_id", "archived_at", "created_at"],
@@ -239,6 +244,7 @@ def upgrade() -> None:
         sa.Column("pause_requested_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repository.id"], name=op.f("fk_session_repository_id")
@@ -249,6 +255,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("task_id", "number", name=op.f("uq_session_task_id_number")),
     )
     op.create_index(op.f("ix_state"), "session", ["state"], unique=False)
+    op.create_index(
+        "ix_session_times",
+        "session",
+        ["created_at", "repository_id", "state", "started_at", "completed_at"],
+        unique=False,
+    )
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("repository_id", BIG_ID, nullable=False),
+        sa.Column("user_id", BIG_ID, nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("nano_credits", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repository.id"], name=op.f("fk_usage_repository_id")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["account.id"], name=op.f("fk_usage_user_id")),
+        sa.PrimaryKeyConstraint("day", "repository_id", "user_id", "model", name=op.f("pk_usage")),
+    )
     op.create_table(
         "checkpoint",
         sa.Column("session_id", sa.Text(), nullable=False),
