@@ -13,6 +13,7 @@ PAGES = (
     "/agents",
     "/agents?q=nothing",
     "/agents/new",
+    "/agents/overview",
     f"/{REPOSITORY}/pulls",
     "/nobody/nothing/agents",
 )
