@@ -35,7 +35,7 @@ from journeyman.forge.embedded.texts import Texts
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
-from journeyman.runner.equipment import Equipment, Exposed
+from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, bubblewrap, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
@@ -183,6 +183,10 @@ async def working(
             )
         )
 
+    async def checks(repository: Repository) -> Checks:
+        said = await configurations.of_repository(repository)
+        return Checks(said.enabled_tools, config.models.review)
+
     equipment = Equipment(
         ledger=ledger,
         forge=parts.forge,
@@ -195,6 +199,7 @@ async def working(
         public_url=public_url,
         provision=provision,
         exposed=exposed,
+        checks=checks,
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(

@@ -86,6 +86,8 @@ class Firewall:
 class Models:
     preference: Names = ()
     """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
+    review: str = ""
+    """Reviews each change before it is delivered; empty: none does."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from pydantic_ai.tools import ToolDefinition
 
 from journeyman.domain.sessions import Reason
 
+SCRIPT = "script"
+"""The id of the built-in model, which is a program."""
 WINDOW_TOKENS = 128_000
 """What fits into a model of which nothing else is known."""
 

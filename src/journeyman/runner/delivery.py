@@ -14,6 +14,7 @@ from journeyman.domain.events import Event, EventType
 from journeyman.domain.held import Held
 from journeyman.forge import NewPull, PullChange, PushRejected
 from journeyman.runner import words
+from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Blocked
 from journeyman.telemetry import metrics
@@ -85,7 +86,7 @@ async def tell_pull(
     forge, session = equipment.forge, held.session
     found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
     log_url = equipment.log_url(held)
-    body = words.pull_body(held, description, log_url, blocked)
+    body = words.pull_body(held, description, log_url, blocked, Checked(held.log).results)
     if session.create_pull_request and (found is None or log_url in found.body):
         with measured("pull_request", metrics.PULL):
             if found is None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
@@ -24,6 +25,20 @@ class Exposed:
     """For every command."""
     masked: frozenset[str] = field(default_factory=frozenset, repr=False)
     """What no log may show."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is looked at before work is delivered."""
+
+    tools: EnabledTools = field(default_factory=EnabledTools)
+    """As the repository's administrators have set them."""
+    review_model: str = ""
+    """Empty: nothing is reviewed."""
+
+
+async def _usual_checks(repository: Repository) -> Checks:
+    return Checks()
 
 
 async def _nothing(repository: Repository) -> Exposed:
@@ -47,6 +62,7 @@ class Equipment:
 
     exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
     """The secrets and variables of a repository."""
+    checks: Callable[[Repository], Awaitable[Checks]] = _usual_checks
 
     def workspace(self, session_id: str) -> Path:
         return self.workspaces / session_id

@@ -21,16 +21,17 @@ from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.masking import Mask
 from journeyman.agent.tools import Helper, Jobs, Toolbox, ToolError, tools_for
-from journeyman.agent.verdict import Kind, Verdict
+from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError
-from journeyman.llm import Model
-from journeyman.runner import briefing, choices, delivery, limits, refusals, words
-from journeyman.runner.equipment import Equipment
+from journeyman.llm import SCRIPT, Model, UnknownModel
+from journeyman.runner import briefing, checks, choices, delivery, leaks, limits, refusals, words
+from journeyman.runner.checks import Checked
+from journeyman.runner.equipment import Checks, Equipment
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Outcome, Stop, failed, outcome_of
 from journeyman.runner.refusals import Refusals
@@ -74,13 +75,14 @@ class Run:
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
     meter: Meter
+    checked: Checked
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
     async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
         made = await self.equipment.ledger.append(self.held.session, new)
         for event in made:
-            self.meter.apply(event)
+            self._note(event)
         return made
 
     def publish(self, entry: NewEvent) -> None:
@@ -90,7 +92,11 @@ class Run:
         """Take what was logged from outside the agent's loop into the conversation."""
         for event in events:
             self.conversation.apply(event)
-            self.meter.apply(event)
+            self._note(event)
+
+    def _note(self, event: Event) -> None:
+        self.meter.apply(event)
+        self.checked.apply(event)
 
     @property
     def trailers(self) -> tuple[str, ...]:
@@ -154,6 +160,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=meter,
+        checked=Checked([*held.log, *begun]),
     )
 
 
@@ -189,7 +196,35 @@ async def turn(run: Run) -> Verdict:
         await _try_to_save(run)
     if verdict.kind is Kind.DONE:
         _stop_at(limits.stop(run.meter, limits_, ended=True))
+        await _check(run)
+        return run.conversation.end or CONTINUE
     return verdict
+
+
+async def _check(run: Run) -> None:
+    """Check what is about to be delivered; what is wrong with it becomes a message to the agent."""
+    saved = run.checkpoint
+    if saved is None or not checks.due(run.checked, saved.sha, run.base_sha):
+        return
+    told = await run.equipment.checks(run.held.repository)
+    work = checks.Work(
+        task=run.held.session.prompt,
+        diff=await checkout.diff(run.box, run.base_sha, saved.sha),
+        sha=saved.sha,
+        can_run="bash" in _toolbox(run).names and run.model.id != SCRIPT,
+    )
+    reviewer = _reviewer(run, told)
+    made = await checks.check(work, run.checked, told.tools, run.mask, reviewer)
+    run.hear(await run.equipment.ledger.append(run.held.session, made))
+
+
+def _reviewer(run: Run, told: Checks) -> Model | None:
+    if not told.review_model:
+        return None
+    try:
+        return run.equipment.models.resolve(told.review_model)
+    except UnknownModel:
+        return None
 
 
 def _stop_at(outcome: Outcome | None) -> None:
@@ -314,6 +349,8 @@ async def _delivered(
 async def _report(run: Run, commit_message: str, description: str) -> str:
     """The agent's `report_progress`: commit, push, and tell the pull request."""
     commit_message, description = run.mask.text(commit_message), run.mask.text(description)
+    await save(run)
+    await _refuse_secrets(run)
     await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
     await save(run)
     saved = run.checkpoint
@@ -331,6 +368,21 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     except (ForgeError, BundleRefused) as error:
         raise ToolError(f"Committed, but not pushed: {error}") from error
     return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
+
+
+async def _refuse_secrets(run: Run) -> None:
+    """What is committed stays in the history, so that is looked at before."""
+    if run.checkpoint is None:
+        return
+    told = await run.equipment.checks(run.held.repository)
+    if not told.tools.secret_scanning:
+        return
+    diff = await checkout.diff(run.box, run.base_sha, run.checkpoint.sha)
+    if found := await checks.secrets_in(diff or "", run.mask):
+        raise ToolError(
+            f"Not committed: {'; '.join(found)}. Take it out; a line that is none may end in "
+            f"a comment `{leaks.ALLOWED}`."
+        )
 
 
 def _model(run: Run) -> Model:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Account
 from journeyman.runner import refusals
+from journeyman.runner.checks import Result
 from journeyman.sandbox import Blocked
 
 AGENT_NAME = "journeyman[bot]"
 AGENT_EMAIL = "journeyman[bot]@users.noreply.journeyman.invalid"
 PLACES_SHOWN, COMMANDS_SHOWN, COMMAND_SHOWN = 20, 3, 100
 """Blocked places, commands of each, and characters of each."""
+SIGNS = {"passed": "✅", "failed": "❌", "skipped": "⏭️"}
 PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
 
@@ -54,13 +56,32 @@ def pull_title(held: Held) -> str:
     return held.task_name
 
 
-def pull_body(held: Held, description: str, log_url: str, blocked: Sequence[Blocked] = ()) -> str:
-    """What the agent says it did, what it could not reach, then the original prompt, folded."""
+def checks_told(results: Sequence[Result]) -> str:
+    """What was checked before the delivery, for a pull request; empty when nothing was."""
+    if not results:
+        return ""
+    lines = ["### Checks", ""]
+    for one in results:
+        first, *rest = one.message.split("\n")
+        lines.append(f"- {SIGNS.get(one.status, '')} **{one.name}**: {first}")
+        lines += [f"  {line}" for line in rest]
+    return "\n".join(lines) + "\n\n"
+
+
+def pull_body(
+    held: Held,
+    description: str,
+    log_url: str,
+    blocked: Sequence[Blocked] = (),
+    checked: Sequence[Result] = (),
+) -> str:
+    """What the agent says it did, what it could not reach, what was checked, and the prompt."""
     prompt = held.session.prompt[:PROMPT_SHOWN]
     quoted = "\n".join(f"> {line}" for line in prompt.splitlines())
     return (
         f"{description.strip() or 'Work in progress.'}\n\n"
         f"{firewall_warning(blocked)}"
+        f"{checks_told(checked)}"
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"
         f"Requested by @{held.actor.account.login}. [Follow the agent's log]({log_url}).\n"
     )

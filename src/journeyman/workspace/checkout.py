@@ -20,6 +20,7 @@ CHECKOUT_SECONDS = 1800
 TURN_SECONDS = 300
 BUNDLE_LIMIT = 256 << 20
 CHANGES_LIMIT = 1 << 20
+DIFF_LIMIT = 8 << 20
 COMMITS_LISTED = 100
 SAID_LIMIT = 500
 HEADER_LIMIT = 512
@@ -145,6 +146,17 @@ async def changes(box: Sandbox, base_sha: str) -> Changes:
         deletions=numbers.get(b"deletion", 0),
         commits=tuple(Commit(sha, subject) for sha, _, subject in lines),
     )
+
+
+async def diff(box: Sandbox, base_sha: str, sha: str) -> str | None:
+    """What *sha* adds to *base_sha*, without context; None when that is too much to be read."""
+    options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=0")
+    command = ["git", "diff", *options, base_sha, sha, "--"]
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            return (await box.export(command, limit_bytes=DIFF_LIMIT)).decode("utf-8", "replace")
+    except (FileRefused, TimeoutError):
+        return None
 
 
 def _script(name: str) -> str:

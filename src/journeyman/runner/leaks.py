@@ -1,0 +1,103 @@
+"""Lines that a change adds and that look like secrets, by detect-secrets' detectors.
+
+Only those that know a format (keys, tokens): guesses by entropy or by a variable's name would be
+wrong more often than right. None of them asks a network. Knows nothing of git but its diffs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+MOST = 50
+LINE_CHARS = 4_000
+"""Longer lines are data; a pattern over one would take too long."""
+ALLOWED = "pragma: allowlist secret"
+"""detect-secrets' own mark for a line that is none."""
+
+_HUNK = re.compile(r"^@@ -\S+ \+(\d+)")
+
+
+@dataclass(frozen=True)
+class Leak:
+    path: str
+    line: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} looks like a secret ({self.kind})"
+
+
+def find(diff: str) -> list[Leak]:
+    """The first of them in *diff*, as `git diff` prints it."""
+    found = list[Leak]()
+    for path, number, line in _added(diff):
+        if ALLOWED in line or len(line) > LINE_CHARS:
+            continue
+        kinds = (one for one in _detectors() if any(one.analyze_string(line)))
+        if (kind := next(kinds, None)) is not None:
+            found.append(Leak(path, number, kind.secret_type))
+        if len(found) >= MOST:
+            break
+    return found
+
+
+def _added(diff: str) -> Iterator[tuple[str, int, str]]:
+    """Each added line: its file, its number there, itself."""
+    path, number, in_hunk = "", 0, False
+    for line in diff.split("\n"):
+        if line.startswith("diff --git "):
+            in_hunk = False
+        elif not in_hunk and line.startswith("+++ "):
+            path = line[4:].strip().strip('"').removeprefix("b/")
+        elif (hunk := _HUNK.match(line)) is not None:
+            number, in_hunk = int(hunk[1]), True
+        elif in_hunk and line.startswith("+"):
+            yield path, number, line[1:]
+            number += 1
+
+
+@cache
+def _detectors() -> Sequence[Any]:
+    from detect_secrets.plugins import (  # noqa: PLC0415 - slow to import; not every run needs it
+        artifactory,
+        aws,
+        azure_storage_key,
+        discord,
+        github_token,
+        gitlab_token,
+        mailchimp,
+        npm,
+        openai,
+        private_key,
+        pypi_token,
+        sendgrid,
+        slack,
+        square_oauth,
+        stripe,
+        telegram_token,
+        twilio,
+    )
+
+    return (
+        artifactory.ArtifactoryDetector(),
+        aws.AWSKeyDetector(),
+        azure_storage_key.AzureStorageKeyDetector(),
+        discord.DiscordBotTokenDetector(),
+        github_token.GitHubTokenDetector(),
+        gitlab_token.GitLabTokenDetector(),
+        mailchimp.MailchimpDetector(),
+        npm.NpmDetector(),
+        openai.OpenAIDetector(),
+        private_key.PrivateKeyDetector(),
+        pypi_token.PypiTokenDetector(),
+        sendgrid.SendGridDetector(),
+        slack.SlackDetector(),
+        square_oauth.SquareOAuthDetector(),
+        stripe.StripeDetector(),
+        telegram_token.TelegramBotTokenDetector(),
+        twilio.TwilioKeyDetector(),
+    )
