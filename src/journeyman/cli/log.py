@@ -33,8 +33,9 @@ class Log:
             return
         stamp = output.moment(event["timestamp"]).astimezone() if event.get("timestamp") else None
         margin = f"{stamp:%H:%M:%S}  " if stamp else " " * 10
+        within = "┆ " if data.get("parentToolCallId") else ""
         for line in body.split("\n"):
-            self.console.print(Text.assemble((margin, "dim"), line), soft_wrap=True)
+            self.console.print(Text.assemble((margin + within, "dim"), line), soft_wrap=True)
             margin = " " * 10
 
     def note(self, event: dict[str, Any]) -> None:
@@ -169,6 +170,23 @@ def _info(data: Data) -> Text:
     return Text(f"· {output.clean(_string(data.get('message')))}", style="dim")
 
 
+def _plan(data: Data) -> Text:
+    lines = ["the plan:"]
+    for step in data.get("steps") or ():
+        sign = {"completed": "☑", "in_progress": "◧"}.get(_string(step.get("status")), "☐")
+        lines.append(f"  {sign} {output.clean(_string(step.get('content')))}")
+    return Text("\n".join(lines), style="cyan")
+
+
+def _checks(data: Data) -> Text:
+    lines = ["checked before it is delivered:"]
+    for one in data.get("results") or ():
+        sign = {"passed": "✓", "failed": "✗"}.get(_string(one.get("status")), "-")
+        message = output.clean(_string(one.get("message"))).replace("\n", "\n      ")
+        lines.append(f"  {sign} {output.clean(_string(one.get('name')))}: {message}")
+    return Text("\n".join(lines))
+
+
 def _blocked(data: Data) -> Text:
     port, count = data.get("port"), int(data.get("count") or 1)
     place = f"{_string(data.get('host'))}{f':{port}' if port else ''}"
@@ -210,5 +228,7 @@ _LINES: dict[str, Callable[[Data], Text | None]] = {
     "workspace.checkpoint": _checkpoint,
     "artifact.created": _artifact,
     "firewall.blocked": _blocked,
+    "plan": _plan,
+    "checks.completed": _checks,
     "abort": _abort,
 }

@@ -283,7 +283,9 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
         }
         parts[section] = kind(**values)
     providers = _providers(merged, environ, origins)
-    _check_preference(parts["models"].preference, providers)
+    _check_preference("preference", parts["models"].preference, providers)
+    if (review := parts["models"].review) not in ("", "auto"):
+        _check_preference("review", (review,), providers)
     _check_database(parts["database"].url)
     _check_firewall(parts["firewall"])
     traces = _wants_traces(environ)
@@ -343,14 +345,14 @@ def _api_key(prefix: str, found: _Layer, environ: Mapping[str, str]) -> tuple[st
     return value, origin
 
 
-def _check_preference(preference: Names, providers: Sequence[Provider]) -> None:
+def _check_preference(key: str, preference: Names, providers: Sequence[Provider]) -> None:
     ids = [f"{provider.name}:{model}" for provider in providers for model in provider.models]
     known = [*ids, *(model for provider in providers for model in provider.models), "script"]
     for name in preference:
         if name not in known:
             raise _wrong(
-                "models.preference",
-                f"models.preference names {name!r}, which no provider has{_nearest(name, known)}",
+                f"models.{key}",
+                f"models.{key} names {name!r}, which no provider has{_nearest(name, known)}",
             )
 
 

@@ -135,6 +135,7 @@ class TestTests:
 
         said = f"the last command, `make test`, exited with {code}"
         assert results(made)["tests"] == (status, said)
+        assert len(made) == 1, "the agent knows that already"
 
     async def test_a_program_without_judgement_is_told_nothing(self) -> None:
         journal = Journal()
