@@ -23,9 +23,9 @@ from journeyman.forge import Access
 from journeyman.forge.embedded import tokens
 from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
-from tests import postgres
+from tests import engines, postgres
 
-NOT_SKIPPED_IN_CI = ("root", "sandbox", "engine", "postgres", "browser", "npm")
+NOT_SKIPPED_IN_CI = ("root", "sandbox", "containers", "engine", "postgres", "browser", "npm")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -64,6 +64,25 @@ def cluster() -> Iterator[postgres.Cluster]:
         if started is None:
             pytest.skip("PostgreSQL is not installed")
         yield started
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Path]:
+    """The socket of a Docker of this test run."""
+    yield from _engine("docker")
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Path]:
+    """The socket of a Podman of this test run."""
+    yield from _engine("podman")
+
+
+def _engine(name: str) -> Iterator[Path]:
+    with engines.running(name) as path:
+        if path is None:
+            pytest.skip(f"{name} is not installed, or needs root")
+        yield path
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 import uvicorn
@@ -36,7 +36,7 @@ from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
-from journeyman.sandbox import Guarantee, Provision, bubblewrap, provisions
+from journeyman.sandbox import Guarantee, Provision, SandboxBackend, bubblewrap, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -167,6 +167,7 @@ async def working(
     ledger = Ledger(parts.database, parts.live)
     secrets, configurations = parts.services.secrets, parts.services.configurations
     provided = _provisions(config)
+    images = {name.lower(): image for name, image in config.sandbox.images.items()}
 
     async def exposed(repository: Repository) -> Exposed:
         return Exposed(
@@ -175,13 +176,14 @@ async def working(
 
     async def provision(repository: Repository) -> Provision:
         said = await configurations.of_repository(repository)
-        return await provided.provision(
+        given = await provided.provision(
             provisions.Wishes(
                 enabled=said.is_firewall_enabled,
                 recommended=said.is_firewall_recommended_allowlist_enabled,
                 entries=said.custom_allowlist,
             )
         )
+        return replace(given, image=images.get(repository.full_name.lower(), ""))
 
     async def checks(repository: Repository) -> Checks:
         said = await configurations.of_repository(repository)
@@ -422,8 +424,23 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _sandboxes(config: Config) -> bubblewrap.Bubblewrap:
-    return bubblewrap.Bubblewrap(bubblewrap.Options(uid=config.sandbox.uid, gid=config.sandbox.uid))
+def _sandboxes(config: Config) -> SandboxBackend:
+    sandbox = config.sandbox
+    if sandbox.backend == "bubblewrap":
+        return bubblewrap.Bubblewrap(bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid))
+    # Most servers need none of it, and its client is slow to import.
+    from journeyman.sandbox.container import backend  # noqa: PLC0415
+
+    return backend.Containers(
+        backend.Options(
+            engine=sandbox.backend,
+            socket=sandbox.socket,
+            image=sandbox.image,
+            runtime=sandbox.runtime,
+            uid=sandbox.uid,
+            gid=sandbox.uid,
+        )
+    )
 
 
 def _provisions(config: Config) -> provisions.Provisions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,14 @@ from journeyman.sandbox import (
     SandboxBackend,
     SandboxLost,
     SandboxSpec,
+    Terminal,
 )
 from journeyman.sandbox.bubblewrap import Bubblewrap
+from journeyman.sandbox.container.backend import Containers, Options
 from tests.integration.sandbox.requirement import require
 
 pytestmark = pytest.mark.sandbox
 
-BACKENDS: dict[str, Callable[[], SandboxBackend]] = {"bubblewrap": Bubblewrap}
 STUBBORN = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -41,9 +42,19 @@ while True:
 """
 
 
-@pytest.fixture(params=BACKENDS, scope="module")
+@pytest.fixture(
+    params=[
+        "bubblewrap",
+        pytest.param("docker", marks=pytest.mark.containers),
+        pytest.param("podman", marks=pytest.mark.containers),
+    ],
+    scope="module",
+)
 def made(request: pytest.FixtureRequest) -> SandboxBackend:
-    return BACKENDS[request.param]()
+    if request.param == "bubblewrap":
+        return Bubblewrap()
+    path: Path = request.getfixturevalue(request.param)
+    return Containers(Options(engine=request.param, socket=str(path)))
 
 
 @pytest.fixture
@@ -173,6 +184,50 @@ class TestExec:
     async def test_many_at_once(self, box: Sandbox) -> None:
         results = await asyncio.gather(*(box.exec(f"echo {n}") for n in range(100)))
         assert [int(result.output) for result in results] == list(range(100))
+
+
+class TestTerminal:
+    async def test_a_command_may_have_one_of_a_size(self, box: Sandbox) -> None:
+        result = await box.exec(
+            'stty size; test -t 0 -a -t 1 -a -t 2 && tty; echo "$TERM"', terminal=Terminal(50, 132)
+        )
+        size, path, name = result.output.decode().split("\r\n")[:3]
+        assert (size, name) == ("50 132", "xterm-256color")
+        assert path.startswith("/dev/pts/")
+
+    async def test_it_controls_its_session(self, box: Sandbox) -> None:
+        result = await box.exec(
+            "echo said > /dev/tty; ps -o tpgid=,pgid= -p $$", terminal=Terminal()
+        )
+        said, groups = result.output.decode().split("\r\n")[:2]
+        assert said == "said"
+        assert len(set(groups.split())) == 1
+
+    async def test_what_is_typed_arrives_and_ends(self, box: Sandbox) -> None:
+        result = await box.exec(
+            "stty -echo; read -r line; cat; echo [$line]",
+            stdin=b"one\ntwo\n",
+            terminal=Terminal(),
+            timeout_seconds=10,
+        )
+        assert not result.timed_out
+        assert result.output.replace(b"\r", b"").endswith(b"two\n[one]\n")
+
+    async def test_a_timeout_ends_it_and_what_was_said_is_kept(self, box: Sandbox) -> None:
+        result = await box.exec("echo said; sleep 100", terminal=Terminal(), timeout_seconds=0.5)
+        assert (result.timed_out, result.output) == (True, b"said\r\n")
+        assert await left(box) == b""
+
+    async def test_long_output_is_bounded(self, box: Sandbox) -> None:
+        result = await box.exec("seq 100000", terminal=Terminal(), limit_bytes=1000)
+        assert (result.truncated, len(result.output)) == (True, 1000)
+        assert result.output.endswith(b"100000\r\n")
+
+    async def test_terminals_leave_no_descriptor(self, box: Sandbox) -> None:
+        before = set(os.listdir("/proc/self/fd"))
+        for command in ("true", "(sleep 0.2; echo late) &", "no-such-program"):
+            await box.exec(command, terminal=Terminal())
+        assert set(os.listdir("/proc/self/fd")) == before
 
 
 class TestEndOfCommands:

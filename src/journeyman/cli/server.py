@@ -128,6 +128,8 @@ def _readable(key: str, value: object) -> str:
         return output.size(value)
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
     return "" if value is None else str(value)
 
 

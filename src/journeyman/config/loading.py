@@ -23,7 +23,9 @@ from journeyman.config.sections import (
     Config,
     Firewall,
     Names,
+    Pairs,
     Provider,
+    Sandbox,
     Size,
 )
 from journeyman.domain.errors import AppError, Code, FieldError
@@ -287,6 +289,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     if (review := parts["models"].review) not in ("", "auto"):
         _check_preference("review", (review,), providers)
     _check_database(parts["database"].url)
+    _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
     traces = _wants_traces(environ)
     return Config(data=data, providers=providers, origins=origins, traces=traces, **parts)
@@ -363,6 +366,20 @@ def _check_database(url: str) -> None:
         raise _wrong("database.url", message)
 
 
+def _check_sandbox(sandbox: Sandbox) -> None:
+    contained = [
+        name for name in ("image", "images", "socket", "runtime") if getattr(sandbox, name)
+    ]
+    if sandbox.backend == "bubblewrap" and contained:
+        message = (
+            f"sandbox.{contained[0]} is for containers; set sandbox.backend to docker or podman."
+        )
+        raise _wrong(f"sandbox.{contained[0]}", message)
+    for name in sandbox.images:
+        if not re.fullmatch(r"[^/\s]+/[^/\s]+", name):
+            raise _wrong("sandbox.images", f"sandbox.images: {name!r} is not OWNER/NAME.")
+
+
 def _check_firewall(firewall: Firewall) -> None:
     for name in ("allow", "setup_allow", "mcp_allow"):
         try:
@@ -397,11 +414,23 @@ def _convert(key: str, found: _Found, kind: Any) -> Any:
         value = _bytes(value)
     elif kind == Names and isinstance(value, str) and found.text:
         value = [part.strip() for part in value.split(",") if part.strip()]
+    elif kind == Pairs and isinstance(value, str) and found.text:
+        value = _pairs(key, value)
     try:
         return msgspec.convert(value, kind, strict=not found.text)
     except msgspec.ValidationError as exc:
         shown = MASK if _is_secret(key) else repr(found.value)
         raise _wrong(key, f"{key} = {shown} (from {found.origin}) is wrong: {exc}") from None
+
+
+def _pairs(key: str, text: str) -> dict[str, str]:
+    found = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = map(str.strip, part.partition("="))
+        if not (name and equals and value):
+            raise _wrong(key, f"{key}: {part!r} is not NAME=VALUE.")
+        found[name] = value
+    return found
 
 
 def _bytes(text: str) -> int | str:

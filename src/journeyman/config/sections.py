@@ -23,6 +23,8 @@ Size = Annotated[int, msgspec.Meta(ge=1 << 20, title="size")]
 """Bytes; written as a number or with a unit: 512MiB, 4GiB."""
 Names = tuple[str, ...]
 """In the environment: separated by commas."""
+Pairs = dict[str, str]
+"""In the environment: NAME=VALUE, separated by commas."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Worker:
 
 @dataclass(frozen=True)
 class Sandbox:
+    backend: Literal["bubblewrap", "docker", "podman"] = "bubblewrap"
+    image: str = ""
+    """For a container engine; empty: the server's own system, nothing is downloaded."""
+    images: Pairs = field(default_factory=dict)
+    """Other images, by repository: OWNER/NAME."""
+    socket: str = ""
+    """Where the engine listens; empty: its usual place."""
+    runtime: str = ""
+    """One that the engine knows, such as runsc; empty: its default."""
     uid: AtLeastOne = 1001
     """Whom commands run as when the service is root."""
     memory: Size = Limits.memory_bytes

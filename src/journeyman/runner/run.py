@@ -431,6 +431,7 @@ def _spec(held: Held, mirror: Path, given: Provision, equipment: Equipment) -> S
         },
         folders=given.folders,
         network=given.network,
+        image=given.image,
     )
 
 

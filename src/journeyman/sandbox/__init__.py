@@ -86,6 +86,8 @@ class SandboxSpec:
     """Folders and files of the host to be read at the same place inside; missing ones are not."""
     network: Network | None = None
     """None: no network at all."""
+    image: str = ""
+    """For container engines: another image than the backend's own."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class Provision:
     """For the repository's setup steps, in the agent's sandbox before the agent begins."""
     mcp: Network | None = None
     """For MCP servers, in a sandbox of their own: rules hold for everything in one sandbox."""
+    image: str = ""
+    """For container engines: the repository's own."""
     ignored: tuple[str, ...] = ()
     """Entries of the repository's allowlist that are no hosts."""
 
@@ -119,6 +123,14 @@ class ExecResult:
     seconds: float
     blocked: tuple[Blocked, ...] = ()
     """What the firewall refused it, as far as it could be traced to it."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """What a command that wants a terminal gets as its three standard streams."""
+
+    rows: int = 24
+    columns: int = 80
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,7 @@ class Sandbox(Protocol):
         cwd: str = WORKSPACE,
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        terminal: Terminal | None = None,
         timeout_seconds: float | None = None,
         limit_bytes: int = 1 << 20,
         on_output: OnOutput | None = None,
@@ -166,6 +179,7 @@ class Sandbox(Protocol):
 
         Background processes survive their command until `kill_all` or `close`.
         *limit_bytes* bounds `ExecResult.output`; *on_output* sees every chunk as it comes.
+        On a *terminal*, *stdin* is typed, and then ^D; output has its line ends and echo.
         What cannot be started ends with 127 (not there) or 126 and says why in its output.
         """
         ...

@@ -10,36 +10,31 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from journeyman.sandbox import (
     Guarantee,
-    Network,
     Probe,
     Sandbox,
-    SandboxLost,
     SandboxSpec,
     SandboxUnavailable,
-    arguments,
     cgroup,
+    folders,
     guarantees,
     hints,
+    inside,
+    probing,
 )
-from journeyman.sandbox.bubble import Bubble, holder
 from journeyman.sandbox.firewall import sockets
 from journeyman.sandbox.firewall.dial import Resolve, Resolver
-from journeyman.sandbox.firewall.session import Firewall
-from journeyman.sandbox.firewall.sockets import SocketsUnavailable
-from journeyman.sandbox.launch import Account, Host, Launched, launch
+from journeyman.sandbox.folders import Account
+from journeyman.sandbox.launch import Host, launch
+from journeyman.sandbox.running import Care, guarded
 
 UNPRIVILEGED = 65532
 """Below nobody (65534), above every range that distributions hand out."""
 NESTED_USERS_OFF_SINCE = (0, 8)
-PROBE = "journeyman-probe-"
-"""Begins the name of a probe's folder; the number of its process follows."""
 
 
 @dataclass(frozen=True)
@@ -64,71 +59,49 @@ class Bubblewrap:
     def __init__(self, options: Options | None = None, resolve: Resolve | None = None) -> None:
         """*resolve*: how sessions' names become addresses; by default as this host does it."""
         self._options = options or Options()
-        self._init = arguments.init_source()
+        self._init = inside.init_sources()
         self._enter = sockets.source()
         self._resolve = Resolver() if resolve is None else resolve
         self._found: Host | None = None
         self._finding = asyncio.Lock()
-        self._probed: Probe | None = None
-        self._probing = asyncio.Lock()
+        self._probing = probing.Probing(self.name, self.start, self._examine)
 
     async def probe(self) -> Probe:
         """See SandboxBackend.probe."""
-        async with self._probing:
-            if self._probed is None:
-                self._probed = await self._try()
-            return self._probed
+        return await self._probing.probe()
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """See SandboxBackend.start."""
         host = await self._host()
         launched = await launch(spec, host)
-        try:
-            firewall = await _firewall(spec, launched, self._resolve)
-        except (OSError, SandboxLost, SocketsUnavailable) as error:
-            await launched.end()
-            raise SandboxUnavailable(f"no firewall: {error}", hint=hints.SOCKETS) from error
-        except BaseException:
-            await asyncio.shield(launched.end())
-            raise
-        poll = self._options.disk_poll_seconds
-        return Bubble(spec, launched, host.account, firewall, disk_poll_seconds=poll)
+        care = Care(disk_poll_seconds=self._options.disk_poll_seconds)
+        return await guarded(spec, launched, host.account, resolve=self._resolve, care=care)
 
     async def remove(self, directory: Path) -> None:
         """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
-        if await _run("rm", "-rf", "--one-file-system", "--", str(directory)) == 0:
-            return
-        await _run("chmod", "-R", "u+rwx", "--", str(directory))
-        if await _run("rm", "-rf", "--one-file-system", "--", str(directory)) != 0:
-            raise OSError(f"could not delete {str(directory)!r}")
+        await folders.remove(directory)
 
     async def sweep(self) -> None:
         """See SandboxBackend.sweep."""
         with contextlib.suppress(SandboxUnavailable):
             await (await self._host()).cgroups.sweep()
-        for folder in Path(tempfile.gettempdir()).glob(f"{PROBE}*"):
-            owner = folder.name.removeprefix(PROBE).partition("-")[0]
-            with contextlib.suppress(FileNotFoundError):
-                if not Path("/proc", owner).exists() and folder.stat().st_uid == os.geteuid():
-                    await self.remove(folder)
+        await probing.sweep()
 
-    async def _try(self) -> Probe:
-        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{PROBE}{os.getpid()}-"))
-        try:
-            host = await self._host()
-            sandbox = await self.start(SandboxSpec("probe", directory, network=Network()))
-            try:
-                found = await guarantees.examine(sandbox, host, host.version)
-            finally:
-                await sandbox.close()
-        except (SandboxUnavailable, SandboxLost) as error:
-            hint = error.hint if isinstance(error, SandboxUnavailable) else ""
-            failed = Guarantee(self.name, False, str(error), hint)
-            return Probe(
-                available=False, mode="none", guarantees=(failed,), hint=hint or str(error)
-            )
-        finally:
-            await self.remove(directory)
+    async def _examine(self, sandbox: Sandbox) -> Probe:
+        host = await self._host()
+        found = await guarantees.examine(
+            sandbox,
+            (
+                Guarantee("bubblewrap", True, host.version),
+                Guarantee(
+                    "user namespace",
+                    True,
+                    "each session has its own user, process and network view",
+                ),
+                _nesting(host),
+            ),
+            who=f"account {host.account.uid}" if host.account else "the service's own account",
+        )
         mode = "as root" if host.account else "as an ordinary user"
         return Probe(available=True, mode=mode, guarantees=found)
 
@@ -144,10 +117,8 @@ class Bubblewrap:
             raise SandboxUnavailable(
                 f"{self._options.bwrap!r} is not installed", hint=hints.INSTALL
             )
-        if not os.access(arguments.PYTHON, os.X_OK):
-            raise SandboxUnavailable(
-                f"{arguments.PYTHON} is not installed", hint=hints.INSTALL_PYTHON
-            )
+        if not os.access(inside.PYTHON, os.X_OK):
+            raise SandboxUnavailable(f"{inside.PYTHON} is not installed", hint=hints.INSTALL_PYTHON)
         root = os.geteuid() == 0
         version = await _version(path)
         return Host(
@@ -161,13 +132,10 @@ class Bubblewrap:
         )
 
 
-async def _firewall(spec: SandboxSpec, launched: Launched, resolve: Resolve) -> Firewall | None:
-    if spec.network is None or launched.sockets is None:
-        return None
-    who = partial(holder, launched.channel)
-    firewall = Firewall(spec.network, sockets=launched.sockets, resolve=resolve, who=who)
-    await firewall.open()
-    return firewall
+def _nesting(host: Host) -> Guarantee:
+    if host.nested_users_off:
+        return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
+    return Guarantee("nested namespaces", True, "refused by the filter alone", hints.UPGRADE)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -184,10 +152,3 @@ async def _version(bwrap: str) -> str:
     )
     output, _ = await process.communicate()
     return output.decode(errors="replace").strip()
-
-
-async def _run(*argv: str) -> int:
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    return await process.wait()

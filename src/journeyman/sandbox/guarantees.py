@@ -1,6 +1,6 @@
-"""The lines of `doctor` about bubblewrap: what a sandbox that was really started here gives.
+"""The lines of `doctor` about sandboxes: what one that was really started here gives.
 
-Knows nothing of how it was started.
+Knows nothing of how it was started or what isolates it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from journeyman.sandbox import Guarantee, Sandbox, hints
-from journeyman.sandbox.launch import Host
 
 DELEGATE = "run the service as root, or in a systemd unit with `Delegate=yes`"
-UPGRADE = "install bubblewrap 0.8 or newer"
 EXAMINE = """
 sed -n 's/^\\(Seccomp\\|NoNewPrivs\\|CapEff\\|CapBnd\\):\\t/\\1=/p' /proc/self/status
 [ -w /proc/sys/kernel/core_pattern ] && echo kernel=writable
@@ -25,27 +23,27 @@ TOOLS = {
 }
 
 
-async def examine(sandbox: Sandbox, host: Host, version: str) -> tuple[Guarantee, ...]:
-    """What holds in *sandbox*, which *host* started. Raises SandboxLost."""
+async def examine(
+    sandbox: Sandbox, isolation: Iterable[Guarantee], *, who: str
+) -> tuple[Guarantee, ...]:
+    """What holds in *sandbox*, after what its backend says of *isolation*. Raises SandboxLost.
+
+    *who*: whose processes its commands are on this host.
+    """
     result = await sandbox.exec(EXAMINE, timeout_seconds=20)
     lines = result.output.decode(errors="replace").splitlines()
     facts = dict(line.split("=", 1) for line in lines if "=" in line)
     return (
-        Guarantee("bubblewrap", True, version),
-        Guarantee(
-            "user namespace", True, "each session has its own user, process and network view"
-        ),
-        _account(host, facts),
+        *isolation,
+        _account(who, facts),
         _filter(facts),
-        _nesting(host),
         _firewall(sandbox),
         *_limits(sandbox),
         *_tools(facts),
     )
 
 
-def _account(host: Host, facts: dict[str, str]) -> Guarantee:
-    who = f"account {host.account.uid}" if host.account else "the service's own account"
+def _account(who: str, facts: dict[str, str]) -> Guarantee:
     powers = {facts.get("CapEff"), facts.get("CapBnd")}
     holds = powers == {NO_CAPABILITY} and "kernel" not in facts
     return Guarantee("unprivileged", holds, f"commands run as {who}, without capabilities")
@@ -59,12 +57,6 @@ def _filter(facts: dict[str, str]) -> Guarantee:
         "seccomp refuses what a session never needs" if holds else "seccomp is not active",
         "" if holds else "use a kernel with CONFIG_SECCOMP_FILTER",
     )
-
-
-def _nesting(host: Host) -> Guarantee:
-    if host.nested_users_off:
-        return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
-    return Guarantee("nested namespaces", True, "refused by the filter alone", UPGRADE)
 
 
 def _firewall(sandbox: Sandbox) -> Guarantee:

@@ -1,4 +1,4 @@
-"""What to do when bubblewrap cannot start here, by what it says.
+"""What to do when a sandbox cannot start here; for bubblewrap, by what it says.
 
 Knows the words of bubblewrap and of the kernel, nothing else.
 """
@@ -6,6 +6,7 @@ Knows the words of bubblewrap and of the kernel, nothing else.
 from __future__ import annotations
 
 INSTALL = "apt-get install bubblewrap"
+UPGRADE = "install bubblewrap 0.8 or newer"
 INSTALL_PYTHON = "apt-get install python3"
 ALLOW_USER_NAMESPACES = (
     "allow unprivileged user namespaces: on Ubuntu install an AppArmor profile for bwrap with "
@@ -17,6 +18,9 @@ SOCKETS = (
     "let the service enter the network namespaces of its sandboxes: as root it needs "
     "CAP_SYS_ADMIN, and /proc/sys/net must be writable for it"
 )
+ROOT = "run the server as root, or use bubblewrap, which needs no root"
+SAME_HOST = "let the engine and the server run on one host, and see the same paths"
+OWN_SYSTEM = "leave sandbox.image empty, or name an image for this machine's architecture"
 
 HINTS = (
     ("uid map: Permission denied", ALLOW_USER_NAMESPACES),

@@ -13,14 +13,24 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import Limits, SandboxLost, SandboxSpec, SandboxUnavailable, arguments
+from journeyman.sandbox import (
+    SandboxLost,
+    SandboxSpec,
+    SandboxUnavailable,
+    arguments,
+    folders,
+    inside,
+    running,
+)
 from journeyman.sandbox.arguments import View
 from journeyman.sandbox.cgroup import Cgroup, Cgroups
 from journeyman.sandbox.descriptors import Descriptors
 from journeyman.sandbox.firewall.sockets import Sockets
+from journeyman.sandbox.folders import Account
 from journeyman.sandbox.hints import hint_for
 from journeyman.sandbox.wire import Channel
 
@@ -37,15 +47,6 @@ mount -n --bind -- "$session" "$stage/session"
 if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
 exec "$@"
 """
-FOLDERS = {"work": 0o755, "home": 0o700, "tmp": 0o1777}
-
-
-@dataclass(frozen=True)
-class Account:
-    """The host account that a sandbox's processes have when the service itself is root."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Host:
     """None when the service is not root: its own account is used."""
     nested_users_off: bool
     cgroups: Cgroups
-    init: bytes
-    """The source of process 1."""
+    init: Mapping[str, bytes]
+    """The sources of process 1, by path."""
     enter: str
     """The source of the process that makes sockets inside."""
 
@@ -79,6 +80,11 @@ class Launched:
     sockets: Sockets | None
     """Inside its network namespace; None without a network."""
 
+    @property
+    def enforced(self) -> Mapping[str, str]:
+        """See Started.enforced."""
+        return self.cgroup.enforced
+
     async def end(self) -> None:
         """Kill everything, wait until it is gone, free what was held. Once only."""
         self.channel.close()
@@ -95,7 +101,7 @@ class Launched:
 async def launch(spec: SandboxSpec, host: Host) -> Launched:
     """A running sandbox for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
     try:
-        make_folders(spec.directory, host.account)
+        folders.make(spec.directory, host.account)
     except OSError as error:
         raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
     cgroup = host.cgroups.create(spec.id, spec.limits)
@@ -107,11 +113,7 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
             process, doors = _spawn(spec, host, errors)
             enter = host.enter if spec.network is not None else None
             launched = await _admit(process, doors, cgroup, errors, enter)
-            await launched.channel.request(
-                "limit",
-                limit=_rlimits(spec.limits, cgroup),
-                watched_memory=0 if "memory" in cgroup.enforced else spec.limits.memory_bytes,
-            )
+            await running.limit(launched, spec.limits)
         return launched
     except (OSError, SandboxLost, ValueError) as error:
         text = os.pread(errors, 4096, 0).decode(errors="replace").strip() or str(error)
@@ -120,20 +122,6 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
     except BaseException:
         await asyncio.shield(_abandon(process, launched, cgroup, errors))
         raise
-
-
-def make_folders(directory: Path, account: Account | None) -> None:
-    """Create what is missing of a session's folders, owned by the sandbox's account."""
-    directory.mkdir(parents=True, exist_ok=True)
-    if account is not None:
-        directory.chmod(0o711)
-    for name, mode in FOLDERS.items():
-        folder = directory / name
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(mode)
-            if account is not None:
-                os.chown(folder, account.uid, account.gid)
 
 
 @dataclass(frozen=True)
@@ -159,7 +147,15 @@ def _spawn(spec: SandboxSpec, host: Host, errors: int) -> tuple[subprocess.Popen
         options = arguments.options(view, given, block=block, info=report)
         listed = given.hold(b"\0".join(os.fsencode(option) for option in options) + b"\0")
         process = subprocess.Popen(
-            [*prefix, host.bwrap, "--args", str(listed), "--", *arguments.command(control)],
+            [
+                *prefix,
+                host.bwrap,
+                "--args",
+                str(listed),
+                "--",
+                inside.PYTHON,
+                *inside.arguments(str(control)),
+            ],
             env={"PATH": PATH},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -192,20 +188,11 @@ def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
         home=session / "home",
         tmp=session / "tmp",
         mirror=mirror,
-        folders=tuple(path for path in spec.folders if _is_open(path)),
+        folders=tuple(path for path in spec.folders if folders.is_open(path)),
         files=spec.files,
         init=host.init,
         nested_users_off=host.nested_users_off,
     )
-
-
-def _is_open(path: Path) -> bool:
-    """Whether anybody on this host may read *path*: a sandbox's account may then, too."""
-    try:
-        ways = [parent.stat().st_mode & 0o001 for parent in path.parents]
-        return all(ways) and bool(path.stat().st_mode & 0o004)
-    except OSError:
-        return False
 
 
 def _as_account(account: Account, stage: Path, session: Path, mirror: Path | None) -> list[str]:
@@ -247,7 +234,7 @@ async def _admit(
         sockets = None
         if enter is not None:
             namespace = os.open(f"/proc/{child}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            sockets = Sockets(namespace, python=arguments.PYTHON, source=enter)
+            sockets = Sockets(namespace, python=inside.PYTHON, source=enter)
         os.write(doors.block, b"x")
         undo.pop_all()
     os.close(doors.info)
@@ -306,13 +293,3 @@ async def _abandon(
         await _gone(process)
     await cgroup.remove()
     os.close(errors)
-
-
-def _rlimits(limits: Limits, cgroup: Cgroup) -> dict[str, str]:
-    """Limits of each process, and those that stand in for a missing group's."""
-    wanted = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files}
-    if "memory" not in cgroup.enforced:
-        wanted["RLIMIT_DATA"] = limits.memory_bytes
-    if "pids" not in cgroup.enforced:
-        wanted["RLIMIT_NPROC"] = limits.pids
-    return {name: str(value) for name, value in wanted.items()}

@@ -20,10 +20,17 @@ PAUSE_SECONDS = 0.005
 class Pipe:
     """A pipe whose reading end the running loop empties until every writer is gone."""
 
-    def __init__(self, limit_bytes: int, on_output: OnOutput | None = None) -> None:
+    def __init__(
+        self, limit_bytes: int, on_output: OnOutput | None = None, *, terminal: int | None = None
+    ) -> None:
+        """*terminal*: its other end, ours from now on, to be read in place of a pipe."""
         self.kept = Bounded(limit_bytes)
-        self._writer: int | None
-        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        self._writer: int | None = None
+        if terminal is None:
+            self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        else:
+            self._reader = terminal
+        self._untyped = memoryview(b"")
         os.set_blocking(self._reader, False)
         self._on_output = on_output
         self._loop = asyncio.get_running_loop()
@@ -36,6 +43,11 @@ class Pipe:
     def give_to(self, uid: int, gid: int) -> None:
         """Let that account open the pipe by name, as /dev/stdout does."""
         os.fchown(self._reader, uid, gid)
+
+    def type(self, text: bytes) -> None:
+        """Write *text* to the terminal, as fast as it takes it."""
+        self._untyped = memoryview(text)
+        self._loop.add_writer(self._reader, self._typable)
 
     def give_writer(self) -> int:
         """The writing end, once; whoever takes it closes it."""
@@ -66,14 +78,27 @@ class Pipe:
 
     def _stop(self) -> None:
         self._loop.remove_reader(self._reader)
+        self._loop.remove_writer(self._reader)
         if self._paused is not None:
             self._paused.cancel()
+
+    def _typable(self) -> None:
+        try:
+            self._untyped = self._untyped[os.write(self._reader, self._untyped) :]
+        except BlockingIOError:
+            return
+        except OSError:  # nobody is there any more
+            self._untyped = memoryview(b"")
+        if not self._untyped:
+            self._loop.remove_writer(self._reader)
 
     def _readable(self) -> None:
         try:
             data = os.read(self._reader, READ_BYTES)
         except BlockingIOError:
             return
+        except OSError:  # a terminal's way to end
+            data = b""
         if not data:
             self._stop()
             self._ended.set()

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from journeyman.sandbox.arguments import FROM_ETC, PYTHON
 from journeyman.sandbox.firewall import rules
+from journeyman.sandbox.inside import FROM_ETC, PYTHON
 
 ASK_SECONDS = 20.0
 MOST_CA_BYTES = 4 << 20

@@ -155,3 +155,41 @@ def _refuse_values(values: tuple[int, ...]) -> bytes:
     for value in values:
         body += _step(_EQUAL, value, no=1) + _refuse(errno.EPERM)
     return body + _allow()
+
+
+def profile(machine: str) -> dict[str, object]:
+    """The same policy for *machine* as a container engine takes it, in libseccomp's words.
+
+    KeyError where there is no table. An architecture other than the machine's ends the process.
+    Ranges and bits are written out: libseccomp compares 64 bits and each argument but once, the
+    kernel looks at 32.
+    """
+    column, _ = ARCHITECTURES[machine]
+    there = {
+        error: [name for name, numbers in table.items() if numbers[column] is not None]
+        for table, error in ((REFUSED, errno.EPERM), (ABSENT, errno.ENOSYS))
+    }
+    rules = [_rule(names, error) for error, names in there.items()]
+    for bit in (1 << place for place in range(32) if NEW_NAMESPACE_FLAGS >> place & 1):
+        rules.append(_rule(["clone"], errno.EPERM, _argument(0, bit, bit)))
+    others = [family for family in range(max(SOCKET_FAMILIES)) if family not in SOCKET_FAMILIES]
+    above = {"index": 0, "value": max(SOCKET_FAMILIES), "valueTwo": 0, "op": "SCMP_CMP_GT"}
+    for test in (above, *(_argument(0, 0xFFFFFFFF, family) for family in others)):
+        rules.append(_rule(["socket", "socketpair"], errno.EAFNOSUPPORT, test))
+    for request in TERMINAL_INJECTION:
+        rules.append(_rule(["ioctl"], errno.EPERM, _argument(1, 0xFFFFFFFF, request)))
+    architecture = f"SCMP_ARCH_{machine.upper()}"
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": [architecture],
+        "syscalls": rules,
+    }
+
+
+def _rule(names: list[str], error: int, *tests: dict[str, object]) -> dict[str, object]:
+    refused = {"action": "SCMP_ACT_ERRNO", "errnoRet": error}
+    return {"names": names, **refused, "args": list(tests)}
+
+
+def _argument(index: int, mask: int, value: int) -> dict[str, object]:
+    return {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}

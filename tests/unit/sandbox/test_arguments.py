@@ -19,7 +19,7 @@ def view(**files: bytes) -> View:
         mirror=None,
         folders=(),
         files={f"/etc/{name}": content for name, content in files.items()},
-        init=b"",
+        init={},
         nested_users_off=True,
     )
 

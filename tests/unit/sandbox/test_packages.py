@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from journeyman.sandbox import packages
-from journeyman.sandbox.arguments import PYTHON
+from journeyman.sandbox.inside import PYTHON
 from journeyman.sandbox.provisions import EVERYWHERE, Options, Provisions, Wishes
 
 

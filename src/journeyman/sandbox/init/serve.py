@@ -1,16 +1,14 @@
 """Process 1 inside a sandbox: starts and ends commands, reaps, opens and writes files.
 
-Runs from its source text under the host's python3 (3.9 or newer) and imports only what starts
-quickly. Every request with an id gets exactly one reply; an `exec` when its command has ended.
-A message is `name=value` fields behind a four-byte length; no field holds a NUL, which divides
-them. Descriptors travel beside it. Knows nothing of sessions.
+This package runs from its source texts under the host's python3 (3.9 or newer), as the package
+`init`, and imports only what starts quickly. Every request with an id gets exactly one reply; an
+`exec` when its command has ended. A message is `name=value` fields behind a four-byte length; no
+field holds a NUL, which divides them. Descriptors travel beside it. Knows nothing of sessions.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import errno
 import os
 import resource
 import select
@@ -20,6 +18,8 @@ import stat
 import struct
 import sys
 import time
+
+from . import processes, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ KILL_SECONDS = 0.5
 """How long a command's tree may go on growing while it is killed; then everything is."""
 COMMAND_BYTES = 4096
 """How much of a command line is told."""
-RESET = {int(signal.SIGPIPE), int(signal.SIGXFSZ)}
-"""Signals that Python ignores and commands must not; without the second, writing fails politely."""
 
 
 class Message:
@@ -67,12 +65,14 @@ class Refused(Exception):
 class Init:
     """The loop of process 1, and the commands it has started."""
 
-    def __init__(self, control: int) -> None:
-        self.control = socket.socket(fileno=control)
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
         self.unread = b""
         self.received: list[int] = []
         self.commands: dict[int, int] = {}
         """Process number to the number of the request that started it."""
+        self.terminals: dict[str, int] = {}
+        """By path: the ends of those that no command has yet."""
         self.drained: set[int] = set()
         self.memory_bytes = 0
         """What all processes together may use; 0 where a control group sees to it."""
@@ -82,6 +82,7 @@ class Init:
         self.proc_device = os.stat("/proc").st_dev
         self.verbs: dict[str, Callable[[Message, list[int]], Reply | None]] = {
             "limit": self.limit,
+            "terminal": self.terminal,
             "exec": self.start,
             "kill": self.kill,
             "kill_all": self.kill_all,
@@ -171,14 +172,25 @@ class Init:
         if not self.memory_bytes or now < self.next_look:
             return
         self.next_look = now + WATCH_MS / 1000
-        sizes = {pid: memory_of(pid) for pid in living()}
+        sizes = {pid: processes.memory_of(pid) for pid in processes.living()}
         if sum(sizes.values()) > self.memory_bytes:
-            send_kill(max(sizes, key=lambda pid: sizes[pid]))
+            processes.send_kill(max(sizes, key=lambda pid: sizes[pid]))
+
+    def terminal(self, message: Message, _descriptors: list[int]) -> Reply:
+        """Make a terminal for a command; its other end and its path."""
+        size = int(message.one("rows")), int(message.one("columns"))
+        master, slave, path = spawn.terminal(*size)
+        self.terminals[path] = slave
+        return Reply([("path", path)], [master])
 
     def start(self, message: Message, descriptors: list[int]) -> None:
         """Start a command; its reply comes when it is reaped."""
-        streams = list(descriptors)
-        stdin = streams.pop(0) if message.one("stdin") == "given" else None
+        terminal = message.one("terminal")
+        actions = (
+            spawn.on_terminal(terminal)
+            if terminal
+            else spawn.piped(descriptors, with_stdin=message.one("stdin") == "given")
+        )
         environment = dict(pair.split("=", 1) for pair in message.many("env"))
         environment[MARK] = message.one("id")
         writing = message.one("writing") == "allowed"
@@ -186,18 +198,20 @@ class Init:
         os.pwrite(self.oom_score, DIES_FIRST, 0)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most if writing else 0, most))
         try:
-            pid = spawn(
+            pid = spawn.spawn(
                 message.many("arg"),
                 message.one("cwd"),
                 environment,
-                (stdin, streams[0], streams[-1]),
-                RESET if writing else RESET - {signal.SIGXFSZ},
+                actions,
+                spawn.RESET if writing else spawn.RESET - {signal.SIGXFSZ},
             )
             if not writing:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
             os.pwrite(self.oom_score, DIES_LAST, 0)
+            if terminal in self.terminals:
+                os.close(self.terminals.pop(terminal))
         self.commands[pid] = int(message.one("id"))
 
     def reap(self) -> None:
@@ -223,7 +237,7 @@ class Init:
             if time.monotonic() > deadline:
                 return Reply() if tree <= killed else self.kill_all(message, [])
             for pid in tree - killed:
-                send_kill(pid)
+                processes.send_kill(pid)
             if tree <= killed:
                 time.sleep(0.001)
             killed |= tree
@@ -232,9 +246,9 @@ class Init:
 
     def kill_all(self, _message: Message, _descriptors: list[int]) -> Reply:
         """End everything but process 1, and wait until it is gone."""
-        send_kill(-1)
+        processes.send_kill(-1)
         deadline = time.monotonic() + 2
-        while living() and time.monotonic() < deadline:
+        while processes.living() and time.monotonic() < deadline:
             self.reap()
             time.sleep(0.001)
         self.reap()
@@ -245,15 +259,15 @@ class Init:
 
         Also what is still dying of *killed*: it has lost its marks already.
         """
-        processes = living()
+        alive = processes.living()
         roots = {pid for pid, owner in self.commands.items() if owner == number}
         mark = f"{MARK}={number}\0".encode()
         known = roots | killed
-        found = {pid for pid in processes if pid in known or mark in environment_of(pid)}
+        found = {pid for pid in alive if pid in known or mark in processes.environment_of(pid)}
         while True:
             more = {
                 pid
-                for pid, (parent, session) in processes.items()
+                for pid, (parent, session) in alive.items()
                 if parent in found or session in found or session in roots
             } - found
             if not more:
@@ -290,10 +304,10 @@ class Init:
 
     def owner(self, message: Message, _descriptors: list[int]) -> Reply:
         """The command that holds the end of a socket, and the number that it was started under."""
-        inode = inode_of(
+        inode = processes.inode_of(
             message.one("protocol"), int(message.one("port")), int(message.one("server_port"))
         )
-        pid = holder_of(inode) if inode else 0
+        pid = processes.holder_of(inode) if inode else 0
         if not pid:
             raise Refused("nobody holds it")
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -302,10 +316,10 @@ class Init:
 
     def number_of(self, pid: int) -> str:
         """The request that started *pid*, by its mark or by descent; empty when it is unknown."""
-        _, marked, rest = environment_of(pid).partition(f"{MARK}=".encode())
+        _, marked, rest = processes.environment_of(pid).partition(f"{MARK}=".encode())
         if marked:
             return rest.split(b"\0")[0].decode(errors="replace")
-        parents = {one: parent for one, (parent, _) in living().items()}
+        parents = {one: parent for one, (parent, _) in processes.living().items()}
         while pid in parents and pid not in self.commands:
             pid = parents[pid]
         return str(self.commands.get(pid, ""))
@@ -323,6 +337,8 @@ class Init:
             data = os.read(descriptor, 1 << 16)
         except BlockingIOError:
             return
+        except OSError:  # a terminal's way to end
+            data = b""
         if not data:
             self.poll.unregister(descriptor)
             self.drained.remove(descriptor)
@@ -352,128 +368,6 @@ def watch_children() -> int:
     return reading
 
 
-def spawn(
-    argv: list[str],
-    cwd: str,
-    environment: dict[str, str],
-    streams: tuple[int | None, int, int],
-    reset: set[int],
-) -> int:
-    """Start a program in a session of its own; its process number. Raises OSError."""
-    stdin, stdout, stderr = streams
-    actions: list[tuple[object, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
-        if stdin is None
-        else (os.POSIX_SPAWN_DUP2, stdin, 0),
-        (os.POSIX_SPAWN_DUP2, stdout, 1),
-        (os.POSIX_SPAWN_DUP2, stderr, 2),
-    ]
-    os.chdir(cwd)
-    try:
-        return os.posix_spawn(
-            located(argv[0], environment["PATH"]),
-            argv,
-            environment,
-            file_actions=actions,
-            setsid=True,
-            setsigdef=reset,
-        )
-    finally:
-        os.chdir("/")
-
-
-def located(program: str, path: str) -> str:
-    """Where *program* is along *path*; itself when it names its place. Raises FileNotFoundError."""
-    if "/" in program:
-        return program
-    places = [f"{folder}/{program}" for folder in path.split(":")]
-    for place in places:
-        if os.access(place, os.X_OK):
-            return place
-    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
-
-
-def living() -> dict[int, tuple[int, int]]:
-    """Parent and session of every process but process 1 and the dead that await their parent."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or name == "1":
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                state, parent, _, session, *_ = file.read().rpartition(b")")[2].split()
-        except (OSError, ValueError):
-            continue
-        if state not in (b"Z", b"X"):
-            found[int(name)] = (int(parent), int(session))
-    return found
-
-
-def environment_of(pid: int) -> bytes:
-    """The environment *pid* was started with; empty when it may not be read."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read() + b"\0"
-    except OSError:
-        return b""
-
-
-def inode_of(protocol: str, port: int, server_port: int) -> str:
-    """The socket that is bound to *port* and, when connected, to *server_port*; empty if none."""
-    for table in (protocol, f"{protocol}6"):
-        try:
-            with open(f"/proc/net/{table}") as file:
-                lines = file.read().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            _, local, remote, *rest = line.split()
-            here, there = (int(end.rpartition(":")[2], 16) for end in (local, remote))
-            if here == port and there in (server_port, 0):
-                return rest[6]
-    return ""
-
-
-def holder_of(inode: str) -> int:
-    """A process with a descriptor of that socket; 0 when there is none."""
-    wanted = f"socket:[{inode}]"
-    for pid in sorted(living(), reverse=True):
-        try:
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{descriptor}") == wanted:
-                    return pid
-        except OSError:
-            continue
-    return 0
-
-
-def memory_of(pid: int) -> int:
-    """The share of memory that is *pid*'s, in bytes; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) << 10
-    except OSError:
-        return resident_of(pid)
-    return 0
-
-
-def resident_of(pid: int) -> int:
-    """What *pid* holds in memory, shared pages included: all that can be read of a closed one."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
-
-
-def send_kill(pid: int) -> None:
-    """SIGKILL to *pid*, or with -1 to everything but the caller; what is gone already is fine."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
 def write_all(descriptor: int, data: bytes) -> None:
     """Write *data* whole."""
     rest = memoryview(data)
@@ -481,13 +375,18 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
+def control(place: str) -> socket.socket:
+    """The service's socket: a descriptor's number, or the path where it listens."""
+    if place.isdigit():
+        return socket.socket(fileno=int(place))
+    connected = socket.socket(socket.AF_UNIX)
+    connected.connect(place)
+    return connected
+
+
 def main() -> None:
     """Close process 1 to the sandbox's own user, then serve."""
-    init = Init(int(sys.argv[1]))
+    init = Init(control(sys.argv[1]))
     os.umask(0o022)
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
     init.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
-"""One running sandbox on bubblewrap: commands and files, by way of its process 1.
+"""One running sandbox: commands and files, by way of its process 1.
 
-Knows nothing of how it was started.
+Knows nothing of how it was started or what isolates it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,33 @@ import posixpath
 import stat
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 from journeyman.sandbox import (
     WORKSPACE,
     Blocked,
     ExecResult,
     FileRefused,
+    Limits,
     Network,
     OnOutput,
     SandboxLost,
     SandboxSpec,
+    SandboxUnavailable,
+    Terminal,
+    hints,
 )
-from journeyman.sandbox.arguments import ENVIRONMENT
 from journeyman.sandbox.descriptors import sealed
 from journeyman.sandbox.disk import Disk
 from journeyman.sandbox.firewall import session as firewalled
 from journeyman.sandbox.firewall.attempts import COMMAND_CHARACTERS, Owner, Peer
+from journeyman.sandbox.firewall.dial import Resolve
 from journeyman.sandbox.firewall.session import Firewall
-from journeyman.sandbox.launch import Account, Launched
+from journeyman.sandbox.firewall.sockets import Sockets, SocketsUnavailable
+from journeyman.sandbox.folders import Account
+from journeyman.sandbox.inside import ENVIRONMENT
 from journeyman.sandbox.output import Pipe
 from journeyman.sandbox.wire import Channel, Reply, Value
 
@@ -37,34 +46,106 @@ GRACE_SECONDS = 0.2
 """How long output is awaited after a command's end while background processes keep its pipe."""
 KILL_SECONDS = 0.9
 """How long the end of a killed tree is awaited before everything is killed."""
+TERMINAL = "xterm-256color"
+END_OF_TYPING = b"\x04"
 NOT_FOUND, NOT_EXECUTABLE, KILLED = 127, 126, 137
 ERROR_BYTES = 4096
 
 
-class Bubble:
-    """A Sandbox: one bubblewrap with a process 1 of our own in it."""
+@dataclass(frozen=True)
+class Care:
+    """How a backend wants its sandboxes to be kept."""
+
+    disk_poll_seconds: float = 5.0
+    """How often a session's use of the disk is measured."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment of every command, over the usual and under the session's."""
+
+
+class Started(Protocol):
+    """An isolated process 1 that answers."""
+
+    @property
+    def channel(self) -> Channel:
+        """To process 1."""
+        ...
+
+    @property
+    def sockets(self) -> Sockets | None:
+        """Inside its network namespace; None without a network."""
+        ...
+
+    @property
+    def enforced(self) -> Mapping[str, str]:
+        """Of memory, pids and cpu: what the kernel limits for the session as a whole, and how."""
+        ...
+
+    async def end(self) -> None:
+        """Kill everything, wait until it is gone, free what was held. Once only; never raises."""
+        ...
+
+
+async def limit(started: Started, limits: Limits) -> None:
+    """Limits of each process, and those that stand in for what nothing else enforces."""
+    wanted = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files}
+    if "memory" not in started.enforced:
+        wanted["RLIMIT_DATA"] = limits.memory_bytes
+    if "pids" not in started.enforced:
+        wanted["RLIMIT_NPROC"] = limits.pids
+    await started.channel.request(
+        "limit",
+        limit={name: str(value) for name, value in wanted.items()},
+        watched_memory=0 if "memory" in started.enforced else limits.memory_bytes,
+    )
+
+
+async def guarded(
+    spec: SandboxSpec, started: Started, account: Account | None, *, resolve: Resolve, care: Care
+) -> Running:
+    """*started* behind its firewall. Raises SandboxUnavailable; it has ended then."""
+    try:
+        firewall = await _firewall(spec, started, resolve)
+    except (OSError, SandboxLost, SocketsUnavailable) as error:
+        await started.end()
+        raise SandboxUnavailable(f"no firewall: {error}", hint=hints.SOCKETS) from error
+    except BaseException:
+        await asyncio.shield(started.end())
+        raise
+    return Running(spec, started, account, firewall, care)
+
+
+async def _firewall(spec: SandboxSpec, started: Started, resolve: Resolve) -> Firewall | None:
+    if spec.network is None or started.sockets is None:
+        return None
+    who = partial(holder, started.channel)
+    firewall = Firewall(spec.network, sockets=started.sockets, resolve=resolve, who=who)
+    await firewall.open()
+    return firewall
+
+
+class Running:
+    """A Sandbox: what isolates it, with a process 1 of our own in it."""
 
     def __init__(
         self,
         spec: SandboxSpec,
-        launched: Launched,
+        started: Started,
         account: Account | None,
-        firewall: Firewall | None = None,
-        *,
-        disk_poll_seconds: float,
+        firewall: Firewall | None,
+        care: Care,
     ) -> None:
         self.id = spec.id
-        self.enforced: Mapping[str, str] = _enforced(launched.cgroup.enforced, firewall)
+        self.enforced: Mapping[str, str] = _enforced(started.enforced, firewall)
         told = {} if firewall is None else firewalled.ENVIRONMENT
-        self._environment = {**ENVIRONMENT, **told, **spec.env}
+        self._environment = {**ENVIRONMENT, **care.env, **told, **spec.env}
         self._firewall = firewall
-        self._launched = launched
-        self._channel = launched.channel
+        self._started = started
+        self._channel = started.channel
         self._account = account
         self._closing: asyncio.Task[None] | None = None
         self._killing: set[asyncio.Task[None]] = set()
         self._disk = Disk(spec.directory, spec.limits.disk_bytes)
-        watching = self._disk.watch(disk_poll_seconds, self.kill_all)
+        watching = self._disk.watch(care.disk_poll_seconds, self.kill_all)
         self._watching = asyncio.create_task(watching)
 
     async def exec(
@@ -74,13 +155,22 @@ class Bubble:
         cwd: str = WORKSPACE,
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        terminal: Terminal | None = None,
         timeout_seconds: float | None = None,
         limit_bytes: int = 1 << 20,
         on_output: OnOutput | None = None,
     ) -> ExecResult:
         """See Sandbox.exec."""
         began = time.monotonic()
-        output = self._pipe(limit_bytes, on_output)
+        place, env = "", env or {}
+        if terminal is None:
+            output = self._pipe(limit_bytes, on_output)
+        else:
+            master, place = await self._terminal(terminal)
+            output = Pipe(limit_bytes, on_output, terminal=master)
+            env = {"TERM": TERMINAL, **env}
+            if stdin is not None:
+                output.type(stdin + END_OF_TYPING)
         try:
             number, code, timed_out = await self._run(
                 _argv(command),
@@ -88,6 +178,7 @@ class Bubble:
                 cwd=cwd,
                 env=env,
                 stdin=stdin,
+                terminal=place,
                 timeout_seconds=timeout_seconds,
             )
             await output.settle(GRACE_SECONDS)
@@ -158,19 +249,28 @@ class Bubble:
         cwd: str,
         env: Mapping[str, str] | None,
         stdin: bytes | None,
+        terminal: str = "",
         timeout_seconds: float | None,
     ) -> tuple[int, int, bool]:
-        """Number, exit code, whether time ran out. *pipes*: output, and errors when apart."""
+        """Number, exit code, whether time ran out.
+
+        *pipes*: output, and errors when apart. *terminal*: where it is, in place of them.
+        """
         full = await self._disk_is_full()
         if full:
             pipes[-1].kept.add(self._disk_notice())
+        descriptors = []
+        if not terminal:
+            descriptors = [] if stdin is None else [sealed(stdin)]
+            descriptors += [pipe.give_writer() for pipe in pipes]
         number, ended = self._channel.submit(
             "exec",
-            [*([] if stdin is None else [sealed(stdin)]), *(pipe.give_writer() for pipe in pipes)],
+            descriptors,
             arg=argv,
             cwd=posixpath.join(WORKSPACE, cwd),
             env={**self._environment, **(env or {})},
             stdin="none" if stdin is None else "given",
+            terminal=terminal,
             writing="refused" if full else "allowed",
         )
         try:
@@ -181,6 +281,15 @@ class Bubble:
         if not finished:
             await self._kill(number, ended)
         return number, _exit_code(await ended, pipes[-1]), not finished
+
+    async def _terminal(self, wanted: Terminal) -> tuple[int, str]:
+        """A new terminal's other end, and where it is inside."""
+        reply = await self._ask("terminal", rows=wanted.rows, columns=wanted.columns)
+        descriptors = reply.descriptors
+        if len(descriptors) != 1 or not stat.S_ISCHR(os.fstat(descriptors[0]).st_mode):
+            reply.close()
+            raise SandboxLost("process 1 answered without a terminal")
+        return descriptors[0], reply.fields.get("path", "")
 
     async def _export(self, argv: list[str], output: Pipe, errors: Pipe, limit_bytes: int) -> int:
         running = asyncio.create_task(
@@ -238,7 +347,7 @@ class Bubble:
     async def _end(self) -> None:
         self._watching.cancel()
         await asyncio.wait([self._watching])
-        await self._launched.end()
+        await self._started.end()
         if self._firewall is not None:
             await self._firewall.close()
 

@@ -1,0 +1,1 @@
+"""Isolation by a container engine on this host: Docker, or Podman's compatible API."""

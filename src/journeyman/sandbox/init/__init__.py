@@ -1,0 +1,1 @@
+"""Process 1 inside a sandbox; what runs there is `serve`."""
