@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,8 +20,8 @@ from pathlib import Path
 
 START_SECONDS = 60.0
 PROGRAMS = {"docker": "dockerd", "podman": "podman"}
-GROUPS = {"docker": "docker", "podman": "libpod_parent"}
-"""The control group that each makes in every hierarchy, and leaves there."""
+LEFT = ("libpod_parent/conmon", "libpod_parent")
+"""Control groups that Podman leaves in every hierarchy; every Podman uses the same."""
 
 
 @contextmanager
@@ -44,14 +45,15 @@ def running(name: str) -> Iterator[Path | None]:
     finally:
         process.terminate()
         process.wait(30)
-        _clean(directory, GROUPS[name])
+        _clean(directory)
 
 
 def _docker(directory: Path) -> tuple[list[str], dict[str, str]]:
     places = {"--data-root": "root", "--exec-root": "exec", "--pidfile": "pid"}
     flags = [part for flag, name in places.items() for part in (flag, str(directory / name))]
     network = ("--bridge=none", "--iptables=false", "--ip6tables=false")
-    return ["dockerd", *flags, *network, "-H", f"unix://{directory}/socket"], {}
+    group = f"--cgroup-parent=/{directory.name}"
+    return ["dockerd", *flags, *network, group, "-H", f"unix://{directory}/socket"], {}
 
 
 def _podman(directory: Path) -> tuple[list[str], dict[str, str]]:
@@ -100,11 +102,18 @@ def _answers(path: Path) -> bool:
     return False
 
 
-def _clean(directory: Path, group: str) -> None:
+def _clean(directory: Path) -> None:
+    """Whatever became of the engine: its processes, its mounts, its control groups, its files."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{directory}/".encode() in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for mount in sorted((one for one in mounts if one.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
     for base in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
-        with contextlib.suppress(OSError):
-            (base / group).rmdir()
+        ours = [*base.glob(f"{directory.name}/*/"), base / directory.name]
+        for folder in (*ours, *(base / name for name in LEFT)):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     shutil.rmtree(directory, ignore_errors=True)

@@ -309,3 +309,31 @@ def test_every_setting_is_documented() -> None:
     for setting in config.load(environ={}).settings():
         assert f"`{setting.key}`" in page, setting.key
         assert f"`JOURNEYMAN_{setting.key.upper().replace('.', '_')}`" in page, setting.key
+
+
+def test_a_container_engine_and_its_images(tmp_path: Path) -> None:
+    text = '[sandbox]\nbackend = "podman"\nimage = "a:1"\n[sandbox.images]\n"octo/app" = "b:2"\n'
+    sandbox = load(tmp_path, text).sandbox
+    assert (sandbox.backend, sandbox.image, sandbox.images) == (
+        "podman",
+        "a:1",
+        {"octo/app": "b:2"},
+    )
+    env = {
+        "JOURNEYMAN_SANDBOX_IMAGES": "octo/app=b:2, x/y=c",
+        "JOURNEYMAN_SANDBOX_BACKEND": "docker",
+    }
+    assert load(tmp_path, "", env).sandbox.images == {"octo/app": "b:2", "x/y": "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('image = "a:1"', "sandbox.image is for containers"),
+        ('backend = "lxc"', "sandbox.backend = 'lxc'"),
+        ('backend = "docker"\nimages = {app = "b"}', "'app' is not OWNER/NAME"),
+        ('backend = "docker"\nimages = "b"', "sandbox.images"),
+    ],
+)
+def test_a_wrong_container_setting_is_named(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(tmp_path, f"[sandbox]\n{text}\n")

@@ -6,13 +6,20 @@ import asyncio
 import sys
 from pathlib import Path
 
-from journeyman.sandbox import SandboxSpec
+from journeyman.sandbox import SandboxBackend, SandboxSpec
 from journeyman.sandbox.bubblewrap import Bubblewrap
+from journeyman.sandbox.container.backend import Containers, Options
+
+
+def _backend(engine: str = "", path: str = "") -> SandboxBackend:
+    if not engine:
+        return Bubblewrap()
+    return Containers(Options("podman" if engine == "podman" else "docker", path))
 
 
 async def main(directory: Path) -> None:
     """Hold two sandboxes with something running in each."""
-    backend = Bubblewrap()
+    backend = _backend(*sys.argv[2:])
     for name in ("one", "two"):
         box = await backend.start(SandboxSpec(name, directory / name))
         await box.exec("setsid sleep 4242 & env -i setsid -f sleep 4242")

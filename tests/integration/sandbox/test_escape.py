@@ -178,7 +178,8 @@ class TestNetwork:
             port = server.getsockname()[1]
             code = f"import socket; socket.create_connection(({host!r}, {port}), 2)"
             result = await box.exec(["python3", "-c", code])
-        assert b"refused" in result.output
+        # An engine may leave IPv6 out altogether.
+        assert b"refused" in result.output or b"Cannot assign" in result.output
 
     @pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.0.2.1", "2001:db8::1"])
     async def test_nothing_outside_is_reachable(self, box: Sandbox, address: str) -> None:

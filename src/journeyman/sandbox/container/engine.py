@@ -6,6 +6,7 @@ Knows nothing of sessions. A connection lives as long as a question: there is no
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -75,7 +76,7 @@ class Engine:
     async def load(self, archive: bytes) -> None:
         """Add the image in *archive*. Raises SandboxUnavailable."""
         async with self._asking() as docker:
-            await docker.images.import_image(archive)
+            await docker.images.import_image(io.BytesIO(archive))
 
     async def create(self, description: Mapping[str, Any]) -> str:
         """The id of a new container. Raises SandboxUnavailable."""

@@ -10,6 +10,7 @@ import io
 import json
 import platform
 import tarfile
+from collections.abc import Mapping
 
 from journeyman.sandbox import MIRROR, WORKSPACE, inside
 
@@ -20,12 +21,16 @@ PLACES = ("usr", "etc", "dev", "proc", "sys", "run", "tmp", "var/tmp", inside.HO
 
 def empty() -> tuple[str, bytes]:
     """Its name, which changes with its content, and its archive."""
-    layer = _layer()
+    return archive(_layer(), {})
+
+
+def archive(layer: bytes, env: Mapping[str, str]) -> tuple[str, bytes]:
+    """Name and archive of an image of one *layer*, which sets *env*."""
     digest = hashlib.sha256(layer).hexdigest()
     config = {
         "architecture": MACHINES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "config": {},
+        "config": {"Env": [f"{name}={value}" for name, value in env.items()]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     name = f"{NAME}:{digest[:12]}"
@@ -35,13 +40,13 @@ def empty() -> tuple[str, bytes]:
         "config.json": json.dumps(config).encode(),
         "manifest.json": json.dumps(manifest).encode(),
     }
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
         for part, content in parts.items():
             entry = tarfile.TarInfo(part)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    return name, archive.getvalue()
+    return name, packed.getvalue()
 
 
 def _layer() -> bytes:

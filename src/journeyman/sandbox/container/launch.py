@@ -75,24 +75,26 @@ class Contained:
 
 async def launch(spec: SandboxSpec, recipe: Recipe, parts: Parts) -> Contained:
     """A running container for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
-    container, contained = "", None
+    making: asyncio.Task[str] | None = None
+    contained: Contained | None = None
     try:
         folders.make(spec.directory, recipe.account)
         layout = recipes.lay_out(spec, recipe, parts.init)
         description = recipes.container(spec, recipe, layout)
         async with asyncio.timeout(START_SECONDS), _listening(layout.control, recipe) as door:
-            container = await parts.engine.create(description)
+            making = asyncio.create_task(parts.engine.create(description))
+            container = await asyncio.shield(making)
             await parts.engine.start(container)
             control = await _first(door, parts.engine, container)
             contained = _admitted(control, container, parts, network=spec.network is not None)
             await running.limit(contained, spec.limits)
         return contained
     except (OSError, SandboxLost, ValueError) as error:
-        await _abandon(contained, container, parts.engine)
+        await _abandon(contained, making, parts.engine)
         text = str(error) or type(error).__name__
         raise SandboxUnavailable(f"{parts.engine.name} failed: {text}") from error
     except BaseException:
-        await asyncio.shield(_abandon(contained, container, parts.engine))
+        await asyncio.shield(_abandon(contained, making, parts.engine))
         raise
 
 
@@ -165,11 +167,16 @@ async def _first(door: socket.socket, engine: Engine, container: str) -> socket.
             ending.exception()
 
 
-async def _abandon(contained: Contained | None, container: str, engine: Engine) -> None:
+async def _abandon(
+    contained: Contained | None, making: asyncio.Task[str] | None, engine: Engine
+) -> None:
+    """End it; one that is still being made, once it is: only then is it known by a name."""
     if contained is not None:
         await contained.end()
-    elif container:
-        await _delete(engine, container)
+    elif making is not None:
+        await asyncio.wait([making])
+        if making.exception() is None:
+            await _delete(engine, making.result())
 
 
 async def _delete(engine: Engine, container: str) -> None:
