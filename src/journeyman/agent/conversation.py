@@ -50,6 +50,7 @@ class Conversation:
     """What the next request to the model is made of, and what is still to be done before it.
 
     A model's reply sees the user messages that were in the log at its turn's start, no later ones.
+    It is logged only when what was done before it is saved or known to be the same.
     """
 
     def __init__(self, instructions: str = "") -> None:
@@ -68,7 +69,7 @@ class Conversation:
         self.call_ids: set[str] = set()
         """Every id ever used here."""
         self.touched = False
-        """True when files may have changed since the turn began or the last checkpoint."""
+        """True when files may have changed since they were last saved or looked at."""
         self.model_id: str | None = None
         """The model that took over from the one the session began with."""
         self.told: set[str] = set()
@@ -150,7 +151,7 @@ class Conversation:
             case EventType.USER_MESSAGE:
                 self._hear(clean(data["content"]), data.get("source"))
             case EventType.TURN_START:
-                self._send()
+                self._send(unsaved=(event.record or {}).get("unsaved", False))
             case EventType.MESSAGE:
                 self._reply(event.record or {})
             case EventType.USAGE:
@@ -181,7 +182,7 @@ class Conversation:
             case EventType.MODEL_CHANGE:
                 self.model_id = event.data["newModel"]
             case EventType.CHECKPOINT:
-                self._saved()
+                self.saved()
             case EventType.SESSION_RESUME:
                 self._restored()
 
@@ -204,7 +205,7 @@ class Conversation:
             self.question, self._answer = None, answer
             self._finish(ToolReturnPart(self.pending[call_id].tool_name, answer, call_id))
 
-    def _send(self) -> None:
+    def _send(self, *, unsaved: bool) -> None:
         """Results in call order, then what the user said, become one request."""
         results = [
             self._results[c.tool_call_id] for c in self.calls if c.tool_call_id in self._results
@@ -219,12 +220,14 @@ class Conversation:
             self.calls, self._final = (), None
             self._results.clear()
             self._unsent.clear()
-        self._saved()
+        if not unsaved:
+            self.saved()
 
     def _reply(self, record: Mapping[str, Any]) -> None:
         (message,) = ModelMessagesTypeAdapter.validate_python([record["message"]])
         assert isinstance(message, ModelResponse), "the log holds a request where a reply belongs"
         self.messages.append(message)
+        self.saved()
         self.turns += 1
         self.calls = message.tool_calls
         self.pending = {call.tool_call_id: call for call in self.calls}
@@ -276,22 +279,30 @@ class Conversation:
         if (child := self.children.pop(part.tool_call_id, None)) is not None:
             self.jobs.running |= child.jobs.running
 
-    def _saved(self) -> None:
+    def saved(self) -> None:
+        """The files are kept as they are, or have not changed since they were."""
         self.touched = False
         self._changing.clear()
         for child in self.children.values():
-            child._saved()
+            child.saved()
 
     def _restored(self) -> None:
         """The workspace is back at its last checkpoint: what came after it did not happen."""
-        for call_id in self._changing & self._results.keys():
-            part = self._results[call_id]
-            text = UNDONE + part.model_response_str(wrap_if_error=False)
-            self._results[call_id] = replace(part, content=text, outcome="interrupted")
+        for call_id, part in self._results.items():
+            self._results[call_id] = self._undone(part)
+        last = self.messages[-1] if self.messages else None
+        if isinstance(last, ModelRequest):
+            self.messages[-1] = replace(last, parts=list(map(self._undone, last.parts)))
         self.jobs.lose()
         for child in self.children.values():
             child._restored()
-        self._saved()
+        self.saved()
+
+    def _undone(self, part: Any) -> Any:
+        if not isinstance(part, ToolReturnPart) or part.tool_call_id not in self._changing:
+            return part
+        text = UNDONE + part.model_response_str(wrap_if_error=False)
+        return replace(part, content=text, outcome="interrupted")
 
 
 def record_of_message(message: ModelResponse) -> dict[str, Any]:

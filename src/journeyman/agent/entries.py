@@ -66,6 +66,12 @@ def arguments_of(call: ToolCallPart) -> Any:
         return clean(call.args if isinstance(call.args, str) else json.dumps(call.args))
 
 
+def turn_start(conversation: Conversation) -> NewEvent:
+    """Says when it does not wait for the files to be saved, for whoever resumes from here."""
+    record = {"unsaved": True} if conversation.touched else None
+    return NewEvent(EventType.TURN_START, {"turnId": str(conversation.turns + 1)}, record)
+
+
 def model_change(previous: str, new: str, reason: str) -> NewEvent:
     data = {"previousModel": previous, "newModel": new, "reason": clean(reason)}
     return NewEvent(EventType.MODEL_CHANGE, data)

@@ -97,7 +97,7 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
         return await step.run_calls()
     if conversation.end is not None:
         return conversation.end
-    await step.append(NewEvent(EventType.TURN_START, {"turnId": str(conversation.turns + 1)}))
+    await step.append(entries.turn_start(conversation))
     room = Room(conversation, means.model, list(means.tools.definitions), step.append)
     await room.make()
     try:

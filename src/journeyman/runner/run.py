@@ -49,6 +49,8 @@ pushed before."""
 
 PUSH_AGAIN_SECONDS = (1.0, 4.0)
 """Waits before a push that failed for a moment is tried again by the same run."""
+LOOK_SECONDS = 0.02
+"""How long a turn waits for a look at the files before it begins without its answer."""
 TELL_PUSHED_SECONDS = 1.0
 """How long a cancelled session asks the forge what of its delivery has arrived."""
 
@@ -76,10 +78,16 @@ class Run:
     """Where the branch may stand because of this session: a push over anything else is refused."""
     meter: Meter
     checked: Checked
+    saving: asyncio.Task[None] | None = None
+    """Keeps the files of the last turn while the model is asked for the next one."""
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
     async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
+        if any(entry.type is EventType.MESSAGE for entry in new):
+            # What the reply asks for changes the files again; and whoever reads it in the log may
+            # rely on what came before it.
+            await self.saved()
         made = await self.equipment.ledger.append(self.held.session, new)
         for event in made:
             self._note(event)
@@ -97,6 +105,12 @@ class Run:
     def _note(self, event: Event) -> None:
         self.meter.apply(event)
         self.checked.apply(event)
+
+    async def saved(self) -> None:
+        """Wait for what is being saved. Raises what the saving does: the run is not ours, …"""
+        if self.saving is not None:
+            await self.saving
+            self.saving = None
 
     @property
     def trailers(self) -> tuple[str, ...]:
@@ -167,19 +181,24 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
 async def attend(run: Run) -> None:
     """Before each turn: what users have sent, and what is left of the limits. Raises Stop at one.
 
+    A look at the files that finds nothing new is over by then, mostly: the log then says that they
+    are saved; else it does so when they are.
+
     Short, and never cut off by the time limit: a warning that could not be written would be tried
     for ever.
     """
     limits_ = run.held.session.limits
     run.hear(await run.equipment.ledger.drain(run.held.session))
+    if run.saving is not None:
+        await asyncio.wait({run.saving}, timeout=LOOK_SECONDS)
     _stop_at(limits.stop(run.meter, limits_))
     if (warning := limits.warning(run.meter, limits_)) is not None:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
 
 
 async def turn(run: Run) -> Verdict:
-    """One reply of the model and the tools it asks for; the working tree is saved if they may
-    have changed it. Raises Stop at a limit."""
+    """One reply of the model and the tools it asks for; if they may have changed the working tree,
+    it is saved while the next reply is asked for. Raises Stop at a limit."""
     limits_ = run.held.session.limits
     means = Means(
         _model(run),
@@ -193,7 +212,8 @@ async def turn(run: Run) -> Verdict:
     verdict = await agent_turn(run.conversation, means)
     await _tell_refusals(run)
     if run.conversation.touched:
-        await _try_to_save(run)
+        await run.saved()
+        run.saving = asyncio.create_task(_try_to_save(run))
     if verdict.kind is Kind.DONE:
         _stop_at(limits.stop(run.meter, limits_, ended=True))
         await _check(run)
@@ -203,6 +223,7 @@ async def turn(run: Run) -> Verdict:
 
 async def _check(run: Run) -> None:
     """Check what is about to be delivered; what is wrong with it becomes a message to the agent."""
+    await run.saved()
     saved = run.checkpoint
     if saved is None or not checks.due(run.checked, saved.sha, run.base_sha):
         return
@@ -256,10 +277,13 @@ async def _try_to_save(run: Run) -> None:
 async def save(run: Run) -> None:
     """Keep the working tree as a checkpoint, if it differs from the one before."""
     found = await checkout.snapshot(run.box, base_sha=run.base_sha, last=run.checkpoint)
-    if found is not None:
-        run.checkpoint = found
-        run.ours.add(found.sha)
-        run.hear(await run.equipment.ledger.save(run.held.session, found))
+    if found is None:
+        run.conversation.saved()
+        return
+    made = await run.equipment.ledger.save(run.held.session, found)
+    run.checkpoint = found
+    run.ours.add(found.sha)
+    run.hear(made)
 
 
 async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
@@ -267,6 +291,10 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
     tells what it is. Only with that, WorkspaceError when it cannot be saved: nothing less may be
     delivered."""
     try:
+        if run.saving is not None:
+            # Whatever became of it: here it is either done again, or left to another worker.
+            run.saving.cancel()
+            await asyncio.gather(run.saving, return_exceptions=True)
         if keep:
             await run.box.kill_all()
         if keep and commit:

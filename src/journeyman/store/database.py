@@ -107,10 +107,16 @@ class Database:
     async def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Run *work* in one transaction; it is committed when *work* returns.
 
-        Shielded: a cancelled caller does not leave half a transaction.
+        A cancelled caller leaves no half of it, and nothing that is still to come: the
+        cancellation waits for its end.
         """
         context = contextvars.copy_context()
-        return await asyncio.shield(self._on_thread(context.run, self._write, work))
+        writing = self._on_thread(context.run, self._write, work)
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})
+            raise
 
     def _on_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

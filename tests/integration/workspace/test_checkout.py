@@ -223,3 +223,25 @@ async def test_changes_are_counted_and_listed(box: Sandbox, project: Project) ->
     assert (told.files, told.insertions, told.deletions) == (2, 2, 1)
     assert [commit.subject for commit in told.commits] == ["Second", "First one"]
     assert told.commits[0].sha == await sh(box, "git rev-parse HEAD")
+
+
+async def test_a_look_that_git_cannot_finish_is_not_taken_for_nothing_new(
+    box: Sandbox, project: Project
+) -> None:
+    await sh(box, "echo 1 > one")
+    kept = await snapshot(box, base_sha=project.base)
+    assert kept is not None
+    assert await snapshot(box, base_sha=project.base, last=kept) is None
+    await sh(box, "echo 2 > two; echo broken > .git/journeyman-index")
+    assert await snapshot(box, base_sha=project.base, last=kept) is not None
+
+
+async def test_a_branch_whose_ref_is_packed_is_looked_at_all_the_same(
+    box: Sandbox, project: Project
+) -> None:
+    await sh(box, "echo 1 > one; git add .; git commit -qm One")
+    kept = await snapshot(box, base_sha=project.base)
+    await sh(box, "git pack-refs --all")
+    assert await snapshot(box, base_sha=project.base, last=kept) is None
+    await sh(box, "echo 2 > two")
+    assert await snapshot(box, base_sha=project.base, last=kept) is not None

@@ -27,6 +27,7 @@ from journeyman.domain.sessions import Reason
 from tests.unit.agent.journal import Journal
 
 TURN = NewEvent(EventType.TURN_START, {"turnId": "1"})
+UNSAVED_TURN = NewEvent(EventType.TURN_START, {"turnId": "1"}, {"unsaved": True})
 RESUME = NewEvent(EventType.SESSION_RESUME, {"reason": "worker_lost", "run": 2})
 CHECKPOINT = NewEvent(EventType.CHECKPOINT, {"sha": "abc", "changedFiles": 1})
 
@@ -221,6 +222,35 @@ def test_after_a_loss_saved_changes_stand() -> None:
     journal = Journal(TURN, said("", "a"), began("a"), ended("a"), CHECKPOINT, RESUME)
 
     assert not journal.conversation().lost
+
+
+@pytest.mark.parametrize(
+    ("then", "undone"),
+    [
+        ([UNSAVED_TURN], True),
+        ([UNSAVED_TURN, TURN], False),
+        ([UNSAVED_TURN, CHECKPOINT], False),
+        ([TURN], False),
+    ],
+    ids=["not yet", "by the turn after", "in its course", "before"],
+)
+def test_a_turn_may_begin_before_the_files_are_saved(then: list[NewEvent], undone: bool) -> None:
+    journal = Journal(TURN, said("", "a"), began("a"), ended("a", "wrote"), *then, RESUME)
+
+    conversation = journal.conversation()
+
+    assert parts_of(conversation) == [UNDONE + "wrote" if undone else "wrote"]
+    assert not conversation.touched
+
+
+def test_what_a_reply_follows_is_saved() -> None:
+    journal = Journal(TURN, said("", "a"), began("a"), ended("a", "wrote"), UNSAVED_TURN)
+    journal.add(said("Well.", "b"), began("b"), ended("b", "gone"), RESUME, TURN)
+
+    conversation = journal.conversation()
+
+    assert parts_of(conversation, -3) == ["wrote"]
+    assert parts_of(conversation) == [UNDONE + "gone"]
 
 
 def test_tokens_are_summed_and_the_newest_tell_how_full_the_window_is() -> None:

@@ -4,26 +4,39 @@ exec 3>&1 1>&2
 export GIT_AUTHOR_NAME=Journeyman GIT_AUTHOR_EMAIL=journeyman@localhost
 export GIT_COMMITTER_NAME=Journeyman GIT_COMMITTER_EMAIL=journeyman@localhost
 
-head=$(git rev-parse -q --verify 'HEAD^{commit}') || head=$base
-if [ -z "$last_tree" ]; then last_tree=$(git rev-parse "$base^{tree}"); fi
 index=$PWD/.git/journeyman-index
-export GIT_INDEX_FILE=$index
 
-# Most turns change nothing: the index of the last snapshot tells so with one look at the files.
-if [ "$head" = "$last_head" ] && [ -e "$index" ] && [ -e "$index.tree" ] &&
-    [ "$(<"$index.tree")" = "$last_tree" ] &&
-    [ -z "$(git ls-files --modified --deleted --others --exclude-standard | head -c 1)" ]; then
+# Most turns change nothing: the index of the last snapshot tells so with one look at the files. This
+# runs after each of them, so it starts one process; what it cannot read is no reason to say `same`.
+unchanged() {
+    local ref head tree
+    read -r tree <"$index.tree" && [ "$tree" = "$last_tree" ] || return 1
+    read -r ref <.git/HEAD || return 1
+    head=$ref
+    if [[ $ref = "ref: "* ]]; then read -r head <".git/${ref#ref: }" || return 1; fi
+    [ "$head" = "$last_head" ] || return 1
+    if read -rn 1 < <(
+        export GIT_INDEX_FILE=$index
+        exec git -c core.fsmonitor=false ls-files --modified --deleted --others --exclude-standard
+    ); then return 1; fi
+    wait $! # git's own verdict: one that failed has said nothing, too
+}
+if unchanged 2>/dev/null; then
     echo same >&3
     exit
 fi
 
+head=$(git rev-parse -q --verify 'HEAD^{commit}') || head=$base
+known_tree=${last_tree:-$(git rev-parse "$base^{tree}")}
+export GIT_INDEX_FILE=$index
 rm -f "$index" "$index.lock" "$index.tree"
 if [ -e .git/index ]; then cp -p .git/index "$index"; fi # -p: git compares its time with the files'
 git -c advice.addEmbeddedRepo=false add -A --ignore-errors . ||
     echo "some files could not be kept" # unreadable, or a nested repository without a commit
 tree=$(git write-tree)
-echo "$tree" >"$index.tree"
-if [ "$head" = "$last_head" ] && [ "$tree" = "$last_tree" ]; then
+if [ "$tree" = "$known_tree" ]; then tree_name=$last_tree; else tree_name=$tree; fi
+echo "$tree_name" >"$index.tree" # as the caller will name it next time
+if [ "$head" = "$last_head" ] && [ "$tree" = "$known_tree" ]; then
     echo same >&3
     exit
 fi
