@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from journeyman.domain.errors import not_found
 from journeyman.service import Services
 from journeyman.web import addresses, assets, render
+from journeyman.web.acting import Acting
 from journeyman.web.desk import Desk, Page
 from journeyman.web.listing import Listing
 from journeyman.web.overview import Overviewing
@@ -56,11 +57,13 @@ class Dashboard:
             stopping=stopping,
             heartbeat_seconds=heartbeat_seconds,
         )
+        watching = Watching(self._desk, services)
         routes = [
             Route("/static/{name}", files.serve, methods=["GET"]),
             *self._lists(Listing(self._desk, services), Starting(self._desk, services)),
             self._get("/agents/overview", Overviewing(self._desk, services).show),
-            *self._task(Watching(self._desk, services)),
+            *self._task(watching),
+            *self._acts(Acting(self._desk, services, watching)),
             self._get(f"{TASK}/stream", stream.open),
             *self._pulls(Pulling(self._desk, services)),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
@@ -98,11 +101,12 @@ class Dashboard:
             self._get(f"{TASK}/older", watching.older),
             self._get(f"{TASK}/newer", watching.newer),
             self._get(f"{TASK}/search", watching.search),
-            self._post(f"{TASK}/steer", watching.steer),
-            self._post(f"{TASK}/cancel", watching.cancel),
-            self._post(f"{TASK}/pull", watching.open_pull),
-            self._post(f"{TASK}/archive", watching.archive),
-            self._post(f"{TASK}/unarchive", watching.unarchive),
+        ]
+
+    def _acts(self, acting: Acting) -> list[BaseRoute]:
+        return [
+            self._post(f"{TASK}/steer", acting.steer),
+            *(self._post(f"{TASK}/{verb}", acting.act) for verb in acting.verbs),
         ]
 
     def _pulls(self, pulling: Pulling) -> list[BaseRoute]:

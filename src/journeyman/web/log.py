@@ -20,6 +20,7 @@ from journeyman.web.visible import one_line
 
 OPEN_LINES = 16
 """An output or an edit of so many lines is shown at once; a longer one opens."""
+PLAN_STATES = frozenset({"pending", "in_progress", "completed"})
 HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED})
 Data = Mapping[str, Any]
 Edit = list[tuple[str, str]]
@@ -159,6 +160,32 @@ def _question(data: Data) -> Built:
     return "question", "", {"choices": listed, "freeform": data.get("allowFreeform") is not False}
 
 
+@dataclass(frozen=True)
+class Step:
+    """Of the agent's plan."""
+
+    content: str
+    status: str
+    """pending, in_progress or completed."""
+
+
+def plan_of(data: Data) -> list[Step]:
+    """What a plan's event says, whatever it says."""
+    steps = data.get("steps")
+    found = []
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict):
+            status = str(step.get("status"))
+            known = status if status in PLAN_STATES else "pending"
+            found.append(Step(str(step.get("content", "")), known))
+    return found
+
+
+def _plan(data: Data) -> Built:
+    steps = plan_of(data)
+    return "plan", "", {"steps": steps, "done": sum(step.status == "completed" for step in steps)}
+
+
 def _usage(data: Data) -> Built:
     cost = data.get("cost")
     return "usage", "", {"nano_credits": cost if isinstance(cost, int) else None}
@@ -189,6 +216,7 @@ _BUILDERS: Mapping[EventType, Callable[[Data], Built]] = {
     EventType.SESSION_STATE: _state,
     EventType.USER_MESSAGE: _plain("user"),
     EventType.INPUT_REQUESTED: _question,
+    EventType.PLAN: _plan,
     EventType.MESSAGE: _message,
     EventType.USAGE: _usage,
     EventType.TOOL_START: _tool,

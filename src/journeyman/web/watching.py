@@ -1,4 +1,4 @@
-"""The page of one task: its log as it grows, where its time went, what can be done.
+"""The page of one task: its log as it grows, and where its time went.
 
 Knows nothing of how an item of the log looks.
 """
@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from journeyman.domain.artifacts import BranchArtifact
-from journeyman.domain.browsing import Sight, Window
+from journeyman.domain.browsing import Mark, Sight, Window
 from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor
 from journeyman.service import Services
-from journeyman.web import addresses, log, render, timeline
+from journeyman.web import log, timeline
 from journeyman.web.desk import Desk
 from journeyman.web.listing import pulls_of
 from journeyman.web.outlines import Outlines
@@ -30,14 +30,17 @@ from journeyman.web.viewer import principal_of
 SHOWN = 200
 """Events of the log that the page starts with, and that each step back adds."""
 AROUND = 60
-LARGEST_FORM = 2 << 20
 FARTHEST = 2**31 - 1
 SAID = {
     "started": "The task is accepted. It starts as soon as a worker is free.",
     "sent": "Your message is on its way: the agent reads it before its next turn.",
     "answered": "Your answer is on its way, and the work goes on.",
     "followed": "A new session takes this up on the same branch.",
+    "pausing": "The task pauses after the turn that it is in.",
+    "paused": "The task is paused. A message, or Resume, lets it go on.",
+    "resumed": "The task goes on as soon as a worker is free.",
     "cancelled": "The task is cancelled. What was done so far is kept.",
+    "ended": "The task had ended before it could be cancelled.",
     "cancelling": "The task is being cancelled; its worker has not said yet that all has stopped.",
     "archived": "The task is archived: it is in the lists no more.",
     "unarchived": "The task is back in the lists.",
@@ -61,21 +64,8 @@ class Watching:
     async def show(self, request: Request, visit: Visit) -> Response:
         """The end of the log, or with `at=1-5` what is around that event."""
         seen = await self._look(request, visit)
-        task_id = seen.sight.task.id
-        at = cursor_of(request, "at")
-        window = await self._window(seen.principal, task_id, at)
-        side = await self._side(seen)
-        values = {
-            **side,
-            "items": log.items(window.events, seen.sight.people, running=running(seen.sight)),
-            "window": window,
-            "found": at,
-            "question": _question(window.events, seen.sight) if not window.has_newer else None,
-            "said": SAID.get(request.query_params.get("said", ""), ""),
-            "failed": "",
-            "typed": "",
-        }
-        return self._desk.page("task.html", visit, **values)
+        said = SAID.get(request.query_params.get("said", ""), "")
+        return await self._page(visit, seen, cursor_of(request, "at"), said=said)
 
     async def side(self, request: Request, visit: Visit) -> Response:
         """What changes beside the log: state, timeline, tokens."""
@@ -108,80 +98,35 @@ class Watching:
         values = {"sight": seen.sight, "task": seen.sight.task, "offers_pull": False}
         return self._desk.page("found.html", visit, **values, text=text, items=items)
 
-    async def steer(self, request: Request, visit: Visit) -> Response:
-        """A message, an answer, or after the end a follow-up: the state says which."""
-        seen = await self._look(request, visit)
-        sent = await self._desk.form(request, visit, limit=LARGEST_FORM)
-        content = (sent.get("choice") or sent.get("content", "")).replace("\r\n", "\n")
-        task, said = seen.sight.task, "sent"
-        if task.session.ended:
-            said = "followed"
-        elif seen.sight.task.session.state == "waiting_for_user":
-            said = "answered"
-        try:
-            await self._services.sessions.steer(seen.principal, task.id, content)
-        except AppError as error:
-            return await self._failed(visit, seen, error, typed=content)
-        return render.redirect(f"{addresses.task(task)}?said={said}#end")
-
-    async def cancel(self, request: Request, visit: Visit) -> Response:
-        seen = await self._look(request, visit)
-        await self._desk.form(request, visit)
-        try:
-            task = await self._services.sessions.cancel(seen.principal, seen.sight.task.id)
-        except AppError as error:
-            return await self._failed(visit, seen, error)
-        said = "cancelled" if task.session.ended else "cancelling"
-        return render.redirect(f"{addresses.task(task)}?said={said}")
-
-    async def open_pull(self, request: Request, visit: Visit) -> Response:
-        """For a task that was asked for without one."""
-        seen = await self._look(request, visit)
-        await self._desk.form(request, visit)
-        repository = seen.sight.task.repository
-        try:
-            access = await self._services.identity.access(
-                seen.principal, repository.owner.login, repository.name
-            )
-            pull = await self._services.pulls.open_for_task(
-                seen.principal, access, seen.sight.task.id
-            )
-        except AppError as error:
-            return await self._failed(visit, seen, error)
-        return render.redirect(f"{addresses.pull(repository, pull.number)}?said=opened")
-
-    async def archive(self, request: Request, visit: Visit) -> Response:
-        return await self._archive(request, visit, archived=True)
-
-    async def unarchive(self, request: Request, visit: Visit) -> Response:
-        return await self._archive(request, visit, archived=False)
-
-    async def _archive(self, request: Request, visit: Visit, *, archived: bool) -> Response:
-        seen = await self._look(request, visit)
-        await self._desk.form(request, visit)
-        try:
-            task = await self._services.tasks.archive(seen.principal, seen.sight.task.id, archived)
-        except AppError as error:
-            return await self._failed(visit, seen, error)
-        said = "archived" if archived else "unarchived"
-        return render.redirect(f"{addresses.task(task)}?said={said}")
-
-    async def _failed(
+    async def failed(
         self, visit: Visit, seen: Looked, error: AppError, *, typed: str = ""
     ) -> Response:
-        """The page again, with the reason and with what was typed."""
-        window = await self._window(seen.principal, seen.sight.task.id, None)
+        """The page again, with the reason why something was not done and with what was typed."""
+        return await self._page(visit, seen, None, failed=error.message, typed=typed, status=422)
+
+    async def _page(
+        self,
+        visit: Visit,
+        seen: Looked,
+        at: Cursor | None,
+        *,
+        said: str = "",
+        failed: str = "",
+        typed: str = "",
+        status: int = 200,
+    ) -> Response:
+        window = await self._window(seen.principal, seen.sight.task.id, at)
         values = {
             **await self._side(seen),
             "items": log.items(window.events, seen.sight.people, running=running(seen.sight)),
             "window": window,
-            "found": None,
-            "question": _question(window.events, seen.sight),
-            "said": "",
-            "failed": error.message,
+            "found": at,
+            "question": _question(window.events, seen.sight) if not window.has_newer else None,
+            "said": said,
+            "failed": failed,
             "typed": typed,
         }
-        return self._desk.page("task.html", visit, status=422, **values)
+        return self._desk.page("task.html", visit, status=status, **values)
 
     async def _look(self, request: Request, visit: Visit) -> Looked:
         return await look(self._desk, self._services, request, visit)
@@ -206,11 +151,25 @@ class Watching:
             "session": sight.task.session,
             "pulls": pulls_of(sight.task),
             "offers_pull": bool(branches_of(sight)) and not pulls_of(sight.task),
+            "plan": await self._plan(seen, marks),
             "timeline": timeline.of(marks, sight.sessions, now),
             "elapsed": timeline.elapsed(sight.sessions, now).total_seconds(),
             "changed_files": any(mark.type is EventType.CHECKPOINT for mark in marks),
             "now": now,
         }
+
+    async def _plan(self, seen: Looked, marks: Sequence[Mark]) -> Sequence[log.Step]:
+        """The newest of the newest session."""
+        number = seen.sight.task.session.number
+        for mark in reversed(marks):
+            if mark.cursor.session_number < number:
+                return ()
+            if mark.type is EventType.PLAN:
+                event = await self._services.browsing.event(
+                    seen.principal, seen.sight.task.id, mark.cursor
+                )
+                return log.plan_of(event.data)
+        return ()
 
     def _items(self, visit: Visit, seen: Looked, window: Window) -> Response:
         headers = {
