@@ -122,9 +122,12 @@ STORIES = {
     "loses a cent": ROUNDING,
     "VAT": QUESTION,
     "suite": SLOW,
-    "licence": BROKEN,
+    "every dependency": BROKEN,
 }
-OTHERS = {"Rename": "Renamed.", "Document": "The module says what it does."}
+RENAMED = [
+    Say("", [("bash", {"command": "sed -i s/gross/with_tax/g shop/*.py tests/*.py"})]),
+    Say("It is called `with_tax` everywhere."),
+]
 
 
 def _turn(number: int, request: Json) -> Say:
@@ -132,9 +135,7 @@ def _turn(number: int, request: Json) -> Say:
     for word, story in STORIES.items():
         if word in prompt:
             return story[min(number, len(story) - 1)]
-    if number == 0:
-        return Say("", [("bash", {"command": f"echo '# {prompt[-30:-10]!r}' >> NOTES.md"})])
-    return Say(next((said for word, said in OTHERS.items() if word in prompt), "Done."))
+    return RENAMED[min(number, len(RENAMED) - 1)]
 
 
 @dataclass

@@ -32,19 +32,22 @@ class Events:
         return await self._database.read(lambda tx: events.task_page(tx, task_id, page, per_page))
 
     async def tail(
-        self, principal: Principal, task_id: str, after: Cursor
+        self, principal: Principal, task_id: str, after: Cursor, *, from_the_start: bool = False
     ) -> AsyncIterator[Event | NewEvent]:
         """All that follows *after*, then what comes; ends when the newest session has ended and
         all is told.
 
-        Ephemeral entries are NewEvents: they have no place in the log and no cursor. NOT_FOUND is
-        raised at once, before the first entry.
+        Ephemeral entries are NewEvents: they have no place in the log and no cursor. With
+        *from_the_start* they begin with what was told before and no event repeats yet, for a
+        reader who has nothing of it. NOT_FOUND is raised at once, before the first entry.
         """
         await self._tasks.version(principal, task_id)
-        return self._follow(task_id, after)
+        return self._follow(task_id, after, from_the_start=from_the_start)
 
-    async def _follow(self, task_id: str, after: Cursor) -> AsyncIterator[Event | NewEvent]:
-        with self._live.watch(task_id) as watcher:
+    async def _follow(
+        self, task_id: str, after: Cursor, *, from_the_start: bool
+    ) -> AsyncIterator[Event | NewEvent]:
+        with self._live.watch(task_id, from_the_start=from_the_start) as watcher:
             while True:
                 ended, stored = await self._database.read(
                     partial(_look, task_id=task_id, after=after)

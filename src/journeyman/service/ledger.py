@@ -79,7 +79,7 @@ class Ledger:
             return made
 
         made = await self._database.write(write)
-        self._live.notify(held.task_id)
+        self._live.stored(held.task_id, made)
         return made
 
     def publish(self, held: Session, entry: NewEvent) -> None:
@@ -192,7 +192,7 @@ class Ledger:
             return True
 
         done = await self._database.write(rest)
-        self._live.notify(held.task_id)
+        (self._live.ended if done else self._live.notify)(held.task_id)
         return done
 
     async def give_up(self, listed: Session, message: str) -> bool:
@@ -208,7 +208,7 @@ class Ledger:
             return True
 
         done = await self._database.write(give_up)
-        self._live.notify(listed.task_id)
+        (self._live.ended if done else self._live.notify)(listed.task_id)
         return done
 
     async def wants_pause(self, session_id: str) -> bool:
@@ -237,7 +237,7 @@ class Ledger:
             return True
 
         done = await self._database.write(finish)
-        self._live.notify(held.task_id)
+        (self._live.ended if done else self._live.notify)(held.task_id)
         return done
 
     async def wanting_cancel(self, session_ids: Sequence[str]) -> set[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from journeyman.domain.events import NewEvent
+from journeyman.domain.events import Event, NewEvent
+from journeyman.service.passing import Passing
 
 BACKLOG = 1000
 """Ephemeral entries kept for one slow watcher; older ones are dropped, since the stored event
@@ -21,9 +22,9 @@ repeats them."""
 class Watcher:
     """One reader of one task."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Iterable[NewEvent] = ()) -> None:
         self._changed = asyncio.Event()
-        self._pending: deque[NewEvent] = deque(maxlen=BACKLOG)
+        self._pending: deque[NewEvent] = deque(told, maxlen=BACKLOG)
 
     def wake(self) -> None:
         self._changed.set()
@@ -51,10 +52,12 @@ class Watcher:
 class Live:
     def __init__(self) -> None:
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._passing = Passing()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[Watcher]:
-        watcher = Watcher()
+    def watch(self, task_id: str, *, from_the_start: bool = False) -> Iterator[Watcher]:
+        """*from_the_start*: with what was told in passing before, as far as it is kept."""
+        watcher = Watcher(self._passing.told(task_id) if from_the_start else ())
         self._watchers[task_id].add(watcher)
         try:
             yield watcher
@@ -73,7 +76,18 @@ class Live:
         for watcher in self._watchers.get(task_id, ()):
             watcher.wake()
 
+    def stored(self, task_id: str, made: Sequence[Event]) -> None:
+        """The task's log has grown by *made*."""
+        self._passing.settle(task_id, made)
+        self.notify(task_id)
+
+    def ended(self, task_id: str) -> None:
+        """Nobody works on the task any more."""
+        self._passing.forget(task_id)
+        self.notify(task_id)
+
     def publish(self, task_id: str, entry: NewEvent) -> None:
-        """Show *entry* to those who are watching now; it is never stored."""
+        """Show *entry* to those who watch; it is never stored."""
+        self._passing.add(task_id, entry)
         for watcher in self._watchers.get(task_id, ()):
             watcher.push(entry)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -113,9 +113,11 @@ class Desk:
 
 
 def _login_for(request: Request) -> str:
-    """The login page, which leads back; a form that was sent is not sent again."""
-    if request.method != "GET":
-        return LOGIN
+    """The login page, which leads back; a form that was sent is not sent again, but its page is
+    shown, where the browser has kept what was typed."""
     query = request.url.query
     target = request.url.path + (f"?{query}" if query else "")
+    if request.method != "GET":
+        before = urlsplit(request.headers.get("referer", ""))
+        target = before.path if before.netloc == request.url.netloc else request.url.path
     return f"{LOGIN}?return_to={quote(target, safe='')}"

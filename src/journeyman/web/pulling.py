@@ -1,8 +1,11 @@
-"""The embedded forge's pull requests: the list, and one with its diff, its merge and its task."""
+"""The embedded forge's pull requests: the list, and one with its conversation, diff and merge."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,9 +17,10 @@ from journeyman.domain.queries import PullQuery
 from journeyman.domain.repositories import Permission, PullState
 from journeyman.forge import Access
 from journeyman.service import Services
-from journeyman.service.pulls import MergeRequest, PullEdit
-from journeyman.web import addresses, diff, render, review
+from journeyman.service.pulls import MergeRequest, PullDetail, PullEdit
+from journeyman.web import addresses, diff, notes, render, review
 from journeyman.web.desk import Desk
+from journeyman.web.patches import Parsed
 from journeyman.web.session import Visit
 from journeyman.web.viewer import principal_of
 
@@ -29,13 +33,27 @@ SAID = {
     "close": "Closed.",
     "reopen": "Open again.",
     "opened": "The pull request is open.",
+    "comment": "The comment waits to be sent with your review, at the end of this page.",
+    "discard": "The comment is taken back.",
+    "review": "The review is sent. The agent works on it on this branch.",
 }
+LARGEST_FORM = 2 << 20
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Whose eyes, and at which pull request."""
+
+    principal: Principal
+    access: Access
+    number: int
 
 
 class Pulling:
     def __init__(self, desk: Desk, services: Services) -> None:
         self._desk = desk
         self._services = services
+        self._parsed = Parsed()
 
     async def list(self, request: Request, visit: Visit) -> Response:
         _, access = await self._access(request, visit)
@@ -54,71 +72,112 @@ class Pulling:
         return self._desk.page("pulls.html", visit, **values)
 
     async def show(self, request: Request, visit: Visit) -> Response:
-        principal, access = await self._access(request, visit)
+        seen = await self._look(request, visit)
         said = SAID.get(request.query_params.get("said", ""), "")
-        return await self._page(request, visit, principal, access, said=said)
+        return await self._page(request, visit, seen, said=said)
 
     async def act(self, request: Request, visit: Visit) -> Response:
-        """Merge, close or open again, as the button that was pressed says."""
-        principal, access = await self._access(request, visit)
-        sent, number = await self._desk.form(request, visit), _number(request)
+        """Merge, close, comment and so on, as the button that was pressed says."""
+        seen = await self._look(request, visit)
+        sent = await self._desk.form(request, visit, limit=LARGEST_FORM)
         verb = sent.get("verb", "")
         try:
-            await self._do(principal, access, number, sent)
+            place = await self._do(seen, verb, sent)
         except AppError as error:
-            return await self._page(request, visit, principal, access, failed=error.message)
-        return render.redirect(f"{addresses.pull(access.repository, number)}?said={verb}")
+            return await self._page(request, visit, seen, failed=error.message, typed=sent)
+        # The reader stays at the view of the diff that the form was in.
+        view = {"said": verb, "view": "split" if sent.get("view") == "split" else ""}
+        path = addresses.pull(seen.access.repository, seen.number)
+        return render.redirect(f"{addresses.with_query(path, view)}{place}")
 
-    async def _do(
-        self, principal: Principal, access: Access, number: int, sent: dict[str, str]
-    ) -> None:
-        pulls, verb = self._services.pulls, sent.get("verb")
-        if verb == "merge":
-            method = sent.get("method", "")
-            asked = MergeRequest(
-                method=MergeMethod(method) if method in set(MergeMethod) else MergeMethod.MERGE,
-                head_sha=sent.get("head") or None,
-            )
-            await pulls.merge(principal, access, number, asked)
-        elif verb in ("close", "reopen"):
-            await pulls.update(principal, access, number, PullEdit(open=verb == "reopen"))
+    async def _do(self, seen: Looked, verb: str, sent: Mapping[str, str]) -> str:
+        """The place on the page to go to."""
+        principal, access, number = seen.principal, seen.access, seen.number
+        pulls, reviews = self._services.pulls, self._services.reviews
+        match verb:
+            case "merge":
+                await pulls.merge(principal, access, number, _merge(sent))
+            case "close" | "reopen":
+                edit = PullEdit(open=verb == "reopen")
+                await pulls.update(principal, access, number, edit)
+            case "comment":
+                files = await self._files(seen, await pulls.get(access, number))
+                comment = notes.comment_on(files, sent)
+                await reviews.comment(principal, access, number, comment)
+                return next(f"#file-{file.index}" for file in files if file.path == comment.path)
+            case "discard":
+                chosen = sent.get("comment", "")
+                if chosen.isdecimal() and len(chosen) < 18:
+                    await reviews.discard(principal, access, number, int(chosen))
+            case "review":
+                body = sent.get("content", "").replace("\r\n", "\n")
+                await reviews.send(principal, access, number, body)
+                return "#conversation"
+        return ""
 
     async def _page(
         self,
         request: Request,
         visit: Visit,
-        principal: Principal,
-        access: Access,
+        seen: Looked,
         *,
         said: str = "",
         failed: str = "",
+        typed: Mapping[str, str] | None = None,
     ) -> Response:
-        number, pulls = _number(request), self._services.pulls
-        detail = await pulls.get(access, number)
-        files = diff.parse(await pulls.diff(access, number))
+        access, number = seen.access, seen.number
+        detail = await self._services.pulls.get(access, number)
+        discussion = await self._services.reviews.list(seen.principal, access, number)
+        pull, writable = detail.found.pull, access.permission >= Permission.WRITE
+        is_open = pull.state is PullState.OPEN
+        browsing = self._services.browsing
         values = {
-            **review.shown(files, request),
+            **review.shown(
+                await self._files(seen, detail),
+                request,
+                notes.by_path(discussion, seen.principal.account.login),
+            ),
             "repository": access.repository,
             "detail": detail,
-            "pull": detail.found.pull,
-            "body": _parts(detail.found.pull.body),
-            "commits": await pulls.commits(access, number),
-            "made_by": await self._services.browsing.task_of_pull(principal, detail.found.pull),
-            "writable": access.permission >= Permission.WRITE,
-            "is_open": detail.found.pull.state is PullState.OPEN,
+            "pull": pull,
+            "body": _parts(pull.body),
+            "commits": await self._services.pulls.commits(access, number),
+            "made_by": await browsing.task_of_pull(seen.principal, pull),
+            "discussion": discussion,
+            "writable": writable,
+            "is_open": is_open,
+            "commentable": writable and is_open and not access.repository.archived,
             "path": addresses.pull(access.repository, number),
             "said": said,
             "failed": failed,
+            "typed": typed or {},
         }
         part = request.query_params.get("part") == "file"
-        status = 422 if failed else 200
         template = "file.html" if part else "pull.html"
-        return self._desk.page(template, visit, status=status, **values)
+        return self._desk.page(template, visit, status=422 if failed else 200, **values)
+
+    async def _files(self, seen: Looked, detail: PullDetail) -> list[diff.FileDiff]:
+        found = detail.found
+        key = (found.pull.id, found.pull.base_ref, found.base_sha, found.head_sha)
+        return await self._parsed.get(
+            key, lambda: self._services.pulls.diff(seen.access, seen.number)
+        )
+
+    async def _look(self, request: Request, visit: Visit) -> Looked:
+        return Looked(*await self._access(request, visit), _number(request))
 
     async def _access(self, request: Request, visit: Visit) -> tuple[Principal, Access]:
         principal = principal_of(self._desk.account(request, visit))
         owner, name = request.path_params["owner"], request.path_params["repo"]
         return principal, await self._services.identity.access(principal, owner, name)
+
+
+def _merge(sent: Mapping[str, Any]) -> MergeRequest:
+    method = sent.get("method", "")
+    return MergeRequest(
+        method=MergeMethod(method) if method in set(MergeMethod) else MergeMethod.MERGE,
+        head_sha=sent.get("head") or None,
+    )
 
 
 def _number(request: Request) -> int:

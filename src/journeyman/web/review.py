@@ -5,7 +5,6 @@ What is large opens when it is wanted, so that a diff of thousands of files is a
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +15,11 @@ from starlette.responses import Response
 
 from journeyman.domain.errors import AppError, not_found
 from journeyman.service import Services
-from journeyman.web import diff, highlight
+from journeyman.web import highlight
 from journeyman.web.desk import Desk
 from journeyman.web.diff import FileDiff, Line
+from journeyman.web.notes import ByPath, Note, Place
+from journeyman.web.patches import Parsed
 from journeyman.web.session import Visit
 from journeyman.web.watching import Looked, look
 
@@ -29,8 +30,6 @@ LINES_OF_ONE = 800
 FILES_AT_ONCE = 150
 LINES_MOST = 20_000
 """Of one file; the rest is in the patch."""
-KEPT = 8
-"""Patches that are remembered, since each file that opens needs its patch again."""
 
 
 @dataclass
@@ -45,7 +44,21 @@ class Drawn:
 
     file: FileDiff
     shown: bool
-    colours: Mapping[tuple[str, int], Markup] = field(default_factory=dict)
+    colours: Mapping[Place, Markup] = field(default_factory=dict)
+    notes: Mapping[Place, Sequence[Note]] = field(default_factory=dict)
+    """Comments, where the lines are that they speak of."""
+
+    def notes_on(self, line: Line | None, *, old: bool | None = None) -> Sequence[Note]:
+        """*old*: of the left half, side by side; None for both."""
+        if line is None or not self.notes:
+            return ()
+        left = () if old is False or line.old is None else self.notes.get(("-", line.old), ())
+        right = () if old is True or line.new is None else self.notes.get(("+", line.new), ())
+        return (*left, *right)
+
+    @property
+    def note_count(self) -> int:
+        return sum(map(len, self.notes.values()))
 
     def text(self, line: Line) -> Markup | str:
         old = line.kind == "-"
@@ -57,7 +70,7 @@ class Review:
     def __init__(self, desk: Desk, services: Services) -> None:
         self._desk = desk
         self._services = services
-        self._patches: OrderedDict[tuple[str, int], list[FileDiff]] = OrderedDict()
+        self._parsed = Parsed()
 
     async def changes(self, request: Request, visit: Visit) -> Response:
         """All that the newest session changed; `file=3` alone gives one file."""
@@ -73,6 +86,7 @@ class Review:
             "task": seen.sight.task,
             "error": error,
             "offers_pull": False,
+            "commentable": False,
             "path": request.url.path,
         }
         part = request.query_params.get("part") == "file"
@@ -80,21 +94,21 @@ class Review:
 
     async def _files(self, seen: Looked) -> list[FileDiff]:
         task = seen.sight.task
-        key = (task.id, task.session.last_seq)
-        if key not in self._patches:
-            patch = await self._services.patches.patch(seen.principal, task.id)
-            self._patches[key] = diff.parse(patch)
-            while len(self._patches) > KEPT:
-                self._patches.popitem(last=False)
-        return self._patches[key]
+        return await self._parsed.get(
+            (task.id, task.session.number, task.session.last_seq),
+            lambda: self._services.patches.patch(seen.principal, task.id),
+        )
 
 
-def shown(files: Sequence[FileDiff], request: Request) -> dict[str, Any]:
+def shown(
+    files: Sequence[FileDiff], request: Request, notes: ByPath | None = None
+) -> dict[str, Any]:
     """What the templates of a diff need."""
+    notes = notes or {}
     asked = request.query_params.get("file", "")
     one = _one(files, asked) if asked else None
     return {
-        "drawn": [_coloured(one)] if one else list(_drawn(files)),
+        "drawn": [_coloured(one, notes)] if one else list(_drawn(files, notes)),
         "count": len(files),
         "added": sum(file.added for file in files),
         "removed": sum(file.removed for file in files),
@@ -111,19 +125,21 @@ def _one(files: Sequence[FileDiff], asked: str) -> FileDiff:
     return files[int(asked)]
 
 
-def _drawn(files: Iterable[FileDiff]) -> Iterable[Drawn]:
+def _drawn(files: Iterable[FileDiff], notes: ByPath) -> Iterable[Drawn]:
     left = LINES_AT_ONCE
     for file in files:
         fits = file.lines <= min(left, LINES_OF_ONE) and file.index < FILES_AT_ONCE
         if fits:
             left -= file.lines
-        yield _coloured(file) if fits else Drawn(file, shown=False)
+            yield _coloured(file, notes)
+        else:
+            yield Drawn(file, shown=False, notes=notes.get(file.path, {}))
 
 
-def _coloured(file: FileDiff) -> Drawn:
+def _coloured(file: FileDiff, notes: ByPath) -> Drawn:
     """Each side is coloured as the text it is; lines between hunks are not known."""
     lines = [line for hunk in file.hunks for line in hunk.lines][:LINES_MOST]
-    colours: dict[tuple[str, int], Markup] = {}
+    colours: dict[Place, Markup] = {}
     for sign, path in (("-", file.old_path), ("+", file.path)):
         side = [line for line in lines if line.kind in (sign, " ")]
         if not side:
@@ -132,7 +148,7 @@ def _coloured(file: FileDiff) -> Drawn:
         for line, text in zip(side, coloured, strict=False):
             number = line.old if sign == "-" else line.new
             colours[sign, number or 0] = text
-    return Drawn(file, shown=True, colours=colours)
+    return Drawn(file, shown=True, colours=colours, notes=notes.get(file.path, {}))
 
 
 def _tree(files: Iterable[FileDiff]) -> Folder:

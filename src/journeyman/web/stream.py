@@ -58,7 +58,9 @@ class Stream:
     async def open(self, request: Request, visit: Visit) -> Response:
         seen = await look(self._desk, self._services, request, visit)
         after = _resumed(request) or cursor_of(request, "after") or Cursor()
-        entries = await self._services.events.tail(seen.principal, seen.sight.task.id, after)
+        entries = await self._services.events.tail(
+            seen.principal, seen.sight.task.id, after, from_the_start=True
+        )
 
         async def still_allowed() -> bool:
             try:

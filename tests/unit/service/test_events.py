@@ -89,3 +89,35 @@ async def test_a_stranger_gets_no_stream(world: World) -> None:
     with pytest.raises(AppError) as refused:
         await events.tail(await world.principal("mallory"), task.id, Cursor())
     assert refused.value.code is Code.NOT_FOUND
+
+
+def part(text: str, call: str = "c1") -> NewEvent:
+    return NewEvent(EventType.TOOL_PARTIAL, {"toolCallId": call, "partialOutput": text})
+
+
+async def test_who_begins_late_is_told_what_was_said_in_passing(world: World) -> None:
+    task = await create(world)
+    held = (await hold(world, task)).session
+    books, alice = ledger(world), await world.principal("alice")
+    for entry in (part("one\n"), part("other\n", "c2"), part("two\n")):
+        books.publish(held, entry)
+    events = world.parts.services.events
+    late = await events.tail(alice, task.id, Cursor(1, 3), from_the_start=True)
+    async with asyncio.timeout(10):
+        assert [await anext(late) for _ in range(2)] == [part("one\ntwo\n"), part("other\n", "c2")]
+        books.publish(held, part("three\n"))
+        assert await anext(late) == part("three\n")
+    await late.aclose()  # type: ignore[attr-defined]
+
+    done = NewEvent(EventType.TOOL_COMPLETE, {"toolCallId": "c1", "result": {"content": "all"}})
+    (stored,) = await books.append(held, [done])
+    later = await events.tail(alice, task.id, Cursor(1, stored.seq), from_the_start=True)
+    async with asyncio.timeout(10):
+        assert await anext(later) == part("other\n", "c2")
+    await later.aclose()  # type: ignore[attr-defined]
+    await books.finish(held, State.FAILED)
+    assert world.parts.live.watched == []
+    rest = await collect(
+        await events.tail(alice, task.id, Cursor(1, stored.seq), from_the_start=True)
+    )
+    assert all(isinstance(entry, Event) for entry in rest)

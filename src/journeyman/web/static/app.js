@@ -119,7 +119,7 @@ for (const form of $$("form[data-draft]")) keepDraft(form);
 function keepDraft(form) {
   const key = `draft:${form.dataset.draft}`;
   const sentKey = `${key}:sent`;
-  const fields = () => [...form.elements].filter((f) => f.name && !["csrf", "key"].includes(f.name) && f.type !== "submit");
+  const fields = () => [...form.elements].filter((f) => f.name && !["csrf", "key"].includes(f.name) && f.type !== "submit" && f.type !== "hidden");
   if (remembered(sentKey) && !("returned" in form.dataset)) {
     remember(sentKey, "");
     if (new URLSearchParams(location.search).has("said")) remember(key, "");
@@ -134,13 +134,15 @@ function keepDraft(form) {
       if (field.type === "checkbox") field.checked = values[field.name] === true;
       else if (field.tagName !== "SELECT" || [...field.options].some((o) => o.value === values[field.name])) field.value = values[field.name];
     }
+    const folded = form.closest("details");
+    if (folded && $$("textarea", form).some((f) => f.value.trim())) folded.open = true;
     const note = $("[data-draft-note]", form);
     if (note && values.prompt) note.textContent = "Your draft is back";
   }
   form.addEventListener("input", () => {
     const values = Object.fromEntries(fields().map((f) => [f.name, f.type === "checkbox" ? f.checked : f.value]));
-    const said = values.prompt ?? values.content ?? "";
-    remember(key, said.trim() ? JSON.stringify(values) : "");
+    const said = fields().some((f) => f.tagName === "TEXTAREA" && f.value.trim());
+    remember(key, said ? JSON.stringify(values) : "");
   });
   form.addEventListener("submit", () => remember(sentKey, "1"));
 }

@@ -61,9 +61,10 @@ function find(key) { return flow.querySelector(`[data-key-of="${CSS.escape(key)}
 function add(entry, id) {
   if (!after(id, last)) return;
   last = id;
+  if (entry.type === "assistant.retry") for (const message of $$(".message:not([id])", flow)) message.remove();
   if (entry.html) put(entry);
   doing(entry.type);
-  if (/state_changed|usage|execution_complete|artifact|user\.message/.test(entry.type)) lookAside();
+  if (/state_changed|usage|execution_complete|artifact|user\.message|plan/.test(entry.type)) lookAside();
   grown();
 }
 
@@ -77,6 +78,12 @@ function put(entry) {
   const passing = entry.key && find(entry.key);
   if (passing) passing.replaceWith(fresh); else flow.append(fresh);
   app.freshen(fresh);
+}
+
+// A new connection tells again, from the start, what no stored entry says yet.
+function forgetPassing() {
+  for (const message of $$(".message:not([id])", flow)) message.remove();
+  for (const pre of $$("[data-partial]", flow)) pre.textContent = "";
 }
 
 function complete(call, fresh) {
@@ -156,11 +163,10 @@ function stateChanged(state, ended) {
   const pill = $(".facts .state", $("#side")).cloneNode(true);
   pill.classList.add("pill");
   $("[data-pill]").replaceChildren(pill);
-  const needsPage = state === "waiting_for_user" || ended || box.dataset.ended;
   app.announce(`The task is ${state.replaceAll("_", " ")}`);
   box.dataset.ended = ended;
   live.hidden = Boolean(ended) || state === "waiting_for_user" || state === "idle";
-  if (needsPage) renewForms();
+  renewForms();
 }
 
 // The forms differ by state: they are taken from the page as it is now, and what is typed stays.
@@ -188,10 +194,13 @@ async function renewForms() {
 
 // --- The connection -------------------------------------------------------------------------------
 
+// Time passes in a long command too, of which no entry tells.
+setInterval(() => { if (source && !document.hidden) lookAside(); }, 5000);
+
 function connect() {
   source?.close();
   source = new EventSource(`${base}/stream?after=${last}`);
-  source.onopen = () => { retry = 0; connection.textContent = ""; };
+  source.onopen = () => { retry = 0; connection.textContent = ""; forgetPassing(); };
   source.addEventListener("entry", (event) => add(JSON.parse(event.data), event.lastEventId));
   source.addEventListener("output", (event) => output(JSON.parse(event.data)));
   source.addEventListener("text", (event) => said(JSON.parse(event.data), "text"));
