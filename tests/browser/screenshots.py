@@ -6,6 +6,7 @@ import base64
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -14,29 +15,33 @@ from tests.browser.showcase import REPOSITORY, Showcase, showcase
 from tests.e2e.server import journeyman
 
 DOCS = Path(__file__).parents[2] / "docs" / "pictures"
+Scheme = Literal["light", "dark"]
 LARGEST = 150_000
 """Bytes of one picture."""
 
 
 def main(folder: Path = DOCS, width: int = 1280, height: int = 800) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="journeyman-pictures-") as place:
-        with showcase(Path(place)) as shown, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            context = browser.new_context(
-                base_url=shown.server.url, viewport={"width": width, "height": height}
-            )
-            page = context.new_page()
-            _log_in(page, shown)
-            for name, path, scheme in _pictures(shown):
-                page.emulate_media(color_scheme=scheme)
-                page.goto(path)
-                page.wait_for_timeout(1500)
-                _take(page, folder / f"{name}.webp")
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="journeyman-pictures-") as place,
+        showcase(Path(place)) as shown,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(
+            base_url=shown.server.url, viewport={"width": width, "height": height}
+        )
+        page = context.new_page()
+        _log_in(page, shown)
+        for name, path, scheme in _pictures(shown):
+            page.emulate_media(color_scheme=scheme)
+            page.goto(path)
+            page.wait_for_timeout(1500)
+            _take(page, folder / f"{name}.webp")
+        browser.close()
 
 
-def _pictures(shown: Showcase) -> list[tuple[str, str, str]]:
+def _pictures(shown: Showcase) -> list[tuple[str, str, Scheme]]:
     """Name, address and colours of each."""
     cent = shown.tasks["cent"]
     return [

@@ -94,7 +94,7 @@ ROUNDING = [
     ),
     Say(
         "The total of a basket is now rounded once.\n\n| basket | before | now |\n|---|---|---|\n"
-        "| 3 × 33 ct | 117 | **118** |\n\nBoth tests pass.",
+        "| 3 at 33 ct | 117 | **118** |\n\nBoth tests pass.",
         input_tokens=7400,
         output_tokens=120,
     ),

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeyman.domain.errors import AppError, not_found
+from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.history import MergeMethod
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import PullQuery
@@ -113,6 +113,8 @@ class Pulling:
                 body = sent.get("content", "").replace("\r\n", "\n")
                 await reviews.send(principal, access, number, body)
                 return "#conversation"
+            case _:
+                raise AppError(Code.BAD_REQUEST, f"{verb[:40]!r} is nothing that can be done here.")
         return ""
 
     async def _page(

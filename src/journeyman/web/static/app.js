@@ -86,6 +86,12 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+const keys = $("#keys");
+for (const button of $$("[data-keys]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => keys.showModal());
+}
+
 const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) {
@@ -95,10 +101,13 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  const wanted = $(`[data-key="${CSS.escape(event.key)}"]`);
+  if (event.key === "?" && keys) { event.preventDefault(); keys.showModal(); return; }
+  if (keys?.open) return;
+  // The last one: a page's own comes after the frame's.
+  const wanted = $$(`[data-key="${CSS.escape(event.key)}"]`).pop();
   if (wanted) {
     event.preventDefault();
-    if (wanted.matches("input")) wanted.focus(); else wanted.click();
+    if (typing(wanted)) wanted.focus(); else wanted.click();
   } else if (event.key === "j" || event.key === "k") {
     step(event.key === "j" ? 1 : -1, event);
   }

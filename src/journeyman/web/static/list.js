@@ -53,6 +53,11 @@ async function look() {
   app.dress(fresh);
 }
 
+document.addEventListener("keydown", (event) => {
+  const chosen = document.activeElement?.closest("[data-row]");
+  if (event.key === "x" && chosen) chosen.closest(".row").querySelector("input")?.click();
+});
+
 bulk();
 setInterval(look, LOOK_SECONDS * 1000);
 document.addEventListener("visibilitychange", look);

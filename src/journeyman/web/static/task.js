@@ -255,5 +255,28 @@ if (link) {
 // --- Permalinks and keys --------------------------------------------------------------------------
 
 addEventListener("hashchange", () => { following = false; });
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select") || $("dialog[open]")) return;
+  if (event.key === "End") {
+    event.preventDefault();
+    following = true;
+    follow();
+    showToEnd();
+  } else if (event.key === "j" || event.key === "k") {
+    event.preventDefault();
+    following = false;
+    step(event.key === "j" ? 1 : -1);
+  }
+});
+
+// To the next entry, or the one before: what can be opened in it gets the focus, or its link.
+function step(by) {
+  const places = $$(".entry", flow).map((entry) => $("summary, .at", entry)).filter((one) => one?.checkVisibility());
+  const now = places.findIndex((one) => one === document.activeElement);
+  const near = places.findIndex((one) => one.getBoundingClientRect().bottom > 80);
+  const next = places[now < 0 ? (near < 0 ? places.length - 1 : near) : now + by];
+  next?.focus({ preventScroll: true });
+  next?.closest(".entry").scrollIntoView({ block: "nearest" });
+}
 if (following && (!box.dataset.ended || $("[data-older]"))) follow();
 showToEnd();
