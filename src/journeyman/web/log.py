@@ -20,6 +20,12 @@ from journeyman.web.visible import one_line
 
 OPEN_LINES = 16
 """An output or an edit of so many lines is shown at once; a longer one opens."""
+SPEAKERS = {"limit": "Journeyman", "agent": "the agent"}
+"""Who says what no person says."""
+NOTE_MOST = 4000
+"""Characters of what is said in one line."""
+EDIT_LINES = 300
+"""Of each side of an edit on the page of the log."""
 PLAN_STATES = frozenset({"pending", "in_progress", "completed"})
 HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED})
 Data = Mapping[str, Any]
@@ -77,8 +83,11 @@ def item_of(event: Event, people: Mapping[int, str]) -> Item:
     at, data = Cursor(event.session_number, event.seq), Fields(event.data)
     build = _BUILDERS.get(event.type)
     kind, key, more = build(data) if build else ("note", "", _note(event.type, data))
+    if kind == "note" and len(more["text"]) > NOTE_MOST:
+        more["text"] = f"{more['text'][:NOTE_MOST]} …"
     if event.type is EventType.USER_MESSAGE:
-        more["login"] = people.get(_integer(data.get("userId")), "somebody")
+        speaker = SPEAKERS.get(str(data.get("source")), "somebody")
+        more["login"] = people.get(_integer(data.get("userId")), speaker)
     return Item(at, kind, event.created_at, data, _key(at.session_number, key), more)
 
 
@@ -131,8 +140,16 @@ def _summary(name: str, arguments: Data) -> str:
 
 def _edit(arguments: Data) -> Edit:
     old, new = str(arguments.get("old", "")), str(arguments.get("new", ""))
-    removed = [("-", line) for line in old.split("\n")] if old else []
-    return removed + ([("+", line) for line in new.split("\n")] if new else [])
+    return [*_signed("-", old), *_signed("+", new)]
+
+
+def _signed(sign: str, text: str) -> Edit:
+    if not text:
+        return []
+    lines = text.split("\n")
+    shown = [(sign, line[: ansi.MOST_WIDTH]) for line in lines[:EDIT_LINES]]
+    more = len(lines) - len(shown)
+    return [*shown, ("", f"{more} more lines: see the changes")] if more else shown
 
 
 def _result(data: Data) -> Built:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jinja2
@@ -38,7 +38,7 @@ class Pages:
             finalize=_shown,
         )
         self._environment.globals.update(
-            asset=assets.address, icon=partial(_icon, assets), to=addresses
+            asset=assets.address, icon=cache(partial(_icon, assets)), to=addresses
         )
         self._environment.filters.update(
             ago=visible.ago,

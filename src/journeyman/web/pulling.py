@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,12 +134,10 @@ class Pulling:
         pull, writable = detail.found.pull, access.permission >= Permission.WRITE
         is_open = pull.state is PullState.OPEN
         browsing = self._services.browsing
+        files = await self._files(seen, detail)
+        noted = notes.by_path(discussion, seen.principal.account.login)
         values = {
-            **review.shown(
-                await self._files(seen, detail),
-                request,
-                notes.by_path(discussion, seen.principal.account.login),
-            ),
+            **await asyncio.to_thread(review.shown, files, request, noted),
             "repository": access.repository,
             "detail": detail,
             "pull": pull,

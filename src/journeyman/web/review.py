@@ -5,6 +5,7 @@ What is large opens when it is wanted, so that a diff of thousands of files is a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,9 @@ LINES_AT_ONCE = 3000
 LINES_OF_ONE = 800
 """A file with more opens only when it is asked for."""
 FILES_AT_ONCE = 150
+"""Drawn when the page is opened, of those on it."""
+FILES_OF_PAGE = 300
+"""Of a diff with more, the tree leads to the others' pages."""
 LINES_MOST = 20_000
 """Of one file; the rest is in the patch."""
 
@@ -81,7 +85,7 @@ class Review:
         except AppError as problem:
             files, error = [], problem.message
         values = {
-            **shown(files, request),
+            **await asyncio.to_thread(shown, files, request),
             "sight": seen.sight,
             "task": seen.sight.task,
             "error": error,
@@ -107,16 +111,27 @@ def shown(
     notes = notes or {}
     asked = request.query_params.get("file", "")
     one = _one(files, asked) if asked else None
+    begin = 0 if one else _begin(request.query_params.get("from", ""), len(files))
+    page = [one] if one else files[begin : begin + FILES_OF_PAGE]
     return {
-        "drawn": [_coloured(one, notes)] if one else list(_drawn(files, notes)),
+        "drawn": [_coloured(one, notes)] if one else list(_drawn(page, notes)),
         "count": len(files),
         "added": sum(file.added for file in files),
         "removed": sum(file.removed for file in files),
         "tree": _tree(files),
         "only": one,
+        "here": {file.index for file in page},
+        "pages": range(0, len(files), FILES_OF_PAGE) if len(files) > FILES_OF_PAGE else (),
+        "begin": begin,
         "split": request.query_params.get("view") == "split",
         "most": LINES_MOST,
     }
+
+
+def _begin(text: str, count: int) -> int:
+    """The first file of the page that *text* falls into."""
+    wanted = int(text) if text.isdecimal() and len(text) < 8 else 0
+    return min(wanted, max(0, count - 1)) // FILES_OF_PAGE * FILES_OF_PAGE
 
 
 def _one(files: Sequence[FileDiff], asked: str) -> FileDiff:
@@ -127,8 +142,8 @@ def _one(files: Sequence[FileDiff], asked: str) -> FileDiff:
 
 def _drawn(files: Iterable[FileDiff], notes: ByPath) -> Iterable[Drawn]:
     left = LINES_AT_ONCE
-    for file in files:
-        fits = file.lines <= min(left, LINES_OF_ONE) and file.index < FILES_AT_ONCE
+    for number, file in enumerate(files):
+        fits = file.lines <= min(left, LINES_OF_ONE) and number < FILES_AT_ONCE
         if fits:
             left -= file.lines
             yield _coloured(file, notes)
