@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from journeyman.domain.browsing import Sight
 from journeyman.domain.errors import invalid
-from journeyman.domain.limits import DEFAULTS, NONE_GIVEN, Limits
+from journeyman.domain.limits import DEFAULTS, Limits
 from journeyman.domain.tasks import NewTask
 
 LIMITS = ("minutes", "steps", "tokens", "credits")
@@ -72,10 +72,13 @@ def new_task(sent: Sent) -> NewTask:
 
 def _limits(sent: Sent) -> Limits:
     given = {name: _number(name, sent[name].strip()) for name in LIMITS if sent[name].strip()}
-    if not given:
-        return NONE_GIVEN
-    whole = {name: int(value) for name, value in given.items() if name in ("steps", "tokens")}
-    return Limits(**{"minutes": None, **given, **whole})
+    steps, tokens = given.get("steps"), given.get("tokens")
+    return Limits(
+        minutes=given.get("minutes"),
+        steps=None if steps is None else int(steps),
+        tokens=None if tokens is None else int(tokens),
+        credits=given.get("credits"),
+    )
 
 
 def _number(name: str, text: str) -> float:

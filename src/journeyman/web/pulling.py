@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from journeyman.domain.repositories import Permission, PullState
 from journeyman.forge import Access
 from journeyman.service import Services
 from journeyman.service.pulls import MergeRequest, PullDetail, PullEdit
-from journeyman.web import addresses, diff, notes, render, review
+from journeyman.web import addresses, notes, render, review
 from journeyman.web.desk import Desk
+from journeyman.web.diff import FileDiff
 from journeyman.web.patches import Parsed
 from journeyman.web.session import Visit
 from journeyman.web.viewer import principal_of
@@ -141,7 +142,7 @@ class Pulling:
             "repository": access.repository,
             "detail": detail,
             "pull": pull,
-            "body": _parts(pull.body),
+            "body": tuple(_parts(pull.body)),
             "commits": await self._services.pulls.commits(access, number),
             "made_by": await browsing.task_of_pull(seen.principal, pull),
             "discussion": discussion,
@@ -157,7 +158,7 @@ class Pulling:
         template = "file.html" if part else "pull.html"
         return self._desk.page(template, visit, status=422 if failed else 200, **values)
 
-    async def _files(self, seen: Looked, detail: PullDetail) -> list[diff.FileDiff]:
+    async def _files(self, seen: Looked, detail: PullDetail) -> Sequence[FileDiff]:
         found = detail.found
         key = (found.pull.id, found.pull.base_ref, found.base_sha, found.head_sha)
         return await self._parsed.get(
@@ -188,11 +189,11 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-def _parts(body: str) -> list[tuple[str, str]]:
+def _parts(body: str) -> Iterator[tuple[str, str]]:
     """The body in its order: folded parts with their title, and what stands between them."""
-    parts: list[tuple[str, str]] = []
     position = 0
     for found in FOLDED.finditer(body):
-        parts += [("", body[position : found.start()]), (found[1], found[2])]
+        yield "", body[position : found.start()]
+        yield found[1], found[2]
         position = found.end()
-    return [*parts, ("", body[position:])]
+    yield "", body[position:]

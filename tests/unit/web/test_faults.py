@@ -139,7 +139,6 @@ async def test_a_diff_of_5_000_files_is_read_in_pages(
     assert f'href="{path}?from=4999#file-4999"' in page.text
     last = await alice.get(f"{path}?from=4999")
     assert 'id="file-4999"' in last.text
-    assert "number" not in (await alice.get(f"{path}?from=x")).headers.get("location", "")
     one = await alice.get(f"{path}?file=4999&part=file")
     assert one.text.count("<table") == 1
 
@@ -148,10 +147,7 @@ async def test_script_in_every_field_of_a_form_is_text(
     site: Site, alice: httpx.AsyncClient
 ) -> None:
     names = ("prompt", "repository", "model", "custom_agent", "base_ref", "head_ref", "minutes")
-    page = await alice.get(
-        "/agents/new",
-        params=dict.fromkeys((*names, "again"), "") | dict.fromkeys(names, f'"><{EVIL}'),
-    )
+    page = await alice.get("/agents/new", params=dict.fromkeys(names, f'"><{EVIL}'))
     assert page.status_code == 200
     assert "<script>alert" not in page.text
     for query in ("q", "repository", "state", "sort", "whose", "page", "said"):
