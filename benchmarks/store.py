@@ -11,13 +11,16 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from benchmarks.report import Row
+from journeyman.api.payloads import Payloads
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.repositories import Account, Repository
 from journeyman.domain.sessions import Session, State
 from journeyman.domain.tasks import NewTask, Task, branch_for
+from journeyman.service.changes import Changes
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
+from journeyman.service.outbox import Outbox
 from journeyman.store import accounts, sessions, tables, task_counts, tasks
 from journeyman.store.database import Database, sqlite_url
 
@@ -85,7 +88,7 @@ def _multiply(tx: Connection, first: Task) -> None:
 async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:
     """One event per transaction, as a worker appends the result of a tool."""
     database = Database(sqlite_url(data))
-    ledger = Ledger(database, Live())
+    ledger = Ledger(database, Live(), Changes(Outbox(Payloads("http://127.0.0.1"))))
 
     def add(tx: Connection) -> Task:
         repository = accounts.find_repository(tx, owner, name)

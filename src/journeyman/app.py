@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from journeyman import __version__
+from journeyman import __version__, hosting
 from journeyman.api import routes
 from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
 from journeyman.api.oauth import TokenEndpoints
+from journeyman.api.payloads import Payloads
 from journeyman.config import Config
-from journeyman.domain.errors import AppError, Code
+from journeyman.domain.audit import Author, Surface
 from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
 from journeyman.forge.embedded import tokens
@@ -37,21 +36,27 @@ from journeyman.llm.provider import Hosted, Options
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, SandboxBackend, bubblewrap, provisions
-from journeyman.service import Services
+from journeyman.sandbox.firewall import addresses, dial
+from journeyman.service import Services, audit
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
+from journeyman.service.audit import Audit
 from journeyman.service.browsing import Browsing
+from journeyman.service.changes import Changes
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
 from journeyman.service.custom_agents import CustomAgents
+from journeyman.service.deliveries import Deliveries
 from journeyman.service.elsewhere import Elsewhere
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
+from journeyman.service.hooks import Hooks
 from journeyman.service.identity import Identity
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
+from journeyman.service.outbox import Outbox
 from journeyman.service.overview import Overviews
 from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
@@ -70,6 +75,8 @@ from journeyman.telemetry import traces
 from journeyman.telemetry.requests import Observed
 from journeyman.web.dashboard import Dashboard
 from journeyman.web.signin import SignIn
+from journeyman.webhooks.sender import HttpSender
+from journeyman.worker.deliverer import Deliverer
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
 from journeyman.workspace.mirror import Mirrors
@@ -77,10 +84,6 @@ from journeyman.workspace.publish import Publisher
 
 log = structlog.get_logger()
 Invite = Callable[[str], None]
-
-EXIT_AT_ONCE = 130
-CLOSE_SECONDS = 3
-"""How long open connections (live streams) may hold up a stop."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,16 @@ class Parts:
     mirrors: Mirrors
     publisher: Publisher
     readings: Readings
+    changes: Changes
+    deliveries: Deliveries
 
 
 @asynccontextmanager
-async def parts(config: Config) -> AsyncIterator[Parts]:
-    """Everything but the worker and the socket. The database is brought up to date first."""
+async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
+    """Everything but the worker and the socket. The database is brought up to date first.
+
+    *public_url*: what addresses told to others start with, where it is not the configured one.
+    """
     ensure_data_directory(config.data)
     await asyncio.to_thread(migrate, config)
     database = Database(config.database.url)
@@ -110,8 +118,10 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
     models = Registry(_providers(config))
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
-    tasks = Tasks(database, sending, forge, models, limits=config.limits)
-    sessions = Sessions(database, sending, tasks, live)
+    outbox = Outbox(Payloads(public_url or config.public_url))
+    changes, vault = Changes(outbox), Vault(config.data / "secrets.key")
+    tasks = Tasks(database, sending, forge, models, changes, limits=config.limits)
+    sessions = Sessions(database, sending, tasks, live, changes)
     history = History(forge.path)
     services = Services(
         identity=Identity(forge),
@@ -126,12 +136,14 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
         logins=Logins(database),
-        pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history)),
+        pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history), changes),
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),
         histories=Histories(history),
-        secrets=Secrets(database, Vault(config.data / "secrets.key")),
+        secrets=Secrets(database, vault),
         configurations=Configurations(database),
+        hooks=Hooks(database, vault, outbox),
+        audit=Audit(database),
         overviews=Overviews(database, sending),
     )
     kept = {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
@@ -146,6 +158,8 @@ async def parts(config: Config) -> AsyncIterator[Parts]:
         mirrors=mirrors,
         publisher=publisher,
         readings=Readings(database, config.data, kept),
+        changes=changes,
+        deliveries=Deliveries(database, vault),
     )
     elsewhere = asyncio.create_task(Elsewhere(database, live).run())
     try:
@@ -164,7 +178,7 @@ async def working(
     """Take runs from the queue for as long as the context lasts. Running steps may end then, for
     as long as the configuration says and *at_once* is not set."""
     config = parts.config
-    ledger = Ledger(parts.database, parts.live)
+    ledger = Ledger(parts.database, parts.live, parts.changes)
     secrets, configurations = parts.services.secrets, parts.services.configurations
     provided = _provisions(config)
     images = {name.lower(): image for name, image in config.sandbox.images.items()}
@@ -209,14 +223,16 @@ async def working(
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)
-    parked = Parked(parts.database, parts.queue, parts.live)
+    parked = Parked(parts.database, parts.queue, parts.live, parts.changes)
     janitor = asyncio.create_task(Janitor(ledger, parked, parts.queue, equipment).run())
+    delivering = asyncio.create_task(Deliverer(parts.deliveries, _sender(config)).run())
     worker.start()
     await engine.start(worker.steps())
     try:
         yield
     finally:
         await _end(janitor)
+        await _end(delivering)
         draining = asyncio.create_task(worker.drain(config.worker.drain_seconds))
         await _first_of(draining, at_once or asyncio.Event())
         await _end(draining)
@@ -260,7 +276,7 @@ def serve(config: Config, *, with_worker: bool = True, invite: Invite | None = N
     While nobody has ever logged in, *invite* gets a one-time link for the first user.
     """
     hint = "Choose another port with --port, or 0 for any that is free."
-    listening = _bind(config.server.host, config.server.port, hint)
+    listening = hosting.bind(config.server.host, config.server.port, hint)
     asyncio.run(_serve(config, listening, with_worker=with_worker, invite=invite))
 
 
@@ -268,7 +284,7 @@ def work(config: Config) -> None:
     """Carry out tasks without serving anything, until SIGTERM or SIGINT."""
     here = config.metrics
     hint = "Choose another metrics.port, or 0 for any that is free."
-    listening = None if here.port is None else _bind(here.host, here.port, hint)
+    listening = None if here.port is None else hosting.bind(here.host, here.port, hint)
     asyncio.run(_work(config, listening))
 
 
@@ -276,14 +292,16 @@ def work(config: Config) -> None:
 async def administration(config: Config) -> AsyncIterator[Administration]:
     """The operator's verbs, on a data directory that a server may be using at the same time."""
     async with parts(config) as made:
-        yield Administration(made.database, made.forge, tokens)
+        with audit.acting(_operator()):
+            yield Administration(made.database, made.forge, tokens)
 
 
 @asynccontextmanager
 async def services(config: Config) -> AsyncIterator[Services]:
     """What a surface may call, for an operator beside a server."""
     async with parts(config) as made:
-        yield made.services
+        with audit.acting(_operator()):
+            yield made.services
 
 
 async def doctor(config: Config) -> tuple[Guarantee, ...]:
@@ -302,12 +320,12 @@ async def _serve(
     config: Config, listening: socket.socket, *, with_worker: bool, invite: Invite | None
 ) -> None:
     host, port = listening.getsockname()[:2]
-    public_url = config.server.public_url.rstrip("/") or f"http://{_shown(host)}:{port}"
-    stopping, at_once = _stop_on_signal()
+    public_url = config.server.public_url.rstrip("/") or f"http://{hosting.shown(host)}:{port}"
+    stopping, at_once = hosting.stop_on_signal()
     async with (
-        parts(config) as made,
+        parts(config, public_url) as made,
         observing(made, "serve"),
-        _answering(asgi_app(made, stopping), listening) as serving,
+        hosting.answering(asgi_app(made, stopping), listening) as serving,
         working(made, public_url, at_once) if with_worker else nullcontext(),
     ):
         log.info("server.listening", url=public_url, worker=with_worker)
@@ -316,61 +334,17 @@ async def _serve(
 
 
 async def _work(config: Config, listening: socket.socket | None) -> None:
-    stopping, at_once = _stop_on_signal()
+    stopping, at_once = hosting.stop_on_signal()
     async with parts(config) as made, observing(made, "worker"):
-        answering = _answering(_metrics(made), listening) if listening else nullcontext()
+        answering = hosting.answering(_metrics(made), listening) if listening else nullcontext()
         async with answering, working(made, config.public_url, at_once):
             at = listening.getsockname()[1] if listening else None
             log.info("worker.ready", data=str(config.data), metrics_port=at)
             await stopping.wait()
 
 
-@asynccontextmanager
-async def _answering(app: ASGIApp, listening: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve *app* for as long as the context lasts; the task ends early when it cannot."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=CLOSE_SECONDS,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        yield serving
-    finally:
-        server.should_exit = True
-        await serving
-
-
 def _metrics(made: Parts) -> Metrics:
     return Metrics(made.readings.refresh, token=made.config.metrics.token)
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the process, which has more to stop than its sockets."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _stop_on_signal() -> tuple[asyncio.Event, asyncio.Event]:
-    """Set by the first SIGTERM or SIGINT, and by the second; the third one ends the process."""
-    events = asyncio.Event(), asyncio.Event()
-
-    def stop() -> None:
-        unset = next((event for event in events if not event.is_set()), None)
-        if unset is None:
-            os._exit(EXIT_AT_ONCE)
-        unset.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    return events
 
 
 async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
@@ -401,27 +375,6 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
         await chosen(scope, receive, send)
 
     return Observed(app, new_request_id)
-
-
-def _bind(host: str, port: int, hint: str) -> socket.socket:
-    """A listening socket; UNAVAILABLE when the port is taken or the address is foreign."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise AppError(
-            Code.UNAVAILABLE,
-            f"Cannot listen on {host}:{port}: {error.strerror}. {hint}",
-        ) from error
-    # Inherited by every connection; asyncio would set it only where the protocol number is given,
-    # and without it every answer on a kept connection waits for a delayed acknowledgement.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-def _shown(host: str) -> str:
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return f"[{host}]" if ":" in host else host
 
 
 def _sandboxes(config: Config) -> SandboxBackend:
@@ -456,6 +409,16 @@ def _provisions(config: Config) -> provisions.Provisions:
             repositories=firewall.repositories,
         )
     )
+
+
+def _operator() -> Author:
+    """Whoever may use the data directory, told by the user id that the system knows."""
+    return Author(Surface.CLI, detail={"uid": os.getuid()})
+
+
+def _sender(config: Config) -> HttpSender:
+    allowed = addresses.ranges(config.webhooks.allowed_networks)
+    return HttpSender(dial.Resolver(), lambda address: addresses.refusal(address, allowed))
 
 
 def _providers(config: Config) -> list[Hosted]:

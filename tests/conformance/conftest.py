@@ -95,7 +95,7 @@ async def seed(place: Path) -> Seeded:
             (await parts.services.tasks.create(principal, access, NewTask(f"Task {n}"))).id
             for n in range(SEEDED)
         ]
-        ledger = Ledger(parts.database, parts.live)
+        ledger = Ledger(parts.database, parts.live, parts.changes)
         await finish(parts, ledger, made[0], secrets["alice"])
         await parts.services.sessions.cancel(principal, made[1])
         await parts.services.tasks.archive(principal, made[1], True)

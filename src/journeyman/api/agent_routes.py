@@ -1,4 +1,5 @@
-"""The routes of what the agent is given: secrets, variables, configuration.
+"""The routes of a repository's agent beside its tasks: secrets, variables, configuration, webhooks,
+the audit log.
 
 Knows nothing of what a route does.
 """
@@ -7,8 +8,10 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
+from journeyman.api.audit import AuditLog
 from journeyman.api.auth import Gate
 from journeyman.api.configuration import Configuration
+from journeyman.api.hooks import Hooks
 from journeyman.api.routing import route
 from journeyman.api.secrets import Secrets, Values, Variables
 from journeyman.service import Services
@@ -27,6 +30,11 @@ def of_agent(gate: Gate, services: Services) -> list[BaseRoute]:
         *_selections(gate, secrets, "secrets", "organization_agent_secrets"),
         *_selections(gate, variables, "variables", "organization_agent_variables"),
         *_of_repository(gate, services, secrets, variables),
+        *_hooks(gate, Hooks(services)),
+        route(
+            f"{REPOSITORY}/agents/audit-log",
+            GET=gate.signed(AuditLog(services).list, needs="administration=read"),
+        ),
     ]
 
 
@@ -73,6 +81,35 @@ def _selections(gate: Gate, values: Values, kind: str, permission: str) -> list[
             f"{selected}/{{repository_id}}",
             PUT=gate.signed(values.select_one, needs=write),
             DELETE=gate.signed(values.deselect_one, needs=write),
+        ),
+    ]
+
+
+def _hooks(gate: Gate, hooks: Hooks) -> list[BaseRoute]:
+    several, read, write = (
+        f"{REPOSITORY}/agents/hooks",
+        "repository_hooks=read",
+        "repository_hooks=write",
+    )
+    one, deliveries = f"{several}/{{hook_id}}", f"{several}/{{hook_id}}/deliveries"
+    return [
+        route(
+            several,
+            GET=gate.signed(hooks.list, needs=read),
+            POST=gate.signed(hooks.create, needs=write),
+        ),
+        route(
+            one,
+            GET=gate.signed(hooks.get, needs=read),
+            PATCH=gate.signed(hooks.update, needs=write),
+            DELETE=gate.signed(hooks.delete, needs=write),
+        ),
+        route(f"{one}/pings", POST=gate.signed(hooks.ping, needs=write)),
+        route(deliveries, GET=gate.signed(hooks.list_deliveries, needs=read)),
+        route(f"{deliveries}/{{delivery_id}}", GET=gate.signed(hooks.get_delivery, needs=read)),
+        route(
+            f"{deliveries}/{{delivery_id}}/attempts",
+            POST=gate.signed(hooks.redeliver, needs=write),
         ),
     ]
 

@@ -18,6 +18,7 @@ from journeyman.api.errors import Refusal
 from journeyman.api.ratelimit import Limits
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Principal, TokenKind, kind_of
+from journeyman.service import audit
 
 LIMITS_DOCS = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 SECONDARY_DOCS = f"{LIMITS_DOCS}#about-secondary-rate-limits"
@@ -54,7 +55,8 @@ class Gate:
                 raise Refusal(Code.FORBIDDEN, NOT_ACCESSIBLE[principal.kind])
             if writes:
                 self._limit_writes(principal)
-            return await handler(request, principal)
+            with audit.acting(exchange.author_of(request.scope, principal)):
+                return await handler(request, principal)
 
         return endpoint
 

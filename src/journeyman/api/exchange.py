@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.types import Scope
 
 from journeyman.api.ratelimit import Window
+from journeyman.domain.audit import Author, Surface
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Repository
 
@@ -49,6 +50,22 @@ class Exchange:
 def of(scope: Scope) -> Exchange:
     exchange: Exchange = scope[KEY]
     return exchange
+
+
+def author_of(scope: Scope, principal: Principal | None = None) -> Author:
+    """Who asks, for the audit log. Without a principal: an app, or whoever holds a token."""
+    by = Author(Surface.API, address=address_of(scope), request_id=of(scope).request_id)
+    if principal is None:
+        return by
+    return replace(
+        by, account=principal.account, token_id=principal.token_id, token_kind=principal.kind
+    )
+
+
+def address_of(scope: Scope) -> str | None:
+    """Where the request came from, as far as the server knows."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from journeyman.api import body
 from journeyman.api.errors import Refusal
-from journeyman.api.exchange import host_of
+from journeyman.api.exchange import address_of, host_of
+from journeyman.domain.audit import Author, Surface
 from journeyman.domain.errors import AppError
 from journeyman.domain.oauth import Failure, Issued, Refused
+from journeyman.service import audit
 from journeyman.service.oauth import Client, CodeExchange, OAuth
 from journeyman.telemetry.requests import note_route
 
@@ -67,7 +69,8 @@ class TokenEndpoints:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         note_route(scope, scope["path"])
         request = Request(scope, receive)
-        response = await self._respond(request)
+        with audit.acting(Author(Surface.API, address=address_of(scope))):
+            response = await self._respond(request)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:

@@ -93,6 +93,16 @@ def number(pairs: Pairs, name: str, *, default: int, most: int) -> int:
     return int(text)
 
 
+def cursor(pairs: Pairs, name: str) -> int | None:
+    """The id of what a page begins behind; None at the beginning."""
+    text = last(pairs, name)
+    if text is None:
+        return None
+    if not is_number(text, LARGEST_ID):
+        raise bad(name, text, "a cursor from a Link header")
+    return int(text)
+
+
 def choice(pairs: Pairs, name: str, choices: dict[str, T], default: T) -> T:
     text = last(pairs, name)
     if text is None:

@@ -10,8 +10,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from journeyman.api import exchange
 from journeyman.api.auth import Endpoint
 from journeyman.domain.errors import not_found
+from journeyman.service import audit
 from journeyman.telemetry.requests import note_route
 
 
@@ -26,7 +28,8 @@ class Methods:
         if endpoint is None or "\0" in scope["path"]:
             raise not_found("Nothing is served here.")
         note_route(scope)
-        response = await endpoint(Request(scope, receive))
+        with audit.acting(exchange.author_of(scope)):
+            response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
 

@@ -291,6 +291,8 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     _check_database(parts["database"].url)
     _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
+    for section in ("firewall", "webhooks"):
+        _check_networks(section, parts[section].allowed_networks)
     traces = _wants_traces(environ)
     return Config(data=data, providers=providers, origins=origins, traces=traces, **parts)
 
@@ -386,11 +388,14 @@ def _check_firewall(firewall: Firewall) -> None:
             Rules(getattr(firewall, name))
         except ValueError as error:
             raise _wrong(f"firewall.{name}", f"firewall.{name}: {error}.") from None
+
+
+def _check_networks(section: str, networks: Names) -> None:
     try:
-        addresses.ranges(firewall.allowed_networks)
+        addresses.ranges(networks)
     except ValueError as error:
-        message = f"firewall.allowed_networks: {error}; a range looks like 10.1.0.0/16."
-        raise _wrong("firewall.allowed_networks", message) from None
+        key = f"{section}.allowed_networks"
+        raise _wrong(key, f"{key}: {error}; a range looks like 10.1.0.0/16.") from None
 
 
 def _wants_traces(environ: Mapping[str, str]) -> bool:

@@ -94,6 +94,12 @@ class Firewall:
 
 
 @dataclass(frozen=True)
+class Webhooks:
+    allowed_networks: Names = ()
+    """Ranges that are not public, in which receivers may be."""
+
+
+@dataclass(frozen=True)
 class Models:
     preference: Names = ()
     """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
@@ -155,6 +161,7 @@ class Config:
     worker: Worker
     sandbox: Sandbox
     firewall: Firewall
+    webhooks: Webhooks
     models: Models
     limits: SessionLimits
     log: Log
@@ -200,6 +207,7 @@ SECTIONS: dict[str, type] = {
     "worker": Worker,
     "sandbox": Sandbox,
     "firewall": Firewall,
+    "webhooks": Webhooks,
     "models": Models,
     "limits": SessionLimits,
     "log": Log,

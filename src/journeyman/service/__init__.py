@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from journeyman.llm import Models
 from journeyman.service.apps import Apps
+from journeyman.service.audit import Audit
 from journeyman.service.browsing import Browsing
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
 from journeyman.service.custom_agents import CustomAgents
 from journeyman.service.events import Events
 from journeyman.service.history import Histories
+from journeyman.service.hooks import Hooks
 from journeyman.service.identity import Identity
 from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
@@ -51,3 +53,5 @@ class Services:
     secrets: Secrets
     configurations: Configurations
     overviews: Overviews
+    hooks: Hooks
+    audit: Audit

@@ -10,9 +10,11 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.principals import Token, TokenKind
 from journeyman.domain.repositories import Account, AccountType, Permission, Repository
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, renames
 from journeyman.store.database import Database
@@ -115,9 +117,12 @@ class Administration:
         except BaseException:
             await self._database.write(lambda tx: accounts.remove_repository(tx, repository_id))
             raise
-        await self._database.write(
-            lambda tx: accounts.set_default_branch(tx, repository_id, branch)
-        )
+
+        def complete(tx: Connection) -> None:
+            accounts.set_default_branch(tx, repository_id, branch)
+            audit.record(tx, Action.REPO_CREATE, self._clock(), repository_id=repository_id)
+
+        await self._database.write(complete)
         return await self._database.read(lambda tx: accounts.get_repository(tx, repository_id))
 
     async def rename_repository(self, full_name: str, name: str) -> Repository:
@@ -134,6 +139,8 @@ class Administration:
             if taken is not None and taken.id != known.id:
                 raise AppError(Code.CONFLICT, f"There is a repository {owner}/{name} already.")
             renames.rename(tx, known, name)
+            data = {"old_name": known.name}
+            audit.record(tx, Action.REPO_RENAME, self._clock(), repository_id=known.id, data=data)
             return accounts.get_repository(tx, known.id)
 
         return await self._database.write(rename)
@@ -153,6 +160,15 @@ class Administration:
                 missing = f"repository {full_name!r}" if repository is None else f"user {login!r}"
                 raise not_found(f"There is no {missing}.")
             accounts.set_collaborator(tx, repository.id, account.id, permission)
+            taken = permission is Permission.NONE
+            audit.record(
+                tx,
+                Action.REPO_REMOVE_MEMBER if taken else Action.REPO_ADD_MEMBER,
+                self._clock(),
+                repository_id=repository.id,
+                user=account,
+                data={} if taken else {"permission": permission.name.lower()},
+            )
 
         await self._database.write(grant)
 
@@ -227,6 +243,7 @@ class Administration:
             token_id = accounts.add_token(tx, self._user(tx, login), new)
             token = accounts.find_token_by_id(tx, token_id)
             assert token is not None
+            audit.token(tx, Action.TOKEN_CREATE, token, new.created_at)
             return token
 
         return await self._database.write(add)
@@ -254,23 +271,30 @@ class Administration:
         now = self._clock()
 
         def revoke(tx: Connection) -> None:
-            if accounts.find_token_by_id(tx, token_id) is None:
+            token = accounts.find_token_by_id(tx, token_id)
+            if token is None:
                 raise not_found(
                     f"There is no token {token_id}; `journeyman token list` shows them."
                 )
-            accounts.revoke_token(tx, token_id, now)
+            if accounts.revoke_token(tx, token_id, now):
+                audit.token(tx, Action.TOKEN_REVOKE, token, now)
 
         await self._database.write(revoke)
 
     def _user(self, tx: Connection, login: str) -> Account:
         first = not accounts.has_users(tx)
         known = accounts.find_account(tx, login)
+        if known is not None and known.type is AccountType.USER and not first:
+            return known
         if known is None:
-            return accounts.add_account(
+            made = accounts.add_account(
                 tx, login, AccountType.USER, site_admin=first, now=self._clock()
             )
-        accounts.become_user(tx, known.id, site_admin=first)
-        return accounts.get_account(tx, known.id)
+        else:
+            accounts.become_user(tx, known.id, site_admin=first)
+            made = accounts.get_account(tx, known.id)
+        audit.record(tx, Action.USER_CREATE, self._clock(), user=made)
+        return made
 
 
 def check_login(login: str) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.oauth import App, AppKind, check_callback
 from journeyman.domain.principals import Token, TokenKind
-from journeyman.service import grants
+from journeyman.domain.repositories import Account
+from journeyman.service import audit, grants
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.grants import Grant, Tokens
 from journeyman.service.oauth import Client, proves
@@ -61,7 +63,12 @@ class Apps:
             ),
             created_at=self._clock(),
         )
-        await self._database.write(lambda tx: oauth.add_app(tx, app))
+
+        def create(tx: Connection) -> None:
+            oauth.add_app(tx, app)
+            _record(tx, Action.APP_CREATE, app.client_id, app.created_at, name=app.name)
+
+        await self._database.write(create)
         return app, secret
 
     async def list(self) -> Sequence[App]:
@@ -70,7 +77,14 @@ class Apps:
     async def delete(self, client_id: str) -> None:
         """Its tokens end with it; NOT_FOUND when there is no such app."""
         now = self._clock()
-        if not await self._database.write(lambda tx: oauth.remove_app(tx, client_id, now)):
+
+        def delete(tx: Connection) -> bool:
+            removed = oauth.remove_app(tx, client_id, now)
+            if removed:
+                _record(tx, Action.APP_DESTROY, client_id, now)
+            return removed
+
+        if not await self._database.write(delete):
             raise not_found(f"There is no app {client_id!r}; `journeyman app list` shows them.")
 
     async def create_installation_token(self, client_id: str, owner: str) -> str:
@@ -93,7 +107,10 @@ class Apps:
                 client_id=app.client_id,
                 expires_at=now + timedelta(seconds=INSTALLATION_SECONDS),
             )
-            accounts.add_token(tx, account, new)
+            token_id = accounts.add_token(tx, account, new)
+            token = accounts.find_token_by_id(tx, token_id)
+            assert token is not None
+            audit.token(tx, Action.INSTALLATION_TOKEN_CREATE, token, now)
 
         await self._database.write(create)
         return secret
@@ -126,7 +143,9 @@ class Apps:
 
         def revoke(tx: Connection) -> None:
             app, token = self._own(tx, client, secret)
-            oauth.revoke_tokens(tx, app.client_id, token.account.id, self._clock())
+            now = self._clock()
+            oauth.revoke_tokens(tx, app.client_id, token.account.id, now)
+            _record(tx, Action.OAUTH_AUTHORIZATION_DESTROY, app.client_id, now, user=token.account)
 
         await self._database.write(revoke)
 
@@ -154,5 +173,20 @@ class Apps:
 
     def _end(self, tx: Connection, token: Token) -> None:
         now = self._clock()
-        accounts.revoke_token(tx, token.id, now)
+        if accounts.revoke_token(tx, token.id, now):
+            personal = token.kind in (TokenKind.CLASSIC, TokenKind.FINE_GRAINED)
+            action = Action.TOKEN_REVOKE if personal else Action.OAUTH_ACCESS_DESTROY
+            audit.token(tx, action, token, now)
         oauth.forget_refresh_of(tx, token.id, now)
+
+
+def _record(
+    tx: Connection,
+    action: Action,
+    client_id: str,
+    now: datetime,
+    *,
+    user: Account | None = None,
+    **more: str,
+) -> None:
+    audit.record(tx, action, now, user=user, data={"client_id": client_id, **more})

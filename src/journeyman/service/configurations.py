@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 
+from sqlalchemy import Connection
+
+from journeyman.domain.audit import Action
 from journeyman.domain.configuration import AgentConfiguration, EnabledTools
 from journeyman.domain.errors import AppError, Code, invalid
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.forge import Access
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import configurations
 from journeyman.store.database import Database
@@ -32,9 +36,13 @@ class Configurations:
         _require(access, Permission.ADMIN, "set")
         _check_allowlist(new.custom_allowlist)
         now, data = self._clock(), asdict(new)
-        await self._database.write(
-            lambda tx: configurations.put(tx, access.repository.id, data, now)
-        )
+
+        def put(tx: Connection) -> None:
+            configurations.put(tx, access.repository.id, data, now)
+            action = Action.CONFIGURATION_UPDATE
+            audit.record(tx, action, now, repository_id=access.repository.id)
+
+        await self._database.write(put)
 
     async def of_repository(self, repository: Repository) -> AgentConfiguration:
         data = await self._database.read(lambda tx: configurations.find(tx, repository.id))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.oauth import (
     DESCRIPTIONS,
@@ -26,6 +27,7 @@ from journeyman.domain.oauth import (
     parse_scopes,
 )
 from journeyman.domain.repositories import Account
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.grants import Tokens
 from journeyman.service.oauth import user_code_digest
@@ -106,10 +108,14 @@ class Consents:
     async def decide_device(self, account: Account, device: Device, *, approved: bool) -> None:
         """NOT_FOUND when it was decided meanwhile."""
         after = DeviceState.APPROVED if approved else DeviceState.DENIED
-        decided = await self._database.write(
-            lambda tx: oauth.move_device(tx, device.digest, DeviceState.PENDING, after, account)
-        )
-        if not decided:
+
+        def decide(tx: Connection) -> bool:
+            moved = oauth.move_device(tx, device.digest, DeviceState.PENDING, after, account)
+            if moved and approved:
+                _record(tx, account, device.client_id, device.scopes, self._clock())
+            return moved
+
+        if not await self._database.write(decide):
             raise not_found("This code has been used already.")
 
     async def question(self, ask: Ask) -> Question:
@@ -149,10 +155,21 @@ class Consents:
             expires_at=now + timedelta(seconds=CODE_SECONDS),
             used_at=None,
         )
-        await self._database.write(
-            lambda tx: oauth.add_code(tx, self._tokens.digest(code), consent)
-        )
+
+        def agree(tx: Connection) -> None:
+            oauth.add_code(tx, self._tokens.digest(code), consent)
+            _record(tx, account, consent.client_id, consent.scopes, now)
+
+        await self._database.write(agree)
         return question.returning(code=code)
+
+
+def _record(
+    tx: Connection, account: Account, client_id: str, scopes: tuple[str, ...], now: datetime
+) -> None:
+    data = {"client_id": client_id, "scopes": list(scopes)}
+    action = Action.OAUTH_AUTHORIZATION_CREATE
+    audit.record(tx, action, now, user=account, on_behalf=account, data=data)
 
 
 def _proof_is_right(app: App, ask: Ask) -> bool:

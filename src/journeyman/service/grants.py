@@ -9,9 +9,11 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.oauth import App, AppKind, Issued, Refresh
 from journeyman.domain.principals import TokenKind
 from journeyman.domain.repositories import Account
+from journeyman.service import audit
 from journeyman.store import accounts, oauth
 
 TOKEN_SECONDS = 28800
@@ -54,7 +56,7 @@ def issue(tx: Connection, tokens: Tokens, grant: Grant, now: datetime) -> Issued
 def _add(tx: Connection, tokens: Tokens, secret: str, grant: Grant, now: datetime) -> int:
     app = grant.app
     of_app = app.kind is AppKind.GITHUB
-    return accounts.add_token(
+    token_id = accounts.add_token(
         tx,
         grant.account,
         accounts.NewToken(
@@ -70,3 +72,7 @@ def _add(tx: Connection, tokens: Tokens, secret: str, grant: Grant, now: datetim
             expires_at=now + timedelta(seconds=TOKEN_SECONDS) if of_app else None,
         ),
     )
+    made = accounts.find_token_by_id(tx, token_id)
+    assert made is not None
+    audit.token(tx, Action.OAUTH_ACCESS_CREATE, made, now, on_behalf=made.account)
+    return token_id

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
+from journeyman.domain.artifacts import Artifact
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.principals import Actor
 from journeyman.domain.sessions import LeaseLost, Reason, Session, State
 from journeyman.domain.usage import Spent
-from journeyman.service.changes import append, change_state
+from journeyman.service.changes import Changes, append
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
 from journeyman.store import accounts, events, sessions, tasks, usage
@@ -23,9 +23,12 @@ from journeyman.store.database import Database
 
 
 class Ledger:
-    def __init__(self, database: Database, live: Live, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, live: Live, changes: Changes, *, clock: Clock = utc_now
+    ) -> None:
         self._database = database
         self._live = live
+        self._changes = changes
         self._clock = clock
 
     async def take(self, session_id: str) -> Held:
@@ -125,7 +128,7 @@ class Ledger:
             sessions.set_base(tx, held.id, base_sha)
             made = append(tx, held, [started], now, fence=held.fence)
             if current.state is State.QUEUED:
-                change_state(tx, current, State.IN_PROGRESS, now, fence=held.fence)
+                self._changes.state(tx, current, State.IN_PROGRESS, now, fence=held.fence)
             return sessions.get_session(tx, held.id), made
 
         session, made = await self._database.write(begin)
@@ -150,17 +153,8 @@ class Ledger:
         """Once per task, however often it is told."""
 
         def add(tx: Connection) -> None:
-            now = self._clock()
             _held(tx, held)
-            if tasks.add_artifact(tx, held.task_id, made):
-                append(
-                    tx,
-                    held,
-                    [NewEvent(EventType.ARTIFACT, _artifact_data(made))],
-                    now,
-                    fence=held.fence,
-                )
-                sessions.touch_task(tx, held.task_id, now)
+            self._changes.artifact(tx, held, made, self._clock(), fence=held.fence)
 
         await self._database.write(add)
         self._live.notify(held.task_id)
@@ -184,11 +178,15 @@ class Ledger:
             now = self._clock()
             if sessions.cancel_requested(tx, [held.id]):
                 wish = Reason.CANCELLED_BY_USER
-                change_state(tx, current, State.CANCELLED, now, reason=wish, fence=held.fence)
+                self._changes.state(
+                    tx, current, State.CANCELLED, now, reason=wish, fence=held.fence
+                )
                 return True
             if not despite_messages and events.unread_messages(tx, held.id):
                 return False
-            change_state(tx, current, state, now, reason=reason, message=message, fence=held.fence)
+            self._changes.state(
+                tx, current, state, now, reason=reason, message=message, fence=held.fence
+            )
             return True
 
         done = await self._database.write(rest)
@@ -204,7 +202,7 @@ class Ledger:
             if not current.at_work or current.run_number != listed.run_number:
                 return False
             now, lost = self._clock(), Reason.WORKER_LOST
-            change_state(tx, current, State.FAILED, now, reason=lost, message=message)
+            self._changes.state(tx, current, State.FAILED, now, reason=lost, message=message)
             return True
 
         done = await self._database.write(give_up)
@@ -231,7 +229,7 @@ class Ledger:
                 return True
             if state is State.COMPLETED and events.unread_messages(tx, held.id):
                 return False
-            change_state(
+            self._changes.state(
                 tx, current, state, self._clock(), reason=reason, message=message, fence=held.fence
             )
             return True
@@ -250,11 +248,3 @@ def _held(tx: Connection, held: Session) -> Session:
     if current.fence != held.fence:
         raise LeaseLost(held.id)
     return current
-
-
-def _artifact_data(made: Artifact) -> dict[str, object]:
-    match made:
-        case BranchArtifact(head_ref, base_ref):
-            return {"type": "branch", "data": {"head_ref": head_ref, "base_ref": base_ref}}
-        case PullArtifact(id, number):
-            return {"type": "pull", "data": {"id": id, "number": number}}

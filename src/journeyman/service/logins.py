@@ -13,8 +13,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.repositories import Account, AccountType
+from journeyman.service import audit
 from journeyman.service.administration import check_login
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, logins
@@ -22,6 +24,7 @@ from journeyman.store.database import Database
 
 SHORTEST, LONGEST = 10, 1000
 """Characters of a password."""
+LONGEST_NAME = 39
 SESSION = timedelta(days=14)
 LINK = timedelta(hours=1)
 HOUR = timedelta(hours=1)
@@ -73,6 +76,10 @@ class Logins:
         await self._count(f"address:{address}", TRIES_PER_ADDRESS)
         account = await self._database.read(lambda tx: accounts.find_account(tx, login))
         if not await self._is_password(account, password):
+            now, user = self._clock(), account or login[:LONGEST_NAME]
+            await self._database.write(
+                lambda tx: audit.record(tx, Action.USER_FAILED_LOGIN, now, user=user)
+            )
             raise AppError(Code.UNAUTHENTICATED, WRONG)
         assert account is not None
         return account
@@ -99,6 +106,7 @@ class Logins:
                 raise not_found(f"There is no user {login!r}.")
             logins.set_password(tx, account.id, hashed, now)
             logins.end_sessions_of(tx, account.id, now)
+            audit.record(tx, Action.USER_CHANGE_PASSWORD, now, user=account)
 
         await self._database.write(change)
 
@@ -167,6 +175,8 @@ class Logins:
         def add(tx: Connection) -> None:
             logins.remove_expired(tx, now)
             logins.add_link(tx, _digest(secret), account_id, now + LINK)
+            user = None if account_id is None else accounts.get_account(tx, account_id)
+            audit.record(tx, Action.USER_CREATE_LINK, now, user=user)
 
         await self._database.write(add)
         return secret
@@ -195,6 +205,8 @@ class Logins:
             if hashed is not None:
                 logins.set_password(tx, account.id, hashed, now)
                 logins.end_sessions_of(tx, account.id, now)
+                action = Action.USER_CHANGE_PASSWORD
+                audit.record(tx, action, now, user=account, on_behalf=account)
             return account
 
         return await self._database.write(use)
@@ -204,11 +216,14 @@ class Logins:
             raise not_found(OVER)
         known = accounts.find_account(tx, login)
         if known is None:
-            return accounts.add_account(
+            made = accounts.add_account(
                 tx, login, AccountType.USER, site_admin=True, now=self._clock()
             )
-        accounts.become_user(tx, known.id, site_admin=True)
-        return accounts.get_account(tx, known.id)
+        else:
+            accounts.become_user(tx, known.id, site_admin=True)
+            made = accounts.get_account(tx, known.id)
+        audit.record(tx, Action.USER_CREATE, self._clock(), user=made, on_behalf=made)
+        return made
 
     # --- Sessions --------------------------------------------------------------------------------
 
@@ -218,6 +233,7 @@ class Logins:
         def start(tx: Connection) -> None:
             logins.remove_expired(tx, now)
             logins.add_session(tx, _digest(session_id), account.id, now, now + SESSION)
+            audit.record(tx, Action.USER_LOGIN, now, user=account, on_behalf=account)
 
         await self._database.write(start)
 
@@ -230,7 +246,14 @@ class Logins:
 
     async def end_session(self, session_id: str) -> None:
         now = self._clock()
-        await self._database.write(lambda tx: logins.end_session(tx, _digest(session_id), now))
+
+        def end(tx: Connection) -> None:
+            account = logins.find_session(tx, _digest(session_id), now)
+            logins.end_session(tx, _digest(session_id), now)
+            if account is not None:
+                audit.record(tx, Action.USER_LOGOUT, now, user=account, on_behalf=account)
+
+        await self._database.write(end)
 
 
 def _digest(secret: str) -> bytes:

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.oauth import (
     App,
     AppKind,
@@ -26,7 +27,7 @@ from journeyman.domain.oauth import (
     Started,
     parse_scopes,
 )
-from journeyman.service import grants
+from journeyman.service import audit, grants
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.grants import Grant, Tokens
 from journeyman.store import accounts, oauth
@@ -184,7 +185,8 @@ class OAuth:
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
             if known.expires_at <= now or not oauth.use_refresh(tx, digest, now):
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
-            accounts.revoke_token(tx, old.id, now)
+            if accounts.revoke_token(tx, old.id, now):
+                audit.token(tx, Action.OAUTH_ACCESS_DESTROY, old, now)
             grant = Grant(app, old.account, (), known.by_device, old.repository_ids)
             return grants.issue(tx, self._tokens, grant, now)
 

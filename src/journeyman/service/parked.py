@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from journeyman.domain.sessions import Reason, Session, State
 from journeyman.engine.queue import Queue
-from journeyman.service.changes import change_state
+from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
 from journeyman.store import events, sessions
@@ -29,11 +29,18 @@ GIVEN_UP = "The repository could not be reached for a day. What was kept is in t
 
 class Parked:
     def __init__(
-        self, database: Database, queue: Queue, live: Live, *, clock: Clock = utc_now
+        self,
+        database: Database,
+        queue: Queue,
+        live: Live,
+        changes: Changes,
+        *,
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._queue = queue
         self._live = live
+        self._changes = changes
         self._clock = clock
 
     async def retry(self) -> None:
@@ -51,7 +58,7 @@ class Parked:
         now = self._clock()
         parked = events.times_parked(tx, session_id, session.state_reason)
         if now - parked[0] >= LONGEST:
-            change_state(
+            self._changes.state(
                 tx, session, State.FAILED, now, reason=session.state_reason, message=GIVEN_UP
             )
         elif now >= due(parked):
@@ -59,7 +66,7 @@ class Parked:
 
     def _begin(self, tx: Connection, session: Session, now: datetime) -> None:
         run_number = session.run_number + 1
-        change_state(tx, session, State.QUEUED, now, run_number=run_number)
+        self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
         self._queue.enqueue(tx, session.id, run_number, owner_id=session.user_id)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, FieldError, invalid, not_found
-from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.history import (
     ChangedFile,
     Commit,
@@ -32,13 +33,13 @@ from journeyman.domain.repositories import (
 )
 from journeyman.domain.tasks import Task
 from journeyman.forge import Access, Forge, NewPull
-from journeyman.service import outages
-from journeyman.service.changes import append
+from journeyman.service import audit, outages
+from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.history import History
 from journeyman.service.identity import require_write
 from journeyman.service.tasks import Tasks
-from journeyman.store import accounts, pulls, sessions, tasks
+from journeyman.store import accounts, pulls
 from journeyman.store.database import Database
 
 NO_COMMIT = "0" * 40
@@ -108,6 +109,7 @@ class Pulls:
         of_tasks: Tasks,
         history: History,
         merges: Merges,
+        changes: Changes,
         *,
         clock: Clock = utc_now,
     ) -> None:
@@ -116,6 +118,7 @@ class Pulls:
         self._tasks = of_tasks
         self._history = history
         self._merges = merges
+        self._changes = changes
         self._clock = clock
 
     async def list_pulls(self, access: Access, query: PullQuery) -> tuple[list[FoundPull], bool]:
@@ -246,15 +249,9 @@ class Pulls:
                 draft=not task.session.ended,
             )
             pull = await self._forge.open_pull(actor, repository, new)
-        await self._database.write(lambda tx: self._note(tx, task, pull))
+        made, now = PullArtifact(pull.id, pull.number), self._clock()
+        await self._database.write(lambda tx: self._changes.artifact(tx, task.session, made, now))
         return pull
-
-    def _note(self, tx: Connection, task: Task, pull: Pull) -> None:
-        now = self._clock()
-        if tasks.add_artifact(tx, task.id, PullArtifact(pull.id, pull.number)):
-            data = {"type": "pull", "data": {"id": pull.id, "number": pull.number}}
-            append(tx, task.session, [NewEvent(EventType.ARTIFACT, data)], now, fence=None)
-            sessions.touch_task(tx, task.id, now)
 
     async def _set_open(self, access: Access, found: FoundPull, *, is_open: bool) -> None:
         repository, number = access.repository, found.pull.number
@@ -265,7 +262,12 @@ class Pulls:
         if found.pull.state is PullState.MERGED:
             raise invalid("state", f"Pull request #{number} is merged and stays so.")
         now = self._clock()
-        await self._database.write(lambda tx: pulls.reopen_pull(tx, repository.id, number, now))
+
+        def reopen(tx: Connection) -> None:
+            pulls.reopen_pull(tx, repository.id, number, now)
+            _record(tx, Action.PULL_REOPEN, found.pull, now)
+
+        await self._database.write(reopen)
 
     async def _end(
         self,
@@ -278,7 +280,13 @@ class Pulls:
     ) -> None:
         end = PullEnd(self._clock(), found.head_sha, found.base_sha, merged_by_id, merge_sha)
         number = found.pull.number
-        await self._database.write(lambda tx: pulls.end_pull(tx, repository.id, number, state, end))
+        action = Action.PULL_MERGE if state is PullState.MERGED else Action.PULL_CLOSE
+
+        def finish(tx: Connection) -> None:
+            pulls.end_pull(tx, repository.id, number, state, end)
+            _record(tx, action, found.pull, end.at)
+
+        await self._database.write(finish)
         if found.has_commits:
             with outages.told():
                 await self._merges.keep(repository, number, found.head_sha)
@@ -342,6 +350,11 @@ def _found(tx: Connection, pull: Pull, tips: Tips) -> FoundPull:
         head_sha=pull.end.head_sha if pull.end else tips.get(pull.head_ref, NO_COMMIT),
         base_sha=pull.end.base_sha if pull.end else tips.get(pull.base_ref, NO_COMMIT),
     )
+
+
+def _record(tx: Connection, action: Action, pull: Pull, now: datetime) -> None:
+    data = {"pull_request_id": pull.id, "number": pull.number}
+    audit.record(tx, action, now, repository_id=pull.repository_id, data=data)
 
 
 def _check_mergeable(found: FoundPull, asked: MergeRequest) -> None:

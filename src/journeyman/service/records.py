@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Token
 from journeyman.domain.repositories import Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, pulls, renames
 from journeyman.store.database import Database
@@ -60,7 +62,9 @@ class StoredRecords:
         def add(tx: Connection) -> Pull:
             accounts.lock_repository(tx, repository_id)
             known = pulls.find_open_pull(tx, repository_id, new.head_ref, new.base_ref)
-            return known or pulls.add_pull(
+            if known is not None:
+                return known
+            made = pulls.add_pull(
                 tx,
                 repository_id=repository_id,
                 user_id=user_id,
@@ -71,6 +75,15 @@ class StoredRecords:
                 draft=new.draft,
                 now=now,
             )
+            audit.record(
+                tx,
+                Action.PULL_CREATE,
+                now,
+                repository_id=repository_id,
+                on_behalf=accounts.get_account(tx, user_id),
+                data={"pull_request_id": made.id, "number": made.number},
+            )
+            return made
 
         return await self._database.write(add)
 

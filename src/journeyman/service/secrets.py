@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, FieldError, invalid, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import AccountType, Permission, Repository
@@ -22,6 +24,7 @@ from journeyman.domain.secrets import (
     checked_value,
 )
 from journeyman.forge import Access
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.vault import PublicKey, Vault
 from journeyman.store import accounts, secrets
@@ -30,6 +33,9 @@ from journeyman.store.database import Database
 MOST = 500
 """Secrets, or variables, of one repository or organization."""
 LARGEST_ID = 2**63 - 1
+CREATED = {Kind.SECRET: Action.SECRET_CREATE, Kind.VARIABLE: Action.VARIABLE_CREATE}
+UPDATED = {Kind.SECRET: Action.SECRET_UPDATE, Kind.VARIABLE: Action.VARIABLE_UPDATE}
+REMOVED = {Kind.SECRET: Action.SECRET_REMOVE, Kind.VARIABLE: Action.VARIABLE_REMOVE}
 
 
 class Secrets:
@@ -131,7 +137,12 @@ class Secrets:
         await self._database.write(change)
 
     async def remove(self, place: Place, name: str) -> None:
-        await self._database.write(lambda tx: secrets.remove(tx, _get(tx, place, name).id))
+        def remove(tx: Connection) -> None:
+            known = _get(tx, place, name)
+            secrets.remove(tx, known.id)
+            _record(tx, REMOVED, place, known.name, self._clock())
+
+        await self._database.write(remove)
 
     async def list_selected(self, place: Place, name: str) -> Sequence[Repository]:
         def read(tx: Connection) -> Sequence[Repository]:
@@ -152,6 +163,7 @@ class Secrets:
             wanted = pick(selected)
             _require_owned(tx, place, wanted)
             secrets.select_only(tx, known.id, wanted)
+            _record(tx, UPDATED, place, known.name, self._clock())
 
         await self._database.write(select)
 
@@ -180,15 +192,19 @@ class Secrets:
                 Code.CONFLICT, f"There are {MOST} {place.kind}s already, the most there may be."
             )
         shared = None if place.organization_id is None else sharing.visibility or Visibility.PRIVATE
-        value = secrets.add(tx, place, name, stored, shared, self._clock())
+        now = self._clock()
+        value = secrets.add(tx, place, name, stored, shared, now)
         _share(tx, place, value, sharing)
+        _record(tx, CREATED, place, name, now)
 
     def _change(
         self, tx: Connection, place: Place, known: Value, changes: dict[str, Any], sharing: Sharing
     ) -> None:
         if place.organization_id is not None and sharing.visibility is not None:
             changes = {**changes, "visibility": sharing.visibility}
-        secrets.change(tx, known.id, changes, self._clock())
+        now = self._clock()
+        secrets.change(tx, known.id, changes, now)
+        _record(tx, UPDATED, place, changes.get("name", known.name), now)
         known = replace(known, visibility=changes.get("visibility", known.visibility))
         _share(tx, place, known, sharing)
 
@@ -211,6 +227,20 @@ def _require_owned(tx: Connection, place: Place, repository_ids: frozenset[int] 
             f"The organization has no repository with the id {min(strange)}.",
             "invalid",
         )
+
+
+def _record(
+    tx: Connection, actions: Mapping[Kind, Action], place: Place, name: str, now: datetime
+) -> None:
+    """The name alone: values are nobody's to read."""
+    audit.record(
+        tx,
+        actions[place.kind],
+        now,
+        repository_id=place.repository_id,
+        organization_id=place.organization_id,
+        data={"name": name},
+    )
 
 
 def _get(tx: Connection, place: Place, name: str) -> Value:

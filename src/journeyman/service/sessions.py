@@ -6,15 +6,18 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid
 from journeyman.domain.principals import Principal
 from journeyman.domain.sessions import Reason, Session, State
 from journeyman.domain.tasks import PROMPT_LIMIT, Task
 from journeyman.engine.queue import Queue
-from journeyman.service.changes import change_state
+from journeyman.service import audit
+from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
 from journeyman.service.tasks import Tasks
@@ -33,6 +36,7 @@ class Sessions:
         queue: Queue,
         of_tasks: Tasks,
         live: Live,
+        changes: Changes,
         *,
         clock: Clock = utc_now,
     ) -> None:
@@ -40,6 +44,7 @@ class Sessions:
         self._queue = queue
         self._tasks = of_tasks
         self._live = live
+        self._changes = changes
         self._clock = clock
 
     async def cancel(self, principal: Principal, task_id: str) -> Task:
@@ -54,8 +59,11 @@ class Sessions:
             if session.ended:
                 return
             sessions.request_cancel(tx, session.id, now)
+            _record(tx, Action.TASK_CANCEL, session, now)
             if session.state is not State.IN_PROGRESS:
-                change_state(tx, session, State.CANCELLED, now, reason=Reason.CANCELLED_BY_USER)
+                self._changes.state(
+                    tx, session, State.CANCELLED, now, reason=Reason.CANCELLED_BY_USER
+                )
 
         await self._database.write(cancel)
         self._live.notify(task_id)
@@ -71,10 +79,11 @@ class Sessions:
             session = sessions.lock_newest(tx, task_id)
             if session.ended:
                 raise AppError(Code.CONFLICT, f"The task is {session.state}; it cannot be paused.")
+            _record(tx, Action.TASK_PAUSE, session, now)
             if session.state is State.IN_PROGRESS:
                 sessions.want_pause(tx, session.id, now)
             elif session.state is State.QUEUED:
-                change_state(tx, session, State.IDLE, now, reason=Reason.PAUSED)
+                self._changes.state(tx, session, State.IDLE, now, reason=Reason.PAUSED)
 
         await self._database.write(pause)
         self._live.notify(task_id)
@@ -110,13 +119,15 @@ class Sessions:
         if session.ended:
             session = self._follow_up(tx, principal, task, session, content)
             events.add_message(tx, session.id, principal.account.id, "prompt", content, now)
+            _record(tx, Action.TASK_STEER, session, now)
             return
         sessions.want_pause(tx, session.id, None)
         source = "answer" if session.state is State.WAITING_FOR_USER else "steer"
         events.add_message(tx, session.id, principal.account.id, source, content, now)
+        _record(tx, Action.TASK_STEER, session, now)
         if session.state in (State.WAITING_FOR_USER, State.IDLE):
             run_number = session.run_number + 1
-            change_state(tx, session, State.QUEUED, now, run_number=run_number)
+            self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
             self._queue.enqueue(tx, session.id, run_number, owner_id=session.user_id)
 
     def _follow_up(
@@ -152,6 +163,7 @@ class Sessions:
         if _has_more_than_its_branch(last) and events.copy_checkpoint(tx, last.id, new.id, now):
             sessions.set_base(tx, new.id, last.base_sha or "")
         tasks.set_newest_session(tx, task.id, new.id, new.number, now)
+        self._changes.added(tx, new, now)
         self._queue.enqueue(tx, new.id, 1, owner_id=principal.account.id)
         return new
 
@@ -174,6 +186,11 @@ class Sessions:
 
 def _nothing_else(_tx: Connection) -> None:
     pass
+
+
+def _record(tx: Connection, action: Action, session: Session, now: datetime) -> None:
+    data = {"task_id": session.task_id, "session_id": session.id}
+    audit.record(tx, action, now, repository_id=session.repository_id, data=data)
 
 
 def _has_more_than_its_branch(session: Session) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.limits import DEFAULTS, Limits
 from journeyman.domain.principals import Actor, Principal
@@ -21,7 +22,8 @@ from journeyman.domain.tasks import NewTask, Task, branch_for, branch_name, name
 from journeyman.engine.queue import Queue
 from journeyman.forge import Access, Forge
 from journeyman.llm import Models, UnknownModel
-from journeyman.service import outages
+from journeyman.service import audit, outages
+from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
 from journeyman.store import accounts, events, sessions, tasks
@@ -36,6 +38,7 @@ class Tasks:
         queue: Queue,
         forge: Forge,
         models: Models,
+        changes: Changes,
         *,
         limits: Limits = DEFAULTS,
         clock: Clock = utc_now,
@@ -44,6 +47,7 @@ class Tasks:
         self._queue = queue
         self._forge = forge
         self._models = models
+        self._changes = changes
         self._limits = limits
         self._clock = clock
 
@@ -84,6 +88,8 @@ class Tasks:
                 tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
             )
             self._queue.enqueue(tx, task.session.id, 1, owner_id=principal.account.id)
+            self._changes.added(tx, task.session, task.created_at)
+            _record(tx, Action.TASK_CREATE, task, task.created_at)
             return task
 
         try:
@@ -153,10 +159,15 @@ class Tasks:
                 f"The task is {task.session.state}; cancel it or wait before archiving it.",
             )
         now = self._clock()
+
+        def archive(tx: Connection) -> None:
+            tasks.set_archived(tx, task_id, now if archived else None, now)
+            self._changes.archived(tx, task.session, archived, now)
+            action = Action.TASK_ARCHIVE if archived else Action.TASK_UNARCHIVE
+            _record(tx, action, task, now)
+
         if archived != (task.archived_at is not None):
-            await self._database.write(
-                lambda tx: tasks.set_archived(tx, task_id, now if archived else None, now)
-            )
+            await self._database.write(archive)
         return (await self.get(principal, task_id)).task
 
     async def require_write(self, principal: Principal, task: Task) -> None:
@@ -251,6 +262,11 @@ def _first_session(
         updated_at=now,
         archived_at=None,
     )
+
+
+def _record(tx: Connection, action: Action, task: Task, now: datetime) -> None:
+    data = {"task_id": task.id, "session_id": task.session.id}
+    audit.record(tx, action, now, repository_id=task.repository.id, data=data)
 
 
 def _same_request(tx: Connection, principal: Principal, key: str, digest: bytes) -> Task | None:

@@ -108,7 +108,8 @@ class Database:
         """Run *work* in one transaction; it is committed when *work* returns.
 
         A cancelled caller leaves no half of it, and nothing that is still to come: the
-        cancellation waits for its end.
+        cancellation waits for its end. The caller's context goes with it: who acts is known in
+        the transaction too.
         """
         context = contextvars.copy_context()
         writing = self._on_thread(context.run, self._write, work)

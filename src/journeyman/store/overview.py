@@ -16,7 +16,8 @@ from journeyman.domain.repositories import Permission
 from journeyman.domain.sessions import State
 from journeyman.domain.usage import Spent
 from journeyman.store import browsing
-from journeyman.store.tables import EPOCH, account, repository, session, task, usage
+from journeyman.store.columns import EPOCH
+from journeyman.store.tables import account, repository, session, task, usage
 
 DAY = sa.literal_column(str(86_400 * 1_000_000), sa.BigInteger)
 """In microseconds, as times are stored. No parameter, for two of those are two expressions to

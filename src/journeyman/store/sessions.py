@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import FINAL, Reason, Session, State
-from journeyman.store.tables import Instant, session, task
+from journeyman.store.columns import Instant
+from journeyman.store.tables import session, task
 
 _FIELDS = tuple(field.name for field in fields(Session))
 COLUMNS = tuple(session.c[name] for name in _FIELDS)

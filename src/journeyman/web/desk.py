@@ -13,8 +13,10 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from journeyman.domain.audit import Author, Surface
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.repositories import Account
+from journeyman.service import audit
 from journeyman.telemetry.requests import note_route
 from journeyman.web import forms, render
 from journeyman.web.session import Sessions, Visit
@@ -64,8 +66,10 @@ class Desk:
         return respond
 
     async def _guarded(self, page: Page, request: Request, visit: Visit) -> Response:
+        address = request.client.host if request.client else None
         try:
-            return await page(request, visit)
+            with audit.acting(Author(Surface.WEB, visit.account, address=address)):
+                return await page(request, visit)
         except LoggedOut:
             return render.redirect(_login_for(request))
         except AppError as error:

@@ -28,7 +28,7 @@ class Machine:
     """One worker, with its own disk; `owned` says which sessions the engine has given it."""
 
     def __init__(self, world: World, root: Path) -> None:
-        self.ledger = Ledger(world.parts.database, world.parts.live)
+        self.ledger = Ledger(world.parts.database, world.parts.live, world.parts.changes)
         self.owned = True
         config = world.parts.config
         self.equipment = Equipment(

@@ -187,7 +187,7 @@ async def test_what_cannot_be_pushed_is_parked_and_tried_again(
     parked = (await find(world, task)).session
     assert (parked.state, parked.state_reason) == (State.IDLE, Reason.PUSH_PENDING)
     clock.now = parked.updated_at
-    retries = Parked(parts.database, parts.queue, parts.live, clock=clock)
+    retries = Parked(parts.database, parts.queue, parts.live, parts.changes, clock=clock)
     await retries.retry()
     assert (await find(world, task)).session.state is State.IDLE
     clock.advance(61)
@@ -215,7 +215,7 @@ async def test_a_forge_that_stays_away_for_a_day_ends_the_session(
     assert (parked.state, parked.state_reason) == (State.IDLE, Reason.REPOSITORY_UNAVAILABLE)
     clock.now = parked.updated_at
     clock.advance(86_400)
-    await Parked(parts.database, parts.queue, parts.live, clock=clock).retry()
+    await Parked(parts.database, parts.queue, parts.live, parts.changes, clock=clock).retry()
     assert (await find(world, task)).session.state is State.FAILED
 
 

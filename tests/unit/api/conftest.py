@@ -120,7 +120,7 @@ async def world(filled: Filled, tmp_path: Path) -> AsyncIterator[World]:
     async with app.parts(configuration(tmp_path / "data")) as parts:
         made = World(
             parts.services,
-            Ledger(parts.database, parts.live),
+            Ledger(parts.database, parts.live, parts.changes),
             Administration(parts.database, parts.forge, tokens),
             dict(filled.tokens),
             tmp_path / "data",

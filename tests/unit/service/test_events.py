@@ -70,7 +70,7 @@ async def test_another_processs_events_arrive_without_a_word_from_it(world: Worl
     held = await hold(world, task)
     alice = await world.principal("alice")
     # Its worker has its own connections, and cannot wake this process's watchers.
-    elsewhere = Ledger(world.parts.database, Live())
+    elsewhere = Ledger(world.parts.database, Live(), world.parts.changes)
     entries = await world.parts.services.events.tail(alice, task.id, Cursor(1, 3))
     for _ in range(3):
         waiting = asyncio.ensure_future(anext(entries))

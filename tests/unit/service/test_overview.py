@@ -38,7 +38,7 @@ async def carried(
         tx.execute(task.update().where(task.c.id == made.id).values(created_at=began))
 
     await world.parts.database.write(ask)
-    books = Ledger(world.parts.database, world.parts.live, clock=clock)
+    books = Ledger(world.parts.database, world.parts.live, world.parts.changes, clock=clock)
     held = (await books.take(made.session.id)).session
     await books.drain(held)
     clock.advance(waits)

@@ -32,7 +32,7 @@ async def log(world: World, task_id: str) -> list[Event]:
 
 
 def ledger(world: World) -> Ledger:
-    return Ledger(world.parts.database, world.parts.live)
+    return Ledger(world.parts.database, world.parts.live, world.parts.changes)
 
 
 async def hold(world: World, task: Task) -> Held:

@@ -63,7 +63,7 @@ class Site:
                 session = sessions.get_session(tx, task.session.id)
                 if isinstance(part, State):
                     reason = Reason.INTERNAL_ERROR if part is State.FAILED else None
-                    changes.change_state(tx, session, part, utc_now(), reason=reason)
+                    self.world.parts.changes.state(tx, session, part, utc_now(), reason=reason)
                 else:
                     changes.append(tx, session, [part], utc_now(), fence=None)
 

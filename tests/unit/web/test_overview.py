@@ -10,7 +10,7 @@ from tests.unit.web.conftest import EVIL, Site
 
 async def completed(site: Site, model: str = "m", cost: int | None = 250_000_000_000) -> None:
     task = await site.task()
-    books = Ledger(site.world.parts.database, site.world.parts.live)
+    books = Ledger(site.world.parts.database, site.world.parts.live, site.world.parts.changes)
     held = (await books.take(task.session.id)).session
     await books.drain(held)
     await books.begin(held, "a" * 40, NewEvent(EventType.SESSION_START, {}))

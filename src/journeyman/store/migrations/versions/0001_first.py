@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from journeyman.store.migrations import hooks_and_audit
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -532,6 +534,7 @@ def _sign_in() -> None:
         sa.UniqueConstraint("repository_id", "name", name=op.f("uq_template_repository_id_name")),
         sqlite_autoincrement=True,
     )
+    hooks_and_audit.create()
     _register_the_clients_that_are_known()
 
 
