@@ -1,0 +1,153 @@
+"""Every sandbox begins, meets the network and ends alike."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from journeyman.sandbox import (
+    Blocked,
+    Network,
+    Sandbox,
+    SandboxBackend,
+    SandboxLost,
+    SandboxSpec,
+)
+
+pytestmark = pytest.mark.sandbox
+
+
+class TestNetwork:
+    async def test_there_is_none_unless_it_is_asked_for(self, box: Sandbox) -> None:
+        result = await box.exec("getent hosts example.org; cat /proc/net/route | wc -l; env")
+        assert b"PROXY" not in result.output.upper()
+        assert result.output.startswith(b"1\n")
+        assert box.enforced["network"] == "none"
+        assert (result.blocked, box.blocked()) == ((), ())
+        with pytest.raises(ValueError, match="without a network"):
+            box.change_network(Network(("example.org",)))
+
+    async def test_what_is_not_listed_is_refused_and_told(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("net", tmp_path / "s", network=Network(("listed.invalid",)))
+        box = await backend.start(spec)
+        try:
+            assert box.enforced["network"] == "allowlist"
+            result = await box.exec("curl -sS http://other.invalid/ http://other.invalid/")
+            assert b"other.invalid:80 is not on the allowlist" in result.output
+            command = "curl -sS http://other.invalid/ http://other.invalid/"
+            found = Blocked("other.invalid", 80, "GET", "is not on the allowlist", command, 2)
+            assert result.blocked == (found,)
+            assert box.blocked() == (found,)
+            box.change_network(Network(("other.invalid",)))
+            again = await box.exec("curl -sS http://other.invalid/")
+            assert b"did not answer" in again.output
+            assert again.blocked == ()
+        finally:
+            await box.close()
+
+    async def test_wrong_rules_start_nothing(self, backend: SandboxBackend, tmp_path: Path) -> None:
+        before = set(os.listdir("/proc/self/fd"))
+        for network in (Network(("a b",)), Network((), ("10.0.0.1/8",))):
+            with pytest.raises(ValueError, match=r"a b|10\.0\.0\.1/8"):
+                await backend.start(SandboxSpec("net", tmp_path / "s", network=network))
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
+class TestLife:
+    async def test_generated_files_are_there_and_read_only(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        files = {"/etc/gitconfig": b"[user]\n\tname = A\n", "/run/journeyman/notes/a": b"note"}
+        sandbox = await backend.start(SandboxSpec("files", tmp_path / "s", files=files))
+        try:
+            assert await sandbox.read("/run/journeyman/notes/a") == b"note"
+            assert (await sandbox.exec("git config user.name")).output == b"A\n"
+            assert (await sandbox.exec("echo x > /run/journeyman/notes/a")).exit_code != 0
+        finally:
+            await sandbox.close()
+
+    async def test_the_mirror_is_readable_and_not_writable(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        mirror = tmp_path / "mirror.git"
+        mirror.mkdir()
+        (mirror / "HEAD").write_text("ref")
+        sandbox = await backend.start(SandboxSpec("mirror", tmp_path / "s", mirror=mirror))
+        try:
+            assert await sandbox.read("/mirror.git/HEAD") == b"ref"
+            assert (await sandbox.exec("touch /mirror.git/HEAD")).exit_code != 0
+        finally:
+            await sandbox.close()
+
+    async def test_the_working_tree_outlives_the_sandbox(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("again", tmp_path / "s")
+        for expected in (b"", b"kept"):
+            sandbox = await backend.start(spec)
+            assert (
+                await sandbox.exec("cat file 2>/dev/null; printf kept > file")
+            ).output == expected
+            await sandbox.close()
+
+    async def test_closing_twice_and_at_once_is_fine(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        sandbox = await backend.start(SandboxSpec("close", tmp_path / "s"))
+        await asyncio.gather(sandbox.close(), sandbox.close())
+        await sandbox.close()
+        with pytest.raises(SandboxLost):
+            await sandbox.exec("true")
+        with pytest.raises(SandboxLost):
+            await sandbox.read("x")
+        with pytest.raises(SandboxLost):
+            await sandbox.write("x", b"")
+
+    async def test_closing_ends_what_is_running(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        sandbox = await backend.start(SandboxSpec("close", tmp_path / "s"))
+        running = asyncio.create_task(sandbox.exec("sleep 100"))
+        await asyncio.sleep(0.1)
+        await sandbox.close()
+        with pytest.raises(SandboxLost):
+            await running
+
+    async def test_sandboxes_do_not_see_each_other(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        one = await backend.start(SandboxSpec("one", tmp_path / "one"))
+        two = await backend.start(SandboxSpec("two", tmp_path / "two"))
+        try:
+            await one.exec("echo private > /tmp/x; echo private > ~/x; sleep 100 &")
+            result = await two.exec("ls /tmp ~ /workspace | grep x; pgrep sleep")
+            assert result.output == b""
+        finally:
+            await one.close()
+            await two.close()
+
+    async def test_thirty_start_at_once(self, backend: SandboxBackend, tmp_path: Path) -> None:
+        specs = [SandboxSpec(f"many{n}", tmp_path / f"s{n}") for n in range(30)]
+        before = set(os.listdir("/proc/self/fd"))
+        boxes = await asyncio.gather(*(backend.start(spec) for spec in specs))
+        results = await asyncio.gather(*(box.exec("echo up") for box in boxes))
+        await asyncio.gather(*(box.close() for box in boxes))
+        assert {result.output for result in results} == {b"up\n"}
+        assert set(os.listdir("/proc/self/fd")) == before
+
+    async def test_removing_copes_with_a_hostile_tree(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        spec = SandboxSpec("hostile", tmp_path / "s")
+        sandbox = await backend.start(spec)
+        deep = "import os\nfor _ in range(2000): os.mkdir('d'); os.chdir('d')"
+        await sandbox.exec(f'python3 -c "{deep}"; mkdir -p shut/inner; ln -s / root; chmod 0 shut')
+        await sandbox.close()
+        await backend.remove(spec.directory)
+        assert not spec.directory.exists()
+        await backend.remove(spec.directory)
