@@ -32,8 +32,8 @@ from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
 from journeyman.forge.embedded.texts import Texts
 from journeyman.llm.kinds import KINDS
-from journeyman.llm.provider import Hosted, Options
-from journeyman.llm.registry import Registry
+from journeyman.llm.provider import Options
+from journeyman.llm.registry import Provider, Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, SandboxBackend, bubblewrap, provisions
 from journeyman.sandbox.firewall import addresses, dial
@@ -421,7 +421,7 @@ def _sender(config: Config) -> HttpSender:
     return HttpSender(dial.Resolver(), lambda address: addresses.refusal(address, allowed))
 
 
-def _providers(config: Config) -> list[Hosted]:
+def _providers(config: Config) -> list[Provider]:
     return [
         KINDS[provider.kind](
             Options(

@@ -11,7 +11,18 @@ import sys
 import typer
 
 from journeyman import __version__
-from journeyman.cli import apps, demo, login, mcp, repositories, server, tasks, tokens, users
+from journeyman.cli import (
+    apps,
+    demo,
+    login,
+    mcp,
+    replay,
+    repositories,
+    server,
+    tasks,
+    tokens,
+    users,
+)
 from journeyman.domain.errors import AppError, Code
 
 EXIT_CODES = {Code.BAD_REQUEST: 2, Code.INVALID: 2}
@@ -43,6 +54,7 @@ def _root(
 
 
 tasks.register(app)
+replay.register(app, tasks.task)
 server.register(app)
 repositories.register(app)
 tokens.register(app)

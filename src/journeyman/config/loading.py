@@ -312,7 +312,7 @@ def _provider(
         key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)
     }
     needed = ["kind", "base_url", "models"]
-    if "kind" in found and found["kind"].value != "openai-compatible":
+    if "kind" in found and found["kind"].value not in ("openai-compatible", "recorded"):
         needed.remove("base_url")
     missing = [key for key in needed if key not in found]
     if missing:

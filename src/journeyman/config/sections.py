@@ -126,10 +126,12 @@ class Metrics:
 @dataclass(frozen=True)
 class Provider:
     name: str
-    kind: Literal["anthropic", "bedrock", "google", "openai", "openai-compatible", "openrouter"]
+    kind: Literal[
+        "anthropic", "bedrock", "google", "openai", "openai-compatible", "openrouter", "recorded"
+    ]
     models: Names
     base_url: str | None = None
-    """Empty: the provider's own; an openai-compatible one has none."""
+    """Empty: the provider's own; an openai-compatible one has none. Of a recorded one: the file."""
     api_key: str | None = field(default=None, repr=False)
     region: str | None = None
     """For bedrock."""
