@@ -93,6 +93,10 @@ class MemoryRecords:
             None,
         )
 
+    async def find_pull(self, repository_id: int, number: int) -> Pull | None:
+        wanted = (repository_id, number)
+        return next((p for p in self.pulls if (p.repository_id, p.number) == wanted), None)
+
     async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
         if found := await self.find_open_pull(repository_id, new.head_ref, new.base_ref):
             return found

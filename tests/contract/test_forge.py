@@ -160,6 +160,8 @@ async def test_a_pull_request_is_opened_once_and_changed(world: World) -> None:
     assert pull.user_id == world.alice.id
     assert await world.forge.open_pull(actor, world.app, new) == pull
     assert await world.forge.find_pull(actor, world.app, "topic", "main") == pull
+    assert not await world.forge.was_closed(actor, world.app, 1)
+    assert not await world.forge.was_closed(actor, world.app, 9)
     changed = await world.forge.update_pull(actor, world.app, 1, PullChange(draft=False, body="B"))
     assert (changed.draft, changed.body, changed.title) == (False, "B", "Title")
 

@@ -79,3 +79,5 @@ class Pull:
     updated_at: datetime
     end: PullEnd | None = None
     """None while it is open."""
+    merging: PullEnd | None = None
+    """A merge that has begun: it counts once the base branch has its commit."""

@@ -104,6 +104,10 @@ class Forge(Protocol):
         """
         ...
 
+    async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:
+        """Whether somebody closed the pull request without merging it."""
+        ...
+
     async def update_pull(
         self, actor: Actor, repository: Repository, number: int, change: PullChange
     ) -> Pull: ...

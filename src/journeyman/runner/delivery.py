@@ -81,12 +81,15 @@ async def tell_pull(
 ) -> None:
     """Open the pull request that was asked for, or bring it up to date.
 
-    One that somebody else has opened on the branch is named as an artifact and left as it is.
+    One that somebody else has opened on the branch is named as an artifact and left as it is. Where
+    somebody has closed the task's own, no other is opened against that.
     """
     forge, session = equipment.forge, held.session
     found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
     log_url = equipment.log_url(held)
     body = words.pull_body(held, description, log_url, blocked, Checked(held.log).results)
+    if found is None and await _closed(held, equipment):
+        return
     if session.create_pull_request and (found is None or log_url in found.body):
         with measured("pull_request", metrics.PULL):
             if found is None:
@@ -98,3 +101,10 @@ async def tell_pull(
                 found = await forge.update_pull(held.actor, held.repository, found.number, change)
     if found is not None:
         await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))
+
+
+async def _closed(held: Held, equipment: Equipment) -> bool:
+    """Whether the newest of the task's own pull requests was closed without being merged."""
+    own = [made.number for made in held.artifacts if isinstance(made, PullArtifact)]
+    actor, repository = held.actor, held.repository
+    return bool(own) and await equipment.forge.was_closed(actor, repository, own[-1])

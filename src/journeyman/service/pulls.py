@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
-from journeyman.domain.audit import Action
+from journeyman.domain.audit import SERVER, Action
 from journeyman.domain.errors import AppError, Code, FieldError, invalid, not_found
 from journeyman.domain.history import (
     ChangedFile,
@@ -51,7 +51,9 @@ class Merges(Protocol):
 
     async def is_clean(self, repository: Repository, base: str, head: str) -> bool: ...
 
-    async def merge(self, repository: Repository, plan: MergePlan) -> str: ...
+    async def prepare(self, repository: Repository, plan: MergePlan) -> str: ...
+
+    async def carry_out(self, repository: Repository, plan: MergePlan, prepared: str) -> None: ...
 
     async def keep(self, repository: Repository, number: int, head: str) -> None: ...
 
@@ -124,9 +126,11 @@ class Pulls:
     async def list_pulls(self, access: Access, query: PullQuery) -> tuple[list[FoundPull], bool]:
         """A page, and whether there are more."""
         repository = access.repository
-        found = await self._database.read(lambda tx: pulls.list_page(tx, repository.id, query))
         with outages.told():
             tips = await self._history.tips(repository)
+        found = await self._database.read(lambda tx: pulls.list_page(tx, repository.id, query))
+        if any([await self._finish_merge(repository, pull, tips) for pull in found]):
+            found = await self._database.read(lambda tx: pulls.list_page(tx, repository.id, query))
         page = found[: query.per_page]
         made = await self._database.read(lambda tx: [_found(tx, pull, tips) for pull in page])
         return made, len(found) > query.per_page
@@ -188,17 +192,25 @@ class Pulls:
         reaches = principal.limit(Permission.WRITE, repository.id, private=repository.private)
         if found.user.id != principal.account.id or reaches < Permission.WRITE:
             require_write(access)
-        await self._check_base(access.repository, found, edit.base_ref)
+        await self._check_branches(repository, found, edit)
+        if edit.open is False and found.pull.state is PullState.OPEN:
+            await self._close(repository, found)
+        await self._database.write(lambda tx: self._change(tx, repository, number, edit))
+        return await self.get(access, number)
+
+    def _change(self, tx: Connection, repository: Repository, number: int, edit: PullEdit) -> None:
+        accounts.lock_repository(tx, repository.id)
+        pull, now = pulls.get_pull(tx, repository.id, number), self._clock()
+        reopens = bool(edit.open) and pull.state is PullState.CLOSED
+        if reopens or (edit.base_ref and pull.state is PullState.OPEN):
+            _check_alone(tx, pull, edit.base_ref or pull.base_ref)
         wanted = {"title": edit.title, "body": edit.body, "base_ref": edit.base_ref}
         changes: dict[str, str | bool] = {k: v for k, v in wanted.items() if v is not None}
-        now = self._clock()
         if changes:
-            await self._database.write(
-                lambda tx: pulls.update_pull(tx, access.repository.id, number, changes, now)
-            )
-        if edit.open is not None:
-            await self._set_open(access, found, is_open=edit.open)
-        return await self.get(access, number)
+            pulls.update_pull(tx, repository.id, number, changes, now)
+        if reopens:
+            pulls.reopen_pull(tx, repository.id, number, now)
+            _record(tx, Action.PULL_REOPEN, pull, now)
 
     async def merge(
         self, principal: Principal, access: Access, number: int, asked: MergeRequest
@@ -224,11 +236,38 @@ class Pulls:
                 committer=committer,
             )
             try:
-                sha = await self._merges.merge(repository, plan)
+                return await self._merge(repository, found, plan, who)
             except NotMergeable as error:
                 raise AppError(Code.CONFLICT, str(error)) from error
-        await self._end(repository, found, PullState.MERGED, merged_by_id=who.id, merge_sha=sha)
+
+    async def _merge(
+        self, repository: Repository, found: FoundPull, plan: MergePlan, who: Account
+    ) -> str:
+        """Noted before the branch moves: whoever finds the pull request after a crash between the
+        two finishes what was begun."""
+        sha, number = await self._merges.prepare(repository, plan), found.pull.number
+        end = PullEnd(self._clock(), found.head_sha, found.base_sha, who.id, sha)
+        begun = await self._database.write(
+            lambda tx: pulls.begin_merge(tx, repository.id, number, end)
+        )
+        if not begun:
+            raise NotMergeable("Pull Request is not mergeable")
+        await self._merges.carry_out(repository, plan, sha)
+        await self._write_end(repository, found.pull, PullState.MERGED, end)
         return sha
+
+    async def _finish_merge(self, repository: Repository, pull: Pull, tips: Tips) -> bool:
+        """Whether there was a merge to finish: one that moved the branch and went no further."""
+        end = pull.merging
+        if end is None or end.merge_sha is None or pull.base_ref not in tips:
+            return False
+        with outages.told():
+            tip = tips[pull.base_ref]
+            if await self._history.merge_base(repository, end.merge_sha, tip) != end.merge_sha:
+                return False
+        with audit.acting(SERVER):
+            await self._write_end(repository, pull, PullState.MERGED, end)
+        return True
 
     async def open_for_task(self, principal: Principal, access: Access, task_id: str) -> Pull:
         """The pull request of the task's branch; the one that is there, when there is one."""
@@ -239,6 +278,7 @@ class Pulls:
         branch = _branch_of(task)
         actor, repository = Actor(principal.account), access.repository
         with outages.told():
+            await self._check_not_closed(actor, repository, task)
             if await self._forge.find_tip(actor, repository, branch.head_ref) is None:
                 raise AppError(Code.CONFLICT, f"The branch {branch.head_ref!r} is gone.")
             new = NewPull(
@@ -253,53 +293,50 @@ class Pulls:
         await self._database.write(lambda tx: self._changes.artifact(tx, task.session, made, now))
         return pull
 
-    async def _set_open(self, access: Access, found: FoundPull, *, is_open: bool) -> None:
-        repository, number = access.repository, found.pull.number
-        if not is_open:
-            if found.pull.state is PullState.OPEN:
-                await self._end(repository, found, PullState.CLOSED)
-            return
-        if found.pull.state is PullState.MERGED:
-            raise invalid("state", f"Pull request #{number} is merged and stays so.")
-        now = self._clock()
+    async def _check_not_closed(self, actor: Actor, repository: Repository, task: Task) -> None:
+        """CONFLICT where somebody has closed the task's own: another one would be against that."""
+        own = [made.number for made in task.artifacts if isinstance(made, PullArtifact)]
+        if own and await self._forge.was_closed(actor, repository, own[-1]):
+            message = f"The task's pull request #{own[-1]} was closed; reopen it instead."
+            raise AppError(Code.CONFLICT, message)
 
-        def reopen(tx: Connection) -> None:
-            pulls.reopen_pull(tx, repository.id, number, now)
-            _record(tx, Action.PULL_REOPEN, found.pull, now)
+    async def _close(self, repository: Repository, found: FoundPull) -> None:
+        end = PullEnd(self._clock(), found.head_sha, found.base_sha)
+        await self._write_end(repository, found.pull, PullState.CLOSED, end)
 
-        await self._database.write(reopen)
-
-    async def _end(
-        self,
-        repository: Repository,
-        found: FoundPull,
-        state: PullState,
-        *,
-        merged_by_id: int | None = None,
-        merge_sha: str | None = None,
+    async def _write_end(
+        self, repository: Repository, pull: Pull, state: PullState, end: PullEnd
     ) -> None:
-        end = PullEnd(self._clock(), found.head_sha, found.base_sha, merged_by_id, merge_sha)
-        number = found.pull.number
+        """The commits are kept first: an end without them could not be shown."""
+        if NO_COMMIT not in (end.head_sha, end.base_sha):
+            with outages.told():
+                await self._merges.keep(repository, pull.number, end.head_sha)
         action = Action.PULL_MERGE if state is PullState.MERGED else Action.PULL_CLOSE
 
         def finish(tx: Connection) -> None:
-            pulls.end_pull(tx, repository.id, number, state, end)
-            _record(tx, action, found.pull, end.at)
+            if pulls.end_pull(tx, repository.id, pull.number, state, end):
+                _record(tx, action, pull, end.at)
 
         await self._database.write(finish)
-        if found.has_commits:
-            with outages.told():
-                await self._merges.keep(repository, number, found.head_sha)
 
-    async def _check_base(
-        self, repository: Repository, found: FoundPull, base_ref: str | None
+    async def _check_branches(
+        self, repository: Repository, found: FoundPull, edit: PullEdit
     ) -> None:
-        if base_ref is None or base_ref == found.pull.base_ref:
+        """INVALID where the edit leaves it open between branches that are not there."""
+        pull, with_base = found.pull, edit.base_ref not in (None, found.pull.base_ref)
+        if edit.open and pull.state is PullState.MERGED:
+            raise invalid("state", f"Pull request #{pull.number} is merged and stays so.")
+        reopens = bool(edit.open) and pull.state is PullState.CLOSED
+        if not (with_base or reopens):
             return
         with outages.told():
             tips = await self._history.tips(repository)
+        base_ref = edit.base_ref or pull.base_ref
         if base_ref not in tips:
             raise invalid("base", f"{repository.full_name} has no branch {base_ref!r}.", "invalid")
+        if reopens and pull.head_ref not in tips:
+            gone = f"state cannot be changed. The {pull.head_ref} branch has been deleted."
+            raise invalid("state", gone, "invalid")
 
     async def _find(self, access: Access, number: int) -> FoundPull:
         repository = access.repository
@@ -311,6 +348,8 @@ class Pulls:
             return None if pull is None else _found(tx, pull, tips)
 
         found = await self._database.read(find)
+        if found and await self._finish_merge(repository, found.pull, tips):
+            found = await self._database.read(find)
         if found is None:
             raise not_found(f"There is no pull request #{number}.")
         return found
@@ -355,6 +394,24 @@ def _found(tx: Connection, pull: Pull, tips: Tips) -> FoundPull:
 def _record(tx: Connection, action: Action, pull: Pull, now: datetime) -> None:
     data = {"pull_request_id": pull.id, "number": pull.number}
     audit.record(tx, action, now, repository_id=pull.repository_id, data=data)
+
+
+def _check_alone(tx: Connection, pull: Pull, base_ref: str) -> None:
+    """INVALID where another one is open between the two branches."""
+    other = pulls.find_open_pull(tx, pull.repository_id, pull.head_ref, base_ref)
+    if other is None or other.id == pull.id:
+        return
+    if pull.state is PullState.OPEN:
+        raise invalid(
+            "base",
+            f"A pull request already exists for base branch '{base_ref}' and head branch "
+            f"'{pull.head_ref}'.",
+        )
+    raise invalid(
+        "state",
+        "state cannot be changed. There is already an open pull request "
+        f"from {pull.head_ref} to {base_ref}.",
+    )
 
 
 def _check_mergeable(found: FoundPull, asked: MergeRequest) -> None:

@@ -56,6 +56,9 @@ class StoredRecords:
             lambda tx: pulls.find_open_pull(tx, repository_id, head_ref, base_ref)
         )
 
+    async def find_pull(self, repository_id: int, number: int) -> Pull | None:
+        return await self._database.read(lambda tx: pulls.find_pull(tx, repository_id, number))
+
     async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
         now = self._clock()
 

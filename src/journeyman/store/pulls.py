@@ -26,15 +26,14 @@ def _pull(row: sa.Row[Any]) -> Pull:
         state=PullState(row.state),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        end=_end(row),
+        end=_end(row, row.ended_at) if row.ended_at else None,
+        merging=_end(row, row.updated_at) if row.merge_sha and not row.ended_at else None,
     )
 
 
-def _end(row: sa.Row[Any]) -> PullEnd | None:
-    if row.ended_at is None:
-        return None
+def _end(row: sa.Row[Any], at: datetime) -> PullEnd:
     return PullEnd(
-        at=row.ended_at,
+        at=at,
         head_sha=row.ended_head_sha,
         base_sha=row.ended_base_sha,
         merged_by_id=row.merged_by_id,
@@ -61,6 +60,12 @@ def find_pull(tx: sa.Connection, repository_id: int, number: int) -> Pull | None
         sa.select(pull).where(pull.c.repository_id == repository_id, pull.c.number == number)
     ).first()
     return None if row is None else _pull(row)
+
+
+def get_pull(tx: sa.Connection, repository_id: int, number: int) -> Pull:
+    found = find_pull(tx, repository_id, number)
+    assert found is not None, "a pull request is never removed"
+    return found
 
 
 def find_by_id(tx: sa.Connection, pull_id: int) -> Pull | None:
@@ -91,6 +96,26 @@ def list_page(tx: sa.Connection, repository_id: int, query: PullQuery) -> list[P
     skipped = (query.page - 1) * query.per_page
     rows = tx.execute(found.order_by(*order).limit(query.per_page + 1).offset(skipped))
     return [_pull(row) for row in rows]
+
+
+def begin_merge(tx: sa.Connection, repository_id: int, number: int, end: PullEnd) -> bool:
+    """Note what the merge will have been, before the branch moves; False when it is not open."""
+    changed = tx.execute(
+        pull.update()
+        .where(
+            pull.c.repository_id == repository_id,
+            pull.c.number == number,
+            pull.c.state == PullState.OPEN,
+        )
+        .values(
+            ended_head_sha=end.head_sha,
+            ended_base_sha=end.base_sha,
+            merged_by_id=end.merged_by_id,
+            merge_sha=end.merge_sha,
+            updated_at=end.at,
+        )
+    )
+    return changed.rowcount == 1
 
 
 def end_pull(
@@ -132,6 +157,8 @@ def reopen_pull(tx: sa.Connection, repository_id: int, number: int, now: datetim
             ended_at=None,
             ended_head_sha=None,
             ended_base_sha=None,
+            merged_by_id=None,
+            merge_sha=None,
             updated_at=now,
         )
         .returning(*pull.c)

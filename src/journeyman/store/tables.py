@@ -180,6 +180,13 @@ pull = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.UniqueConstraint("repository_id", "number"),
+    sa.Index(
+        "uq_pull_open",
+        *("repository_id", "head_ref", "base_ref"),
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from journeyman import git
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
-from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.repositories import Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, tokens
 from journeyman.forge.embedded.records import Records
@@ -118,6 +118,10 @@ class EmbeddedForge:
                     f"{repository.full_name} has no branch {ref!r}; push it first.", permanent=True
                 )
         return await self._records.add_pull(repository.id, actor.account.id, new)
+
+    async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:
+        found = await self._records.find_pull(repository.id, number)
+        return found is not None and found.state is PullState.CLOSED
 
     async def update_pull(
         self, actor: Actor, repository: Repository, number: int, change: PullChange

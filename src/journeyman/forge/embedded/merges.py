@@ -35,17 +35,19 @@ class Merges:
             return False
         return True
 
-    async def merge(self, repository: Repository, plan: MergePlan) -> str:
-        """The new end of the base branch. NotMergeable: nothing has changed."""
+    async def prepare(self, repository: Repository, plan: MergePlan) -> str:
+        """The commit that the base branch is to end with; no branch is moved yet."""
         match plan.method:
             case MergeMethod.REBASE:
-                made = await self._rebased(repository, plan)
+                return await self._rebased(repository, plan)
             case MergeMethod.MERGE:
-                made = await self._joined(repository, plan, (plan.base_sha, plan.head_sha))
+                return await self._joined(repository, plan, (plan.base_sha, plan.head_sha))
             case MergeMethod.SQUASH:
-                made = await self._joined(repository, plan, (plan.base_sha,))
-        await self._move(repository, f"refs/heads/{plan.base_ref}", made, plan.base_sha)
-        return made
+                return await self._joined(repository, plan, (plan.base_sha,))
+
+    async def carry_out(self, repository: Repository, plan: MergePlan, prepared: str) -> None:
+        """The base branch ends with *prepared*. NotMergeable: it has moved since."""
+        await self._move(repository, f"refs/heads/{plan.base_ref}", prepared, plan.base_sha)
 
     async def keep(self, repository: Repository, number: int, head: str) -> None:
         """`refs/pull/<number>/head`, as GitHub has it: what was proposed outlives its branch."""

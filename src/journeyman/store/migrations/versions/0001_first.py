@@ -132,6 +132,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("repository_id", "number", name=op.f("uq_pull_repository_id_number")),
         sqlite_autoincrement=True,
     )
+    op.create_index(
+        "uq_pull_open",
+        "pull",
+        ["repository_id", "head_ref", "base_ref"],
+        unique=True,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
     op.create_table(
         "task",
         sa.Column("id", sa.Text(), nullable=False),
