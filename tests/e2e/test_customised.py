@@ -24,6 +24,13 @@ FILES = {
         f"---\ndescription: Reads.\ntools: [read, edit]\nmodel: {MODEL}\n---\nYou only read.\n"
     ),
     "src/a.py": "x = 1\n",
+    ".github/skills/release/SKILL.md": (
+        "---\nname: release\ndescription: How we release.\n---\nTag it.\n"
+    ),
+    ".github/workflows/copilot-setup-steps.yml": (
+        "jobs:\n  copilot-setup-steps:\n    steps:\n      - uses: actions/checkout@v5\n"
+        "      - name: Prepare\n        run: echo ready > ready.txt\n"
+    ),
 }
 
 
@@ -45,7 +52,10 @@ def infos(client: Client, task_id: str) -> str:
 async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules(
     tmp_path: Path,
 ) -> None:
-    turns = [Say(calls=[("view", {"path": "src/a.py"})]), Say(calls=[("bash", {"command": "ls"})])]
+    turns = [
+        Say(calls=[("view", {"path": "src/a.py"}), ("view", {"path": "ready.txt"})]),
+        Say(calls=[("bash", {"command": "ls"}), ("skill", {"name": "release"})]),
+    ]
 
     def story(server: Server, client: Client, token: str) -> None:
         customise(server, token, tmp_path / "clone")
@@ -55,6 +65,8 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
         said = infos(client, made["id"])
         assert "Instructions in use: AGENTS.md, src/AGENTS.md" in said
         assert "Custom agent in use: reader" in said
+        assert "Skills at hand: release" in said
+        assert "Prepare: done" in said
         assert ".github/instructions/broken.instructions.md:2: not valid YAML" in said
 
     async with ModelServer([*turns, Say("Done.")]) as model:
@@ -66,8 +78,13 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
         offered = {tool["function"]["name"] for tool in model.requests[0]["tools"]}
         assert {"view", "edit", "report_progress"} <= offered
         assert "bash" not in offered
-        assert "Below src: be careful." in str(model.requests[1]["messages"][-1])
-        assert "There is no tool" in str(model.requests[2]["messages"][-1])
+        assert "- Prepare: done" in system
+        viewed = str(model.requests[1]["messages"][-2:])
+        assert "Below src: be careful." in viewed
+        assert "ready" in viewed
+        answered = str(model.requests[2]["messages"][-2:])
+        assert "There is no tool" in answered
+        assert "Tag it." in answered
 
 
 async def test_an_unknown_custom_agent_ends_the_task_with_those_there_are(tmp_path: Path) -> None:

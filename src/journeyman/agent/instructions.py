@@ -28,6 +28,8 @@ class Briefing:
     network: str = "There is no network."
     """One sentence: what can be reached."""
     can_ask: bool = False
+    setup: str = ""
+    """What came of the repository's setup steps; empty when it has none."""
     is_part: bool = False
     """For a sub-agent: another agent reports, and reads its last message."""
 
@@ -44,6 +46,7 @@ def system_prompt(
         workspace=WORKSPACE,
         general=found.general,
         scoped=found.scoped[:SCOPED_LISTED],
+        skills=found.skills,
         profile=profile,
     )
     return rendered.strip() + "\n"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from journeyman.agent.customisation import repository
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
+from journeyman.agent.customisation.skills import Skill
 from journeyman.agent.instructions import Briefing, system_prompt
 from journeyman.agent.tools import Helper
 from journeyman.agent.tools.task import GENERAL
@@ -36,9 +37,11 @@ def instructions(
     profile: Profile | None = None,
     *,
     network: str,
+    set_up: str = "",
 ) -> str:
     """The system prompt."""
-    prompt = system_prompt(_briefing(held, base_sha, network), found, profile)
+    where = replace(_briefing(held, base_sha, network), setup=set_up)
+    prompt = system_prompt(where, found, profile)
     recalled = memory.recall(held.earlier)
     return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
 
@@ -88,6 +91,7 @@ def told(
     return [
         *(_used(f"Instructions in use: {', '.join(found.used)}", found.used) if found.used else ()),
         *(_used(_as(profile, model), [profile.path]) if profile else ()),
+        *_skills(found.skills),
         *_warnings([*map(str, problems), *unknown]),
     ]
 
@@ -95,6 +99,13 @@ def told(
 def _used(message: str, paths: Sequence[str]) -> list[NewEvent]:
     data = {"message": message, "infoType": "customisation", "files": list(paths)}
     return [NewEvent(EventType.SESSION_INFO, data)]
+
+
+def _skills(found: Sequence[Skill]) -> list[NewEvent]:
+    if not found:
+        return []
+    names = ", ".join(skill.name for skill in found)
+    return _used(f"Skills at hand: {names}", [skill.path for skill in found])
 
 
 def _as(profile: Profile, model: Model) -> str:

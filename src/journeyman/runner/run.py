@@ -29,7 +29,18 @@ from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError
 from journeyman.llm import SCRIPT, Model, UnknownModel
-from journeyman.runner import briefing, checks, choices, delivery, leaks, limits, refusals, words
+from journeyman.runner import (
+    briefing,
+    checks,
+    choices,
+    delivery,
+    leaks,
+    limits,
+    opening,
+    refusals,
+    setup,
+    words,
+)
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Checks, Equipment
 from journeyman.runner.masked import Masked
@@ -139,27 +150,31 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         profile = choices.profile_for(held, found)
         model = choices.model_for(held, profile, equipment.models)
         session, begun = await equipment.ledger.begin(
-            held.session, base_sha, _started(held, base_sha, box, model, profile)
+            held.session, base_sha, opening.started(held, base_sha, box, model, profile)
         )
-        if (
-            begun
-            and not _has_started(held)
-            and (told := briefing.told(found, profile, model, ignored=given.ignored))
-        ):
-            await equipment.ledger.append(session, told)
+        current = replace(held, session=session)
+        if begun and not opening.has_started(held):
+            told = briefing.told(found, profile, model, ignored=given.ignored)
+            begun += await opening.tell(current, told, equipment)
+        if begun:
+            begun += await opening.set_up(
+                current, found.setup, box, given=given, exposed=exposed, equipment=equipment
+            )
     except BaseException:
         await box.close()
         raise
-    meter = Meter()
-    for event in (*held.log, *begun):
+    meter, log_ = Meter(), [*held.log, *begun]
+    for event in log_:
         meter.apply(event)
     network = refusals.told(given.network)
     conversation = Conversation.fold(
-        [*held.log, *begun],
-        instructions=briefing.instructions(held, base_sha, found, profile, network=network),
+        log_,
+        instructions=briefing.instructions(
+            held, base_sha, found, profile, network=network, set_up=setup.summary(log_)
+        ),
     )
     return Run(
-        held=replace(held, session=session),
+        held=current,
         equipment=equipment,
         base_sha=base_sha,
         box=box,
@@ -426,7 +441,12 @@ def _toolbox(run: Run) -> Toolbox:
         return await _report(run, commit_message, description)
 
     tools = tools_for(
-        run.box, run.jobs, report_progress=report, allow_ask=True, helpers=run.helpers
+        run.box,
+        run.jobs,
+        report_progress=report,
+        allow_ask=True,
+        helpers=run.helpers,
+        skills=run.customisation.skills,
     )
     return tools if run.profile is None else tools.only(run.profile.allows)
 
@@ -452,7 +472,7 @@ def _spec(held: Held, mirror: Path, given: Provision, equipment: Equipment) -> S
         directory=equipment.workspace(held.session.id),
         mirror=mirror,
         limits=equipment.limits,
-        env=given.env,
+        env={**given.env, "BASH_ENV": setup.ENVIRONMENT},
         files={
             **given.files,
             checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL),
@@ -485,27 +505,3 @@ def checkpoint_of(base_sha: str) -> Checkpoint:
 
 def _trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
     return words.trailers(held.actor.account, equipment.log_url(held))
-
-
-def _has_started(held: Held) -> bool:
-    """Whether a worker had it before; one that was only paused in the queue has a log, too."""
-    return any(event.type is EventType.SESSION_START for event in held.log)
-
-
-def _started(
-    held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
-) -> NewEvent:
-    session = held.session
-    if _has_started(held):
-        return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
-    data = {
-        "repository": held.repository.full_name,
-        "baseRef": session.base_ref,
-        "baseSha": base_sha,
-        "headRef": session.head_ref,
-        "model": model.id,
-        "sandbox": dict(box.enforced),
-    }
-    if profile is not None:
-        data["customAgent"] = profile.id
-    return NewEvent(EventType.SESSION_START, data)

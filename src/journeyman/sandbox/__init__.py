@@ -13,6 +13,8 @@ from typing import Protocol
 
 WORKSPACE = "/workspace"
 """Where the repository's working tree is, seen from inside."""
+HOME = "/home/agent"
+"""The home of its commands, seen from inside; it lasts as long as the session's directory."""
 MIRROR = "/mirror.git"
 """Where the repository's bare mirror is bound read-only, seen from inside."""
 

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
-from journeyman.sandbox import MIRROR, WORKSPACE
+from journeyman.sandbox import HOME, MIRROR, WORKSPACE
 
-HOME = "/home/agent"
 PYTHON = "/usr/bin/python3"
 """Of the host; runs process 1."""
 INIT = "/run/journeyman/init"

@@ -84,6 +84,28 @@ def load(path: str, text: str, *, first_line: int = 1) -> Document:
     return Document(path, "", keys, lines)
 
 
+def line_of(text: str, *keys: str | int) -> int:
+    """The line, from 1, of what *keys* lead to in valid YAML; of the last of them that is there."""
+    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 0
+    for key in keys:
+        node, line = _below(node, key, line)
+        if node is None:
+            break
+    return line + 1
+
+
+def _below(node: yaml.Node | None, key: str | int, line: int) -> tuple[yaml.Node | None, int]:
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        found: yaml.Node = node.value[key]
+        return found, _line(found.start_mark)
+    if isinstance(node, yaml.MappingNode):
+        for name, held in node.value:
+            if str(name.value) == key:
+                return held, _line(name.start_mark)
+    return None, line
+
+
 def _check(text: str) -> None:
     """Refuse what can blow up while it is read: references, and nesting without end."""
     depth = 0

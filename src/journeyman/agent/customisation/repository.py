@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from journeyman.agent.customisation import guides, profiles
+from journeyman.agent.customisation import guides, profiles, setup, skills
 from journeyman.agent.customisation.documents import Problem
 from journeyman.agent.customisation.guides import Guide
 from journeyman.agent.customisation.profiles import Profile
+from journeyman.agent.customisation.setup import Setup
+from journeyman.agent.customisation.skills import Skill
 
 PATHS = (
     r"(^|/)AGENTS\.md$",
@@ -16,6 +18,8 @@ PATHS = (
     r"^\.github/copilot-instructions\.md$",
     r"^\.github/instructions/.*\.instructions\.md$",
     r"^\.github/agents/[^/]+\.md$",
+    r"^\.(github|claude|agents)/skills/[^/]+/SKILL\.md$",
+    r"^\.github/workflows/copilot-setup-steps\.ya?ml$",
 )
 """Extended regular expressions: where the files are that are read here."""
 GENERAL_CHARS = 48_000
@@ -29,6 +33,8 @@ class Customisation:
     scoped: tuple[Guide, ...] = ()
     """For some paths: each is told when the agent first touches one of them."""
     profiles: tuple[Profile, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    setup: Setup | None = None
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -43,12 +49,16 @@ def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customis
     """*problems*: what went wrong before, on the way to *files*."""
     found, wrong = guides.read(files)
     agents, unusable = profiles.read(files)
+    ways, unknown = skills.read(files)
+    steps, unclear = setup.read(files)
     general, left_out = _within([guide for guide in found if not guide.globs])
     return Customisation(
         general=tuple(general),
         scoped=tuple(guide for guide in found if guide.globs),
         profiles=tuple(agents),
-        problems=(*problems, *wrong, *left_out, *unusable),
+        skills=tuple(ways),
+        setup=steps,
+        problems=(*problems, *wrong, *left_out, *unusable, *unknown, *unclear),
     )
 
 

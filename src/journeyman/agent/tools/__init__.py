@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from journeyman.agent.customisation.skills import Skill
 from journeyman.agent.tools import (
     apply_patch,
     ask_user,
@@ -15,6 +16,7 @@ from journeyman.agent.tools import (
     glob,
     plan,
     search,
+    skill,
     task,
     view,
     web_fetch,
@@ -47,9 +49,12 @@ def tools_for(
     report_progress: ReportProgress,
     allow_ask: bool,
     helpers: Mapping[str, Helper] | None = None,
+    skills: Sequence[Skill] = (),
 ) -> Toolbox:
     """The tools of a session that works in *box*; *helpers*: the sub-agents it may have."""
     hands = _hands(box, jobs)
+    if skills:
+        hands.append(skill.tool(skills))
     own = [plan.tool(), progress.tool(report_progress)]
     asking = [ask_user.tool()] if allow_ask else []
     delegating = [task.tool(helpers, Toolbox(hands))] if helpers else []

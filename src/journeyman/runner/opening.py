@@ -1,0 +1,87 @@
+"""From the checkout to the first turn: what is in use is told, and the setup steps are run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from journeyman.agent.customisation.profiles import Profile
+from journeyman.agent.customisation.setup import Setup
+from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.held import Held
+from journeyman.llm import Model
+from journeyman.runner import setup
+from journeyman.runner.equipment import Equipment, Exposed
+from journeyman.sandbox import Provision, Sandbox
+
+
+def has_started(held: Held) -> bool:
+    """Whether a worker had it before; one that was only paused in the queue has a log, too."""
+    return any(event.type is EventType.SESSION_START for event in held.log)
+
+
+def started(
+    held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
+) -> NewEvent:
+    session = held.session
+    if has_started(held):
+        return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
+    data = {
+        "repository": held.repository.full_name,
+        "baseRef": session.base_ref,
+        "baseSha": base_sha,
+        "headRef": session.head_ref,
+        "model": model.id,
+        "sandbox": dict(box.enforced),
+    }
+    if profile is not None:
+        data["customAgent"] = profile.id
+    return NewEvent(EventType.SESSION_START, data)
+
+
+async def tell(held: Held, told: Sequence[NewEvent], equipment: Equipment) -> list[Event]:
+    return await equipment.ledger.append(held.session, told) if told else []
+
+
+async def set_up(
+    held: Held,
+    wanted: Setup | None,
+    box: Sandbox,
+    *,
+    given: Provision,
+    exposed: Exposed,
+    equipment: Equipment,
+) -> list[Event]:
+    """Run the setup steps under their own firewall rules, unless this home has them behind it."""
+    if wanted is None or await setup.is_done(box):
+        return []
+    made = list[Event]()
+
+    async def emit(new: Sequence[NewEvent]) -> None:
+        made.extend(await equipment.ledger.append(held.session, new))
+
+    if given.setup is not None:
+        box.change_network(given.setup)
+    await setup.run(
+        wanted,
+        box,
+        github=_github(held),
+        secrets=exposed.env,
+        emit=emit,
+        most_seconds=held.session.limits.seconds,
+    )
+    if given.network is not None:
+        box.change_network(given.network)
+    return made
+
+
+def _github(held: Held) -> dict[str, str]:
+    session, repository = held.session, held.repository
+    return {
+        "actor": held.actor.account.login,
+        "event_name": "dynamic",
+        "ref": f"refs/heads/{session.base_ref}",
+        "ref_name": session.base_ref,
+        "repository": repository.full_name,
+        "repository_owner": repository.full_name.partition("/")[0],
+        "sha": session.base_sha or "",
+    }
