@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from journeyman.sandbox import (
+    HOME,
     Guarantee,
     Probe,
     Sandbox,
@@ -141,5 +142,5 @@ def _usual(env: dict[str, str]) -> dict[str, str]:
     """An image's environment, less what is ours; its programs come after the session's own."""
     kept = {name: value for name, value in env.items() if name not in inside.ENVIRONMENT}
     if "PATH" in env:
-        kept["PATH"] = f"{inside.HOME}/.local/bin:{env['PATH']}"
+        kept["PATH"] = f"{HOME}/.local/bin:{env['PATH']}"
     return kept

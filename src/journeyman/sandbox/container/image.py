@@ -12,11 +12,11 @@ import platform
 import tarfile
 from collections.abc import Mapping
 
-from journeyman.sandbox import MIRROR, WORKSPACE, inside
+from journeyman.sandbox import HOME, MIRROR, WORKSPACE, inside
 
 NAME = "localhost/journeyman"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-PLACES = ("usr", "etc", "dev", "proc", "sys", "run", "tmp", "var/tmp", inside.HOME[1:])
+PLACES = ("usr", "etc", "dev", "proc", "sys", "run", "tmp", "var/tmp", HOME[1:])
 
 
 def empty() -> tuple[str, bytes]:
