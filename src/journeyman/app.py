@@ -41,6 +41,7 @@ from journeyman.service import Services, audit
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
 from journeyman.service.audit import Audit
+from journeyman.service.authorizations import Authorizations
 from journeyman.service.browsing import Browsing
 from journeyman.service.changes import Changes
 from journeyman.service.configurations import Configurations
@@ -60,6 +61,7 @@ from journeyman.service.outbox import Outbox
 from journeyman.service.overview import Overviews
 from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
+from journeyman.service.personal_tokens import PersonalTokens
 from journeyman.service.pulls import Pulls
 from journeyman.service.readings import Readings
 from journeyman.service.records import StoredRecords
@@ -68,6 +70,7 @@ from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.service.templates import Templates
+from journeyman.service.users import Users
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
 from journeyman.store.database import Database, ensure_data_directory, make_engine
@@ -123,6 +126,7 @@ async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
     tasks = Tasks(database, sending, forge, models, changes, limits=config.limits)
     sessions = Sessions(database, sending, tasks, live, changes)
     history = History(forge.path)
+    operator, logins = Administration(database, forge, tokens), Logins(database)
     services = Services(
         identity=Identity(forge),
         tasks=tasks,
@@ -135,8 +139,8 @@ async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
-        logins=Logins(database),
         pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history), changes),
+        logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),
         histories=Histories(history),
@@ -145,6 +149,9 @@ async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
         hooks=Hooks(database, vault, outbox),
         audit=Audit(database),
         overviews=Overviews(database, sending),
+        personal_tokens=PersonalTokens(database, operator),
+        authorizations=Authorizations(database),
+        users=Users(database, operator, logins),
     )
     kept = {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
     made = Parts(

@@ -19,6 +19,8 @@ class Account:
     type: AccountType
     site_admin: bool
     created_at: datetime
+    suspended_at: datetime | None = None
+    """Since when it may neither log in nor use a token."""
 
 
 class Permission(IntEnum):

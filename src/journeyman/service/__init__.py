@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from journeyman.llm import Models
 from journeyman.service.apps import Apps
 from journeyman.service.audit import Audit
+from journeyman.service.authorizations import Authorizations
 from journeyman.service.browsing import Browsing
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
@@ -22,12 +23,14 @@ from journeyman.service.logins import Logins
 from journeyman.service.oauth import OAuth
 from journeyman.service.overview import Overviews
 from journeyman.service.patches import Patches
+from journeyman.service.personal_tokens import PersonalTokens
 from journeyman.service.pulls import Pulls
 from journeyman.service.reviews import Reviews
 from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.service.templates import Templates
+from journeyman.service.users import Users
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,6 @@ class Services:
     overviews: Overviews
     hooks: Hooks
     audit: Audit
+    personal_tokens: PersonalTokens
+    authorizations: Authorizations
+    users: Users

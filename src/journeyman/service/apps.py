@@ -87,6 +87,15 @@ class Apps:
         if not await self._database.write(delete):
             raise not_found(f"There is no app {client_id!r}; `journeyman app list` shows them.")
 
+    async def renew_secret(self, client_id: str) -> str:
+        """A new secret, shown only now; the one before ends. NOT_FOUND for an app that keeps
+        none."""
+        secret = secrets.token_hex(20)
+        digest = self._tokens.digest(secret)
+        if not await self._database.write(lambda tx: oauth.set_secret(tx, client_id, digest)):
+            raise not_found(f"There is no app {client_id[:100]!r} that keeps a secret.")
+        return secret
+
     async def create_installation_token(self, client_id: str, owner: str) -> str:
         """As a GitHub App gets it for one owner, for an hour. This server's API refuses it."""
         secret, now = self._tokens.mint("ghs_"), self._clock()

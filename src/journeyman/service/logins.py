@@ -82,6 +82,7 @@ class Logins:
             )
             raise AppError(Code.UNAUTHENTICATED, WRONG)
         assert account is not None
+        _require_not_suspended(account)
         return account
 
     async def has_password(self, account: Account) -> bool:
@@ -198,6 +199,9 @@ class Logins:
             check_login(login)
         hashed = await self._hashed(password) if password or link.account is None else None
 
+        if link.account is not None:
+            _require_not_suspended(link.account)
+
         def use(tx: Connection) -> Account:
             account = link.account or self._first(tx, login)
             if not logins.use_link(tx, _digest(secret), now):
@@ -254,6 +258,14 @@ class Logins:
                 audit.record(tx, Action.USER_LOGOUT, now, user=account, on_behalf=account)
 
         await self._database.write(end)
+
+
+def _require_not_suspended(account: Account) -> None:
+    if account.suspended_at is not None:
+        raise AppError(
+            Code.FORBIDDEN,
+            "This account is suspended; an administrator of this server can say why.",
+        )
 
 
 def _digest(secret: str) -> bytes:

@@ -96,9 +96,15 @@ class Secrets:
         self, place: Place, name: str, sealed: str, key_id: str, sharing: Sharing
     ) -> bool:
         """True when it is new."""
+        return await self._keep(place, name, self._vault.open_sealed(sealed, key_id), sharing)
+
+    async def put_plain(self, place: Place, name: str, value: str, sharing: Sharing) -> bool:
+        """As `put_secret`, for what came over a page of this server."""
+        return await self._keep(place, name, value.encode("utf-8", "surrogatepass"), sharing)
+
+    async def _keep(self, place: Place, name: str, value: bytes, sharing: Sharing) -> bool:
         name = checked_name(name)
-        value = checked_value(self._vault.open_sealed(sealed, key_id))
-        stored = self._vault.encrypt(value)
+        stored = self._vault.encrypt(checked_value(value))
 
         def put(tx: Connection) -> bool:
             known = secrets.find(tx, place, name)

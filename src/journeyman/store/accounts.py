@@ -15,7 +15,14 @@ from journeyman.store.tables import account, collaborator, repository, token
 
 
 def _account(row: sa.Row[Any]) -> Account:
-    return Account(row.id, row.login, AccountType(row.type), row.site_admin, row.created_at)
+    return Account(
+        row.id,
+        row.login,
+        AccountType(row.type),
+        row.site_admin,
+        row.created_at,
+        row.suspended_at,
+    )
 
 
 _FIND_ACCOUNT = sa.select(account).where(account.c.login_key == sa.bindparam("login_key"))
@@ -58,6 +65,10 @@ def become_user(tx: sa.Connection, account_id: int, *, site_admin: bool) -> None
     )
 
 
+def set_suspended(tx: sa.Connection, account_id: int, since: datetime | None) -> None:
+    tx.execute(account.update().where(account.c.id == account_id).values(suspended_at=since))
+
+
 def has_users(tx: sa.Connection) -> bool:
     return tx.scalar(sa.select(sa.exists().where(account.c.type == AccountType.USER))) or False
 
@@ -78,6 +89,7 @@ def _labelled_account(row: sa.Row[Any]) -> Account:
         AccountType(row.owner_type),
         row.owner_site_admin,
         row.owner_created_at,
+        row.owner_suspended_at,
     )
 
 
@@ -118,6 +130,16 @@ def find_token_by_id(tx: sa.Connection, token_id: int) -> Token | None:
 
 def list_tokens(tx: sa.Connection) -> Sequence[Token]:
     return [_token(row) for row in tx.execute(_TOKENS.order_by(token.c.id))]
+
+
+def list_tokens_of(
+    tx: sa.Connection, account_id: int, kinds: Sequence[TokenKind]
+) -> Sequence[Token]:
+    """Those that were not revoked, newest first."""
+    own = _TOKENS.where(
+        token.c.account_id == account_id, token.c.kind.in_(kinds), token.c.revoked_at.is_(None)
+    )
+    return [_token(row) for row in tx.execute(own.order_by(token.c.id.desc()))]
 
 
 @dataclass(frozen=True)

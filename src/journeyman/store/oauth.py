@@ -63,6 +63,16 @@ def remove_app(tx: sa.Connection, client_id: str, now: datetime) -> bool:
     return removed
 
 
+def set_secret(tx: sa.Connection, client_id: str, digest: bytes) -> bool:
+    """False when there is no such app, or it keeps none."""
+    keeps = (
+        oauth_app.c.client_id == client_id,
+        oauth_app.c.deleted_at.is_(None),
+        oauth_app.c.secret_digest.is_not(None),
+    )
+    return tx.execute(oauth_app.update().where(*keeps).values(secret_digest=digest)).rowcount == 1
+
+
 def revoke_tokens(tx: sa.Connection, client_id: str, account_id: int | None, now: datetime) -> None:
     """All that an app holds, of one account or of all."""
     where = [token.c.client_id == client_id, token.c.revoked_at.is_(None)]

@@ -20,6 +20,7 @@ account = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("site_admin", sa.Boolean, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("suspended_at", Instant),
     sqlite_autoincrement=True,
 )
 

@@ -11,6 +11,7 @@ from journeyman.domain.tasks import Task
 HOME = "/agents"
 NEW = "/agents/new"
 OVERVIEW = "/agents/overview"
+SETTINGS = "/settings"
 
 
 def repository(found: Repository) -> str:
@@ -31,6 +32,10 @@ def pulls(found: Repository) -> str:
 
 def pull(found: Repository, number: int) -> str:
     return f"{pulls(found)}/{number}"
+
+
+def settings(found: Repository, below: str = "") -> str:
+    return f"{repository(found)}/settings{below}"
 
 
 def with_query(path: str, query: Mapping[str, object]) -> str:

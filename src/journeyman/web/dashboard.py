@@ -21,15 +21,18 @@ from journeyman.web.pages import Pages
 from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
+from journeyman.web.settings.managed import Managed
+from journeyman.web.settings.own import Own
+from journeyman.web.settings.repository import OfRepository
 from journeyman.web.starting import Starting
 from journeyman.web.stream import HEARTBEAT_SECONDS, Stream
 from journeyman.web.taking import Taking
 from journeyman.web.watching import Watching
 
-WHOLE = frozenset({"/agents", "/agents/new", "/agents/bulk", "/agents/overview"})
+WHOLE = frozenset({"/agents", "/agents/new", "/agents/bulk", "/agents/overview", "/settings"})
 BELOW = re.compile(
-    r"/static/.*|/(?!repos/|api/|agents/|users?/|orgs/|settings/|login/)"
-    r"[^/]+/[^/]+/(?:agents(?:/new|/tasks/.*)?|pulls(?:/.*)?)",
+    r"/static/.*|/settings/.*|/(?!repos/|api/|agents/|users?/|orgs/|settings/|login/)"
+    r"[^/]+/[^/]+/(?:agents(?:/new|/tasks/.*)?|pulls(?:/.*)?|settings(?:/.*)?)",
     re.DOTALL,
 )
 """The API's own addresses begin with words that no account may be named."""
@@ -67,6 +70,7 @@ class Dashboard:
             self._get(f"{TASK}/stream", stream.open),
             *self._pulls(Pulling(self._desk, services)),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
+            *self._settings(services),
         ]
         nothing = Route("/", self._desk.endpoint(_nothing), methods=None).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
@@ -121,6 +125,35 @@ class Dashboard:
             self._get(f"{TASK}/log", taking.log),
             self._get(f"{TASK}/output", taking.output),
             self._get(f"{TASK}/patch", taking.patch),
+        ]
+
+    def _settings(self, services: Services) -> list[BaseRoute]:
+        own, managed = Own(self._desk, services), Managed(self._desk, services)
+        of_repository = OfRepository(self._desk, services)
+        return [
+            self._get("/settings", own.start),
+            self._get("/settings/tokens", own.tokens),
+            self._both("/settings/tokens/new", own.new_token, own.create_token),
+            self._both("/settings/tokens/new-fine-grained", own.new_token, own.create_token),
+            self._post("/settings/tokens/{token_id:int}/revoke", own.revoke_token),
+            self._get("/settings/applications", own.applications),
+            self._get("/settings/connections/applications/{client_id}", own.connection),
+            self._post("/settings/applications/{client_id}/revoke", own.revoke_application),
+            self._get("/settings/repositories", own.repositories),
+            self._both("/settings/users", managed.users, managed.create_user),
+            self._post("/settings/users/{login}/{verb}", managed.change_user),
+            self._get("/settings/apps", managed.apps),
+            self._both("/settings/apps/new", managed.new_app, managed.create_app),
+            self._post("/settings/apps/{client_id}/{verb}", managed.change_app),
+            self._both("/{owner}/{repo}/settings", of_repository.agent, of_repository.set_agent),
+            self._both(
+                "/{owner}/{repo}/settings/secrets",
+                of_repository.values,
+                of_repository.add_value,
+            ),
+            self._post(
+                "/{owner}/{repo}/settings/secrets/{kind}/{name}/remove", of_repository.remove_value
+            ),
         ]
 
     def _get(self, path: str, page: Page) -> Route:

@@ -52,6 +52,8 @@ class EmbeddedForge:
             found = await self._records.find_token(tokens.digest(token))
         if found is None or not self._valid(found):
             raise AppError(Code.UNAUTHENTICATED, "Bad credentials")
+        if found.account.suspended_at is not None:
+            raise AppError(Code.FORBIDDEN, "Sorry. Your account was suspended.")
         await self._records.touch_token(found.id)
         return Principal(
             account=found.account,
