@@ -44,13 +44,11 @@ class Format:
     turn: Callable[[Json], int]
     """How many turns of the model a request's history holds."""
     whole: Callable[[Answer], Json]
-    events: Callable[[Answer, int], Iterator[Json | str]]
+    events: Callable[[Answer, int], Iterator[Any]]
     """In so many pieces per text. A mapping with a `type` is sent as an event of that name."""
     error: Callable[[int, str, str | None], Json]
-
-
-def find(path: str) -> Format | None:
-    return next((format_ for end, format_ in _BY_PATH.items() if path.endswith(end)), None)
+    frame: Callable[[Any], bytes] | None = None
+    """One event in a binary stream; None: the stream is one of server-sent events."""
 
 
 def cut(text: str, pieces: int) -> Iterator[str]:
@@ -384,7 +382,7 @@ _GEMINI = Format(
     _gemini_events,
     _gemini_error,
 )
-_BY_PATH = {
+BY_PATH = {
     "/chat/completions": Format(
         lambda request: sum(message["role"] == "assistant" for message in request["messages"]),
         _chat_whole,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from tests.peers import formats
+from tests.peers import bedrock, formats
 from tests.peers.formats import Answer, Format, Json, Say
 
 __all__ = ["Cut", "Fault", "Json", "ModelServer", "Raw", "Reset", "Say", "Stall", "Status"]
@@ -62,6 +62,8 @@ class Raw:
 
 
 Fault = Status | Reset | Stall | Cut | Raw
+CONVERSE = Format(bedrock.turn, bedrock.whole, bedrock.events, bedrock.error, bedrock.frame)
+BY_PATH = {**formats.BY_PATH, "/converse": CONVERSE, "/converse-stream": CONVERSE}
 KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
 DONE = (Say("All done."),)
 Turns = Sequence[Say] | Callable[[int, Json], Say]
@@ -152,12 +154,14 @@ class ModelServer:
                 {"object": "list", "data": [{"id": n, "object": "model"} for n in names]},
             )
             return True
-        format_ = formats.find(path)
+        format_ = next((found for end, found in BY_PATH.items() if path.endswith(end)), None)
         if format_ is None:
             _send(writer, 404, {"error": {"message": f"no route {path}"}})
             return True
         request: Json = json.loads(raw)
-        if "model" not in request:  # Google names it in the path
+        if format_ is CONVERSE:
+            request |= bedrock.named(path)
+        elif "model" not in request:  # Google names it in the path
             name, _, verb = path.rpartition("/")[2].partition(":")
             request |= {"model": name, "stream": verb == "streamGenerateContent"}
         self.requests.append(request)
@@ -196,22 +200,21 @@ class ModelServer:
             if fault is None:
                 _send(writer, 200, format_.whole(answer))
             return fault is None
-        return await self._stream(writer, format_.events(answer, self._pieces), fault)
+        frames = map(format_.frame or _server_sent, format_.events(answer, self._pieces))
+        kind = "application/vnd.amazon.eventstream" if format_.frame else "text/event-stream"
+        return await self._stream(writer, frames, kind, fault)
 
     async def _stream(
-        self, writer: asyncio.StreamWriter, chunks: Iterator[Json | str], fault: Fault | None
+        self, writer: asyncio.StreamWriter, chunks: Iterator[bytes], kind: str, fault: Fault | None
     ) -> bool:
         if isinstance(fault, Reset | Stall | Cut):
             chunks = itertools.islice(chunks, fault.after_events)
         writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-            b"transfer-encoding: chunked\r\n\r\n"
+            f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n"
+            "transfer-encoding: chunked\r\n\r\n".encode()
         )
         for chunk in chunks:
-            data = chunk if isinstance(chunk, str) else json.dumps(chunk)
-            name = chunk.get("type") if isinstance(chunk, dict) else None
-            line = (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
-            writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            writer.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
             if self._gap_seconds:
                 await writer.drain()
                 await asyncio.sleep(self._gap_seconds)
@@ -232,6 +235,12 @@ class ModelServer:
             (id_, name, arguments if isinstance(arguments, str) else json.dumps(arguments))
             for id_, (name, arguments) in zip(ids, say.calls, strict=True)
         ]
+
+
+def _server_sent(event: Json | str) -> bytes:
+    data = event if isinstance(event, str) else json.dumps(event)
+    name = event.get("type") if isinstance(event, dict) else None
+    return (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:

@@ -7,6 +7,7 @@ from pydantic_ai.settings import ModelSettings
 from journeyman.llm.provider import Connection, Hosted, Options
 
 REGION = "us-east-1"
+RETRY, RETRY_HANDLER = "needs-retry.bedrock-runtime", "retry-config-bedrock-runtime"
 
 
 def converse(options: Options) -> Hosted:
@@ -30,6 +31,9 @@ def _converse(options: Options) -> Connection:
     else:
         provider = BedrockProvider(base_url=place, region_name=region, aws_read_timeout=silence)
 
+    # Whether to ask again is for the loop to decide; botocore would, four times.
+    provider.client.meta.events.unregister(RETRY, unique_id=RETRY_HANDLER)
+
     async def close() -> None:
         provider.client.close()
 
@@ -37,4 +41,5 @@ def _converse(options: Options) -> Connection:
         lambda name: BedrockConverseModel(name, provider=provider),
         close,
         ModelSettings(cache=True),
+        refused=frozenset({"timeout", "max_retries"}),  # the client has both
     )

@@ -56,6 +56,8 @@ class Connection:
     model: Callable[[str], WireModel[Any]]
     close: Callable[[], Awaitable[None]]
     settings: ModelSettings = field(default_factory=ModelSettings)
+    refused: frozenset[str] = frozenset()
+    """Settings that this client does not take; it has its own way for them."""
 
 
 Wire = Callable[[Options], Connection]
@@ -82,15 +84,14 @@ class Hosted:
         known = self._connected.get(name)
         return known[1] if known else self.options.window_tokens or WINDOW_TOKENS
 
-    async def connect(self, name: str) -> tuple[WireModel[Any], ModelSettings]:
+    async def connect(self, name: str) -> tuple[WireModel[Any], Connection]:
         """pydantic-ai's model for *name*, over this provider's one client."""
         async with self._connecting:
             if self._connection is None or name not in self._connected:
                 # The first one imports the SDK and the price list: other sessions need not wait.
                 made = await asyncio.to_thread(self._connect, name)
                 self._connection, self._connected[name] = made
-                return made[1][0], made[0].settings
-            return self._connected[name][0], self._connection.settings
+            return self._connected[name][0], self._connection
 
     def _connect(self, name: str) -> tuple[Connection, tuple[WireModel[Any], int]]:
         connection = self._connection or self._wire(self.options)
@@ -144,8 +145,8 @@ class HostedModel:
     async def _request(
         self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition], on_delta: OnDelta
     ) -> ModelResponse:
-        model, extra = await self._provider.connect(self._name)
-        settings = self._settings() | extra
+        model, connection = await self._provider.connect(self._name)
+        settings = self._settings(connection)
         if not self._options.images:
             messages = without_images(messages)
         parameters = ModelRequestParameters(function_tools=list(tools))
@@ -163,7 +164,7 @@ class HostedModel:
                     on_delta(piece)
             return stream.get()
 
-    def _settings(self) -> ModelSettings:
+    def _settings(self, connection: Connection) -> ModelSettings:
         options = self._options
         settings = ModelSettings(
             timeout=options.first_token_timeout_seconds,
@@ -173,4 +174,6 @@ class HostedModel:
         )
         if options.max_output_tokens is not None:
             settings["max_tokens"] = options.max_output_tokens
-        return settings
+        for name in connection.refused:
+            settings.pop(name, None)  # type: ignore[misc]
+        return settings | connection.settings
