@@ -22,9 +22,9 @@ test: lint ## lint, then run every test
 	@scripts/bootstrap system postgres browser containers
 	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
-chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=40 CHAOS_FAULTS=20)
+chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=200 CHAOS_FAULTS=24)
 	@scripts/bootstrap system postgres
-	@CHAOS_TASKS=$(or $(CHAOS_TASKS),40) CHAOS_FAULTS=$(or $(CHAOS_FAULTS),20) CHAOS_WORKERS=$(or $(CHAOS_WORKERS),4) \
+	@CHAOS_TASKS=$(or $(CHAOS_TASKS),200) CHAOS_FAULTS=$(or $(CHAOS_FAULTS),24) CHAOS_WORKERS=$(or $(CHAOS_WORKERS),4) \
 		$(BIN)/python -m pytest -rP tests/e2e/test_chaos.py $(ARGS)
 
 lint: bootstrap ## check format, style, types and layers; changes nothing

@@ -92,6 +92,8 @@ class ModelServer:
         """Turns for one model name; others get `turns`."""
         self.faults: deque[Fault] = deque()
         """Each is used up by one request, before any turn is played."""
+        self.chance: Callable[[], Fault | None] = lambda: None
+        """The fault, if any, of a request that none of `faults` is for."""
         self.requests: list[Json] = []
         """The bodies, as they came."""
         self.keys: list[str] = []
@@ -169,7 +171,7 @@ class ModelServer:
         if self._latency_seconds:
             await asyncio.sleep(self._latency_seconds)
         tokens = len(raw) // 4
-        fault = self.faults.popleft() if self.faults else None
+        fault = self.faults.popleft() if self.faults else self.chance()
         if fault is None and self._window_tokens and tokens > self._window_tokens:
             said = f"prompt is too long: {tokens} tokens > {self._window_tokens} maximum"
             fault = Status(400, said, error_code="context_length_exceeded")
