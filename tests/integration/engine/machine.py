@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from journeyman.app import Parts
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.limits import Limits
 from journeyman.domain.repositories import Repository
@@ -24,25 +25,29 @@ async def offline(_repository: Repository) -> Provision:
     return Provision()
 
 
+def equip(parts: Parts, root: Path) -> Equipment:
+    """What the runs of a worker with the disk *root* work with."""
+    return Equipment(
+        ledger=Ledger(parts.database, parts.live, parts.changes),
+        forge=parts.forge,
+        mirrors=parts.mirrors,
+        publisher=parts.publisher,
+        sandboxes=bubblewrap.Bubblewrap(),
+        limits=parts.config.sandbox.limits,
+        models=parts.models,
+        workspaces=root / "workspaces",
+        public_url="http://journeyman.test",
+        provision=offline,
+    )
+
+
 class Machine:
     """One worker, with its own disk; `owned` says which sessions the engine has given it."""
 
     def __init__(self, world: World, root: Path) -> None:
-        self.ledger = Ledger(world.parts.database, world.parts.live, world.parts.changes)
         self.owned = True
-        config = world.parts.config
-        self.equipment = Equipment(
-            ledger=self.ledger,
-            forge=world.parts.forge,
-            mirrors=world.parts.mirrors,
-            publisher=world.parts.publisher,
-            sandboxes=bubblewrap.Bubblewrap(),
-            limits=config.sandbox.limits,
-            models=world.parts.models,
-            workspaces=root / "workspaces",
-            public_url="http://journeyman.test",
-            provision=offline,
-        )
+        self.equipment = equip(world.parts, root)
+        self.ledger = Ledger(world.parts.database, world.parts.live, world.parts.changes)
         self.worker = Worker(self.ledger, self.equipment, self._owns)
 
     async def equip(self, equipment: Equipment) -> None:
