@@ -226,7 +226,9 @@ async def working(
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(
-        concurrency=config.worker.concurrency, per_user=config.worker.per_user
+        concurrency=config.worker.concurrency,
+        urgent=config.worker.urgent,
+        per_user=config.worker.per_user,
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -261,6 +262,21 @@ async def test_the_queue_counts_what_was_queued_before(database: Database, cast:
     assert await database.read(positions) == [1, 2]
     queued = await database.read(lambda tx: sessions.list_in(tx, [State.QUEUED]))
     assert {one.id for one in queued} == {"s-1", "s-2"}
+
+
+async def test_users_take_turns_in_the_queue_and_the_urgent_ones_have_their_own(
+    database: Database, cast: Cast
+) -> None:
+    many = [await made(database, cast, f"a{n}", seconds=n) for n in range(3)]
+    late = a_session(cast, "b", seconds=9, by=cast.bob)
+    urgent = replace(a_session(cast, "u", seconds=10), urgent=True)
+    for one in (late, urgent):
+        await database.write(partial(add, cast=cast, session=one))
+
+    def positions(tx: sa.Connection) -> list[int]:
+        return [sessions.queue_position(tx, one.id) for one in (*many, late, urgent)]
+
+    assert await database.read(positions) == [1, 3, 4, 2, 1]
 
 
 # --- The log -------------------------------------------------------------------------------------

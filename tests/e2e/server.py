@@ -51,6 +51,7 @@ class Server:
     flags: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    start_seconds: float = START_SECONDS
 
     @property
     def url(self) -> str:
@@ -73,7 +74,7 @@ class Server:
 
     def _wait_until_healthy(self) -> None:
         assert self.process is not None
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

@@ -41,6 +41,8 @@ TASKS_PER_USER = 50
 """Below what one user may write in a minute."""
 HANG_SECONDS = 12.0
 """Longer than the lease: others take the runs of a worker that hangs."""
+BUSY_START_SECONDS = 180.0
+"""Many sandboxes are at work beside a process that starts again."""
 FORGE_FAILS, MODEL_FAILS = 0.03, 0.1
 """Of all their calls."""
 LOST = ("Interrupted:", "Not run:", "what this changed is gone")
@@ -189,7 +191,14 @@ def environ(request: pytest.FixtureRequest, peer: Peer) -> dict[str, str]:
 def fleet(tmp_path: Path, environ: dict[str, str]) -> Iterator[Fleet]:
     with ExitStack() as stack:
         server = stack.enter_context(
-            running(Server(tmp_path / "data", environ, flags=("--no-worker",)))
+            running(
+                Server(
+                    tmp_path / "data",
+                    environ,
+                    flags=("--no-worker",),
+                    start_seconds=BUSY_START_SECONDS,
+                )
+            )
         )
         made = Fleet(server, WORKERS)
         stack.callback(made.stop)

@@ -44,6 +44,7 @@ class CreateTask(msgspec.Struct):
     base_ref: str | None = None
     head_ref: str | None = None
     limits: GivenLimits | None = None
+    urgent: bool = False
 
 
 class Tasks:
@@ -110,6 +111,7 @@ def new_task(asked: CreateTask) -> NewTask:
         create_pull_request=asked.create_pull_request,
         base_ref=body.text(asked.base_ref, "base_ref"),
         head_ref=body.text(asked.head_ref, "head_ref"),
+        urgent=asked.urgent,
         limits=Limits(**msgspec.structs.asdict(asked.limits)) if asked.limits else NONE_GIVEN,
     )
 

@@ -45,6 +45,8 @@ class Database:
 class Worker:
     concurrency: AtLeastOne = 4
     """Sessions at once in this process."""
+    urgent: AtLeastOne = 1
+    """Urgent ones at once in this process, beside those."""
     per_user: AtLeastOne = 3
     """Sessions at once of one user, over all processes: places are left for others."""
     drain_seconds: NotNegative = 30.0

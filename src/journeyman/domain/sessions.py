@@ -128,6 +128,8 @@ class Session:
     updated_at: datetime
     completed_at: datetime | None
     limits: Limits = DEFAULTS
+    urgent: bool = False
+    """Its runs wait in a queue of their own."""
     started_at: datetime | None = None
     """When its first run began; None while it has only been queued."""
 

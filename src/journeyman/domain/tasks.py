@@ -30,6 +30,7 @@ class NewTask:
     head_ref: str | None = None
     limits: Limits = NONE_GIVEN
     """Where something is given it is in place of the server's own."""
+    urgent: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():

@@ -21,7 +21,7 @@ from dbos import DBOS, DBOSConfig
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
-from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, WORKFLOW, run_id
+from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, URGENT, WORKFLOW, run_id
 from journeyman.engine.serializer import StrictJson
 from journeyman.telemetry import logs, metrics
 from journeyman.telemetry.carried import Carried, resumed, waited
@@ -55,6 +55,8 @@ class Steps:
 class Options:
     concurrency: int = 4
     """Runs at once in this process."""
+    urgent: int = 1
+    """Urgent ones at once in this process, beside those."""
     per_user: int = 4
     """Runs at once of one user, over all processes."""
     polling_seconds: float = 0.1
@@ -94,15 +96,17 @@ class Executor:
         await asyncio.to_thread(self._beat)
         DBOS(config=self._config())
         _register(steps, self._carried)
-        DBOS.listen_queues([QUEUE])
+        places = {QUEUE: self._options.concurrency, URGENT: self._options.urgent}
+        DBOS.listen_queues(list(places))
         DBOS.launch()
-        await DBOS.register_queue_async(
-            QUEUE,
-            worker_concurrency=self._options.concurrency,
-            partition_concurrency=self._options.per_user,
-            polling_interval_sec=self._options.polling_seconds,
-            on_conflict="always_update",
-        )
+        for queue, concurrency in places.items():
+            await DBOS.register_queue_async(
+                queue,
+                worker_concurrency=concurrency,
+                partition_concurrency=self._options.per_user,
+                polling_interval_sec=self._options.polling_seconds,
+                on_conflict="always_update",
+            )
         every = self._options.heartbeat_seconds
         self._tickers = [
             Ticker("heartbeat", self._beat, every),

@@ -15,7 +15,8 @@ from journeyman.engine.serializer import StrictJson
 from journeyman.telemetry.carried import carry
 
 APPLICATION = "journeyman"
-QUEUE = "runs"
+QUEUE, URGENT = "runs", "urgent"
+"""Each with places of its own: what is urgent waits for nothing else."""
 SCHEMA = "dbos"
 WORKFLOW = "run"
 WAITING = ("ENQUEUED", "DELAYED", "PENDING")
@@ -46,13 +47,19 @@ class Queue:
         )
 
     def enqueue(
-        self, tx: sa.Connection, session_id: str, run_number: int, *, owner_id: int
+        self,
+        tx: sa.Connection,
+        session_id: str,
+        run_number: int,
+        *,
+        owner_id: int,
+        urgent: bool = False,
     ) -> None:
         """Queue one run; it exists when *tx* is committed. *owner_id* is whose turn it is to be
         fair to. The trace and the request that lead here go along."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
+            "queue_name": URGENT if urgent else QUEUE,
             "workflow_id": run_id(session_id, run_number),
             "workflow_id_reuse_policy": "reject",
             "queue_partition_key": str(owner_id),

@@ -67,7 +67,9 @@ class Parked:
     def _begin(self, tx: Connection, session: Session, now: datetime) -> None:
         run_number = session.run_number + 1
         self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
-        self._queue.enqueue(tx, session.id, run_number, owner_id=session.user_id)
+        self._queue.enqueue(
+            tx, session.id, run_number, owner_id=session.user_id, urgent=session.urgent
+        )
 
 
 def due(parked: list[datetime]) -> datetime:

@@ -65,6 +65,8 @@ class Tasks:
         for another.
         """
         require_write(access)
+        if new.urgent:
+            _require_urgent(access)
         new = await self._checked(principal, access.repository, new)
         digest = hashlib.sha256(json.dumps([access.repository.id, asdict(new)]).encode()).digest()
         on_existing = new.head_ref is not None and await self._exists(
@@ -87,8 +89,9 @@ class Tasks:
             events.add_message(
                 tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
             )
-            self._queue.enqueue(tx, task.session.id, 1, owner_id=principal.account.id)
-            self._changes.added(tx, task.session, task.created_at)
+            session = task.session
+            self._queue.enqueue(tx, session.id, 1, owner_id=session.user_id, urgent=session.urgent)
+            self._changes.added(tx, session, task.created_at)
             _record(tx, Action.TASK_CREATE, task, task.created_at)
             return task
 
@@ -212,6 +215,16 @@ class Tasks:
         return tip is not None
 
 
+def _require_urgent(access: Access) -> None:
+    """Who administers a repository says what is urgent in it: were it everybody, all would be."""
+    if access.permission < Permission.ADMIN:
+        raise AppError(
+            Code.FORBIDDEN,
+            f"Only who administers {access.repository.full_name} may give it urgent tasks; "
+            "leave urgent out.",
+        )
+
+
 def _first_session(
     principal: Principal,
     repository: Repository,
@@ -247,6 +260,7 @@ def _first_session(
         updated_at=now,
         completed_at=None,
         limits=new.limits,
+        urgent=new.urgent,
     )
     return Task(
         id=task_id,

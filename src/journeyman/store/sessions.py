@@ -222,20 +222,36 @@ def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
     return [to_session(row) for row in rows]
 
 
-_BEFORE = session.alias()
+_TURNS = (
+    sa.select(
+        session.c.id,
+        session.c.urgent,
+        session.c.created_at,
+        sa.func.row_number()
+        .over(
+            partition_by=(session.c.urgent, session.c.user_id),
+            order_by=(session.c.created_at, session.c.id),
+        )
+        .label("turn"),
+    )
+    .where(session.c.state == State.QUEUED)
+    .subquery()
+)
+"""All that is queued: first one of each user, then the second one of each, …"""
+_MINE = _TURNS.alias()
 _QUEUE_POSITION = (
     sa.select(sa.func.count())
-    .select_from(_BEFORE)
+    .select_from(_TURNS.join(_MINE, _MINE.c.urgent == _TURNS.c.urgent))
     .where(
-        _BEFORE.c.state == State.QUEUED,
-        _BEFORE.c.created_at
-        <= sa.select(session.c.created_at)
-        .where(session.c.id == sa.bindparam("session_id"))
-        .scalar_subquery(),
+        _MINE.c.id == sa.bindparam("session_id"),
+        sa.or_(
+            _TURNS.c.turn < _MINE.c.turn,
+            sa.and_(_TURNS.c.turn == _MINE.c.turn, _TURNS.c.created_at <= _MINE.c.created_at),
+        ),
     )
 )
 
 
 def queue_position(tx: sa.Connection, session_id: str) -> int:
-    """1: this queued session is the next one."""
+    """1: it is the next one. Users take turns, and what is urgent has a queue of its own."""
     return tx.scalar(_QUEUE_POSITION, {"session_id": session_id}) or 1

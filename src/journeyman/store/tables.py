@@ -246,6 +246,7 @@ session = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False),
     sa.Column("limits", Json, nullable=False),
+    sa.Column("urgent", sa.Boolean, nullable=False),
     sa.Column("cancel_requested_at", Instant),
     sa.Column("pause_requested_at", Instant),
     sa.Column("created_at", Instant, nullable=False),

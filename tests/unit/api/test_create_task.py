@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from journeyman.domain.limits import DEFAULTS, Limits
+from journeyman.domain.repositories import Permission
 from tests.unit.api.conftest import HOST, TASKS, World
 
 
@@ -178,3 +179,17 @@ async def test_a_forge_that_is_away_is_503_in_its_own_words(
     response = await alice.post(TASKS, json={"prompt": "x"}, extensions={"also": {503}})
     assert response.status_code == 503
     assert "git data of octo/hello is missing" in response.json()["message"]
+
+
+async def test_only_who_administers_a_repository_gives_it_urgent_tasks(
+    world: World, alice: httpx.AsyncClient
+) -> None:
+    asked = {"prompt": "Now", "urgent": True}
+    refused = await alice.post(TASKS, json=asked)
+    assert refused.status_code == 403
+    assert "leave urgent out" in refused.json()["message"]
+    assert (await alice.post(TASKS, json={**asked, "urgent": "yes"})).status_code == 422
+    await world.administration.grant("octo/hello", "alice", Permission.ADMIN)
+    assert (await alice.post(TASKS, json={"prompt": "Later"})).status_code == 201
+    made = (await alice.post(TASKS, json=asked)).json()
+    assert (await alice.get(f"/agents/tasks/{made['id']}")).json()["queue_position"] == 1

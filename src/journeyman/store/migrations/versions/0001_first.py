@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("last_seq", sa.Integer(), nullable=False),
         sa.Column("limits", sa.Text(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
         sa.Column("cancel_requested_at", sa.BigInteger(), nullable=True),
         sa.Column("pause_requested_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
