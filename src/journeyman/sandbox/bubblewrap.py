@@ -31,6 +31,7 @@ from journeyman.sandbox.firewall.dial import Resolve, Resolver
 from journeyman.sandbox.folders import Account
 from journeyman.sandbox.launch import Host, launch
 from journeyman.sandbox.running import Care, guarded
+from journeyman.sandbox.volume import Volumes
 
 UNPRIVILEGED = 65532
 """Below nobody (65534), above every range that distributions hand out."""
@@ -49,6 +50,8 @@ class Options:
     """Its group."""
     disk_poll_seconds: float = 5.0
     """How often a session's use of the disk is measured."""
+    own_disks: bool = True
+    """Whether each session gets a file system of its own, where that can be."""
 
 
 class Bubblewrap:
@@ -121,10 +124,13 @@ class Bubblewrap:
             raise SandboxUnavailable(f"{inside.PYTHON} is not installed", hint=hints.INSTALL_PYTHON)
         root = os.geteuid() == 0
         version = await _version(path)
+        account = Account(self._options.uid, self._options.gid) if root else None
+        volumes = Volumes(account) if account and self._options.own_disks else None
         return Host(
             bwrap=path,
             version=version,
-            account=Account(self._options.uid, self._options.gid) if root else None,
+            account=account,
+            volumes=volumes if volumes and await volumes.work() else None,
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init=self._init,

@@ -76,7 +76,9 @@ def _limits(sandbox: Sandbox) -> Iterable[Guarantee]:
         how = sandbox.enforced[name]
         holds = how.startswith("cgroup")
         yield Guarantee(f"{name} limit", holds, how, "" if holds else DELEGATE)
-    yield Guarantee("disk limit", True, "polled: may be passed for some seconds")
+    strict = sandbox.enforced["disk"] != "polled"
+    how = "a file system of its own" if strict else "polled: may be passed for some seconds"
+    yield Guarantee("disk limit", True, how)
 
 
 def _tools(facts: dict[str, str]) -> Iterable[Guarantee]:

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.sandbox import (
@@ -25,6 +25,7 @@ from journeyman.sandbox import (
     folders,
     inside,
     running,
+    volume,
 )
 from journeyman.sandbox.arguments import View
 from journeyman.sandbox.cgroup import Cgroup, Cgroups
@@ -32,6 +33,7 @@ from journeyman.sandbox.descriptors import Descriptors
 from journeyman.sandbox.firewall.sockets import Sockets
 from journeyman.sandbox.folders import Account
 from journeyman.sandbox.hints import hint_for
+from journeyman.sandbox.volume import Volumes
 from journeyman.sandbox.wire import Channel
 
 START_SECONDS = 30.0
@@ -40,10 +42,11 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
 """Folders of the host over which a launch as root puts its own, in its own mount namespace only."""
 BIND_AND_RUN = """set -e
-stage=$1 session=$2 mirror=$3; shift 3
+stage=$1 session=$2 disk=$3 options=$4 mirror=$5; shift 5
 mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
 mkdir "$stage/session" "$stage/mirror"
-mount -n --bind -- "$session" "$stage/session"
+if [ -n "$disk" ]; then mount -n -o "$options" -- "$disk" "$stage/session"
+else mount -n --bind -- "$session" "$stage/session"; fi
 if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
 exec "$@"
 """
@@ -60,6 +63,8 @@ class Host:
     """None when the service is not root: its own account is used."""
     nested_users_off: bool
     cgroups: Cgroups
+    volumes: Volumes | None
+    """None where no session can have a disk of its own."""
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
     enter: str
@@ -79,11 +84,13 @@ class Launched:
     errors: int
     sockets: Sockets | None
     """Inside its network namespace; None without a network."""
+    disk: str = "polled"
+    """How its limit is kept."""
 
     @property
     def enforced(self) -> Mapping[str, str]:
         """See Started.enforced."""
-        return self.cgroup.enforced
+        return {**self.cgroup.enforced, "disk": self.disk}
 
     async def end(self) -> None:
         """Kill everything, wait until it is gone, free what was held. Once only."""
@@ -101,7 +108,7 @@ class Launched:
 async def launch(spec: SandboxSpec, host: Host) -> Launched:
     """A running sandbox for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
     try:
-        folders.make(spec.directory, host.account)
+        disk = await _disk(spec, host)
     except OSError as error:
         raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
     cgroup = host.cgroups.create(spec.id, spec.limits)
@@ -110,9 +117,10 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
     launched: Launched | None = None
     try:
         async with asyncio.timeout(START_SECONDS):
-            process, doors = _spawn(spec, host, errors)
+            process, doors = _spawn(spec, host, disk, errors)
             enter = host.enter if spec.network is not None else None
             launched = await _admit(process, doors, cgroup, errors, enter)
+            launched = replace(launched, disk="file system" if disk else "polled")
             await running.limit(launched, spec.limits)
         return launched
     except (OSError, SandboxLost, ValueError) as error:
@@ -138,12 +146,22 @@ class _Doors:
         os.close(self.block)
 
 
-def _spawn(spec: SandboxSpec, host: Host, errors: int) -> tuple[subprocess.Popen[bytes], _Doors]:
+async def _disk(spec: SandboxSpec, host: Host) -> Path | None:
+    """The file that is the session's disk; None when its folders are on the host's."""
+    if host.volumes is not None and not (spec.directory / "work").exists():
+        return await host.volumes.add(spec.directory, spec.limits.disk_bytes)
+    folders.make(spec.directory, host.account)
+    return None
+
+
+def _spawn(
+    spec: SandboxSpec, host: Host, disk: Path | None, errors: int
+) -> tuple[subprocess.Popen[bytes], _Doors]:
     """Start the process; the sandbox dies with the calling thread."""
     with Descriptors() as given, contextlib.ExitStack() as undo:
         doors, control, block, report = _doors(given)
         undo.callback(doors.close)
-        prefix, view = _view(spec, host)
+        prefix, view = _view(spec, host, disk)
         options = arguments.options(view, given, block=block, info=report)
         listed = given.hold(b"\0".join(os.fsencode(option) for option in options) + b"\0")
         process = subprocess.Popen(
@@ -177,11 +195,11 @@ def _doors(given: Descriptors) -> tuple[_Doors, int, int, int]:
     return _Doors(ours, info, release), control, given.keep(block), given.keep(report)
 
 
-def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
+def _view(spec: SandboxSpec, host: Host, disk: Path | None) -> tuple[list[str], View]:
     session, mirror, prefix = spec.directory, spec.mirror, list[str]()
     if host.account is not None:
         stage = _stage([session, *([mirror] if mirror else [])])
-        prefix = _as_account(host.account, stage, session, mirror)
+        prefix = _as_account(host.account, stage, session, disk, mirror)
         session, mirror = stage / "session", (stage / "mirror" if mirror else None)
     return prefix, View(
         work=session / "work",
@@ -195,10 +213,12 @@ def _view(spec: SandboxSpec, host: Host) -> tuple[list[str], View]:
     )
 
 
-def _as_account(account: Account, stage: Path, session: Path, mirror: Path | None) -> list[str]:
+def _as_account(
+    account: Account, stage: Path, session: Path, disk: Path | None, mirror: Path | None
+) -> list[str]:
     return [
         *("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", BIND_AND_RUN),
-        *("sh", str(stage), str(session), str(mirror or "")),
+        *("sh", str(stage), str(session), str(disk or ""), volume.OPTIONS, str(mirror or "")),
         *("setpriv", "--reuid", str(account.uid), "--regid", str(account.gid)),
         *("--clear-groups", "--inh-caps=-all", "--"),
     ]
@@ -239,7 +259,9 @@ async def _admit(
         undo.pop_all()
     os.close(doors.info)
     os.close(doors.block)
-    return Launched(process, child, handle, Channel(doors.control), cgroup, errors, sockets)
+    return Launched(
+        process, child, handle, Channel(doors.control), cgroup, errors, sockets, "polled"
+    )
 
 
 async def _child(info: int) -> int:

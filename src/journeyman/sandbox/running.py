@@ -77,7 +77,7 @@ class Started(Protocol):
 
     @property
     def enforced(self) -> Mapping[str, str]:
-        """Of memory, pids and cpu: what the kernel limits for the session as a whole, and how."""
+        """Of memory, pids, cpu, disk: what is limited for the session as a whole, and how."""
         ...
 
     async def end(self) -> None:
@@ -417,10 +417,9 @@ def _network(firewall: Firewall | None) -> str:
 
 
 def _enforced(groups: Mapping[str, str], firewall: Firewall | None) -> dict[str, str]:
-    alone = {"memory": "watched", "pids": "rlimit", "cpu": "nothing"}
+    alone = {"memory": "watched", "pids": "rlimit", "cpu": "nothing", "disk": "polled"}
     return {
         **{limit: groups.get(limit, otherwise) for limit, otherwise in alone.items()},
         "open_files": "rlimit, each process",
-        "disk": "polled",
         "network": _network(firewall),
     }

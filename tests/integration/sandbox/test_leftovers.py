@@ -200,9 +200,10 @@ async def test_as_root_a_parent_that_nobody_may_enter_is_no_obstacle(
     closed.chmod(0o700)
     box = await backend.start(SandboxSpec("closed", closed / "session", mirror=mirror))
     try:
-        result = await box.exec("cat /mirror.git/HEAD; touch file; stat -c %u file")
+        result = await box.exec("cat /mirror.git/HEAD; touch file; stat -c %u file; sleep 4646 &")
         assert result.output == b"ref1000\n"
-        assert (closed / "session" / "work" / "file").stat().st_uid == Options().uid
+        (found,) = processes("sleep\x004646")
+        assert Path("/proc", str(found)).stat().st_uid == Options().uid
     finally:
         await box.close()
 

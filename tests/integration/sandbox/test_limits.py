@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from journeyman.sandbox import FileRefused, Limits, Sandbox, SandboxBackend, SandboxSpec
 from journeyman.sandbox.bubblewrap import Bubblewrap, Options
 from tests.integration.sandbox.conftest import LIMITS
-from tests.integration.sandbox.requirement import require
+from tests.integration.sandbox.requirement import require, require_root
 
 pytestmark = pytest.mark.sandbox
 
@@ -112,7 +113,7 @@ async def test_a_flood_of_output_is_bounded_and_the_service_stays_awake(box: San
 
 
 async def test_past_its_disk_a_session_may_only_delete(tmp_path: Path) -> None:
-    backend = await require(Bubblewrap(Options(disk_poll_seconds=0.1)))
+    backend = await require(Bubblewrap(Options(disk_poll_seconds=0.1, own_disks=False)))
     limits = Limits(disk_bytes=20 << 20)
     box = await backend.start(SandboxSpec("disk", tmp_path / "s", limits=limits))
     try:
@@ -132,6 +133,52 @@ async def test_past_its_disk_a_session_may_only_delete(tmp_path: Path) -> None:
         await box.write("kept", b"rewritten")
     finally:
         await box.close()
+
+
+@pytest.mark.root
+class TestOwnDisk:
+    @pytest.fixture
+    async def small(self, backend: SandboxBackend, tmp_path: Path) -> AsyncIterator[Sandbox]:
+        require_root()
+        spec = SandboxSpec("disk", tmp_path / "s", limits=Limits(disk_bytes=32 << 20))
+        box = await backend.start(spec)
+        assert box.enforced["disk"] == "file system"
+        yield box
+        await box.close()
+        await backend.remove(spec.directory)
+
+    async def test_no_byte_passes_it(self, small: Sandbox) -> None:
+        result = await small.exec("head -c 100M /dev/zero > ~/big; echo still; rm ~/big")
+        assert b"No space left on device" in result.output
+        assert b"still" in result.output
+        assert (await small.exec("echo more > file && cat file")).output == b"more\n"
+
+    async def test_nor_does_a_file_too_many(self, small: Sandbox) -> None:
+        code = "i = 0\nwhile True:\n    open(f'/tmp/{i}', 'x').close()\n    i += 1"
+        result = await small.exec(["python3", "-c", code], timeout_seconds=60)
+        assert b"No space left on device" in result.output
+        assert (await small.exec("rm -rf /tmp/*; touch file")).exit_code == 0
+
+    async def test_nothing_of_it_is_left_mounted(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        require_root()
+        spec = SandboxSpec("again", tmp_path / "s", limits=Limits(disk_bytes=32 << 20))
+        for expected in (b"", b"kept"):
+            box = await backend.start(spec)
+            found = await box.exec("cat file 2>/dev/null; printf kept > file")
+            assert found.output == expected
+            await box.close()
+        for _ in range(100):
+            attached = [path.read_text() for path in Path("/sys/block").glob("loop*/loop/*file")]
+            if not any(str(tmp_path) in text for text in attached):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.fail(f"still attached: {attached}")
+        assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+        await backend.remove(spec.directory)
+        assert not spec.directory.exists()
 
 
 async def test_a_processor_share_is_enforced(box: Sandbox) -> None:
