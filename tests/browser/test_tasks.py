@@ -6,41 +6,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.steps import MEND, SLOW, completed, places, start, words
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine]
-
-MEND = "Mend the greeting\n\n```sh\nsed -i 's/nam$/name/' hello.py\n```\n"
-SLOW = (
-    "Count slowly\n\n```sh\nfor i in 1 2 3 4 5; do echo tick-$i; sleep 1; done\n```\n"
-    "\n```sh\necho '<script>document.title=1</script>' > x.html\n```\n"
-)
 
 
 @pytest.fixture(autouse=True)
 def log_of_the_server(server: Server) -> Iterator[None]:
     yield
     print(server.log.read_text()[-3000:])
-
-
-def start(page: Page, prompt: str) -> str:
-    page.goto("/agents/new")
-    page.get_by_label("What is to be done?").fill(prompt)
-    page.get_by_label("Model").select_option("script")
-    page.get_by_role("button", name="Start task").click()
-    page.wait_for_url(re.compile(r"/agents/tasks/"))
-    return page.url.partition("?")[0]
-
-
-def words(page: Page) -> str:
-    """What the log says, without its times."""
-    text = page.locator("#flow").inner_text()
-    return re.sub(r"\s+", " ", re.sub(r"\d+:\d\d(:\d\d)?(\s?[AP]M)?", "", text))
-
-
-def completed(page: Page) -> None:
-    expect(page.locator("[data-pill]")).to_have_text("completed", timeout=40_000)
 
 
 def test_from_the_empty_list_to_a_merged_pull_request(page: Page) -> None:
@@ -66,7 +42,7 @@ def test_the_log_grows_by_itself_and_is_the_same_after_a_reload(page: Page) -> N
     start(page, SLOW)
     expect(page.locator("[data-partial]")).to_contain_text("tick-2")
     completed(page)
-    ids = page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
+    ids = places(page)
     assert len(ids) == len(set(ids))
     live = words(page)
     page.reload()
@@ -82,13 +58,11 @@ def test_nothing_is_lost_or_doubled_when_the_server_comes_back(page: Page, serve
     expect(page.locator("[data-connection]")).to_contain_text("reconnecting")
     server.start()
     completed(page)
-    ids = page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
+    ids = places(page)
     assert ids == sorted(set(ids), key=lambda one: [int(n) for n in one[1:].split("-")])
     live = set(ids)
     page.reload()
-    assert live == set(
-        page.locator("#flow .entry[id]").evaluate_all("all => all.map(one => one.id)")
-    )
+    assert live == set(places(page))
 
 
 def test_a_running_task_is_cancelled_by_keyboard(page: Page) -> None:

@@ -75,8 +75,11 @@ function put(entry) {
     const call = find(entry.key);
     if (call && call !== fresh) { complete(call, fresh); return; }
   }
+  // In the log's order: what is still told in passing stands after all that is stored.
   const passing = entry.key && find(entry.key);
-  if (passing) passing.replaceWith(fresh); else flow.append(fresh);
+  if (passing && !passing.id) passing.remove();
+  const open = $(".message:not([id])", flow);
+  if (open) open.before(fresh); else flow.append(fresh);
   app.freshen(fresh);
 }
 
@@ -183,6 +186,7 @@ async function renewForms() {
     const [before, now] = [$("textarea", old), $("textarea", fresh)];
     before.placeholder = now.placeholder;
     before.value = typed;
+    $("label", old).textContent = $("label", fresh).textContent;
     $("button.primary", old).textContent = $("button.primary", fresh).textContent;
     $(".choices", old)?.remove();
     const choices = $(".choices", fresh);
