@@ -4,7 +4,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--exclude-newer '7 days' --custom-compile-command 'make requirements'
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap chaos demo serve test lint format bench fuzz requirements clean
+.PHONY: help bootstrap chaos demo serve test lint format bench fuzz requirements clean screenshots
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,6 +42,10 @@ bench: bootstrap ## measure and print a table
 
 fuzz: bootstrap ## make 10,000 requests up from the API's description and check every answer
 	@FUZZ_CASES=10000 $(BIN)/python -m pytest --quiet --capture=no --timeout=0 tests/conformance/test_fuzz.py $(ARGS)
+
+screenshots: bootstrap ## make the pictures of the dashboard in docs/pictures
+	@scripts/bootstrap system browser
+	@$(BIN)/python -m tests.browser.screenshots
 
 requirements: bootstrap ## pin again, to releases at least a week old (ARGS=--upgrade for newer ones)
 	@$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt

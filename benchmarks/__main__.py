@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import report, requests, sandbox, store, throughput
+from benchmarks import dashboard, report, requests, sandbox, store, throughput
 from benchmarks.report import Row
 from journeyman.cli import temporary
 from tests.peers.model_server import ModelServer, Say
@@ -25,6 +25,7 @@ def main() -> None:
         repository, token = _populate(server)
         rows = _reading(server, repository, token)
         rows += [*_working(server, repository, token), _accepting(server, repository, token)]
+    rows += dashboard.measure()
     rows += asyncio.run(sandbox.measure())
     report.show(rows, time.monotonic() - started)
 

@@ -30,7 +30,7 @@ APPEND_SECONDS = 3.0
 OUTPUT = "a line of a command's output\n" * 10
 
 
-async def fill(data: Path, owner: str, name: str, login: str) -> None:
+async def fill(data: Path, owner: str, name: str, login: str, *, count: int = TASKS) -> None:
     """Ended tasks of one user in one repository, a minute apart: each like the first."""
     database = Database(sqlite_url(data))
 
@@ -44,13 +44,13 @@ async def fill(data: Path, owner: str, name: str, login: str) -> None:
         sessions.add_session(tx, first.session)
         for made in (BranchArtifact(first.session.head_ref, "main"), PullArtifact(1, 1)):
             tasks.add_artifact(tx, first.id, made)
-        _multiply(tx, first)
+        _multiply(tx, first, count)
 
     await database.write(fill)
     database.close()
 
 
-def _multiply(tx: Connection, first: Task) -> None:
+def _multiply(tx: Connection, first: Task, count: int) -> None:
     task, session = (
         dict(tx.execute(select(table).where(table.c.id == id_)).one()._mapping)
         for table, id_ in ((tables.task, first.id), (tables.session, first.session.id))
@@ -59,9 +59,9 @@ def _multiply(tx: Connection, first: Task) -> None:
         {"type": row.type, "key": row.key, "data": row.data}
         for row in tx.execute(select(tables.artifact).where(tables.artifact.c.task_id == first.id))
     ]
-    task_counts.change(tx, first.repository.id, first.creator_id, active=TASKS - 1)
-    for start in range(1, TASKS, BATCH):
-        numbers = range(start, min(start + BATCH, TASKS))
+    task_counts.change(tx, first.repository.id, first.creator_id, active=count - 1)
+    for start in range(1, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
         ids = [(str(uuid.uuid4()), str(uuid.uuid4())) for _ in numbers]
         at = [first.created_at - timedelta(minutes=number) for number in numbers]
         times = [{"created_at": one, "updated_at": one} for one in at]
@@ -83,6 +83,12 @@ def _multiply(tx: Connection, first: Task) -> None:
             tables.artifact.insert(),
             [{**artifact, "task_id": id_} for id_, _ in ids for artifact in artifacts],
         )
+
+
+def newest(tx: Connection) -> str:
+    """The id of the task that was changed last."""
+    last = select(tables.task.c.id).order_by(tables.task.c.updated_at.desc()).limit(1)
+    return str(tx.execute(last).scalar_one())
 
 
 async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
@@ -32,6 +33,8 @@ from journeyman.web.watching import Looked, cursor_of, look, small
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 1500
+DRAWN_MOST = 200
+"""Entries that are kept as they were drawn, for the next who watches the same."""
 Entries = AsyncIterator[Event | NewEvent]
 
 log = structlog.get_logger(__name__)
@@ -54,6 +57,7 @@ class Stream:
         self._pages = pages
         self._stopping = stopping
         self._heartbeat_seconds = heartbeat_seconds
+        self._drawn: OrderedDict[tuple[str, int, str | None], bytes] = OrderedDict()
 
     async def open(self, request: Request, visit: Visit) -> Response:
         seen = await look(self._desk, self._services, request, visit)
@@ -108,6 +112,17 @@ class Stream:
             await _close(waiting, entries)
 
     def _stored(self, event: Event, seen: Looked) -> bytes:
+        """Drawn once for all who watch."""
+        user_id = event.data.get("userId")
+        speaker = seen.sight.people.get(user_id) if isinstance(user_id, int) else None
+        key = (event.session_id, event.seq, speaker)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(event, seen)
+            while len(self._drawn) > DRAWN_MOST:
+                self._drawn.popitem(last=False)
+        return self._drawn[key]
+
+    def _draw(self, event: Event, seen: Looked) -> bytes:
         at = Cursor(event.session_number, event.seq)
         content: dict[str, Any] = {"type": event.type}
         if not items.hidden(event):

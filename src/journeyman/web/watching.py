@@ -116,11 +116,12 @@ class Watching:
         status: int = 200,
     ) -> Response:
         window = await self._window(seen.principal, seen.sight.task.id, at)
+        items = log.items(window.events, seen.sight.people, running=running(seen.sight))
         values = {
             **await self._side(seen),
-            "items": log.items(window.events, seen.sight.people, running=running(seen.sight)),
+            "items": items,
             "window": window,
-            "found": at,
+            "found": _nearest(items, at),
             "question": _question(window.events, seen.sight) if not window.has_newer else None,
             "said": said,
             "failed": failed,
@@ -219,6 +220,13 @@ def branches_of(sight: Sight) -> list[str]:
 def running(sight: Sight) -> int | None:
     session = sight.task.session
     return None if session.ended else session.number
+
+
+def _nearest(items: Sequence[log.Item], at: Cursor | None) -> Cursor | None:
+    """The item that stands for the event *at*, which may be drawn as part of another or not."""
+    if at is None or not items:
+        return None
+    return next((item.at for item in items if item.at >= at), items[-1].at)
 
 
 def _question(events: Sequence[Event], sight: Sight) -> log.Item | None:

@@ -259,6 +259,8 @@ if (link) {
 // --- Permalinks and keys --------------------------------------------------------------------------
 
 addEventListener("hashchange", () => { following = false; });
+// An address may name an event that is drawn as part of another.
+if (box.dataset.found && !document.getElementById(location.hash.slice(1))) $(".found", flow)?.scrollIntoView({ block: "center" });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select") || $("dialog[open]")) return;
   if (event.key === "End") {
