@@ -20,6 +20,8 @@ from journeyman.web.visible import one_line
 
 OPEN_LINES = 16
 """An output or an edit of so many lines is shown at once; a longer one opens."""
+SAID_IN = ("content", "reasoningText")
+"""A reply that has neither only calls tools."""
 SPEAKERS = {"limit": "Journeyman", "agent": "the agent"}
 """Who says what no person says."""
 NOTE_MOST = 4000
@@ -76,6 +78,8 @@ def hidden(event: Event) -> bool:
     """What the entries around it say too."""
     if event.type is EventType.SESSION_STATE:
         return event.data.get("state") == State.IN_PROGRESS
+    if event.type is EventType.MESSAGE:
+        return not any(str(event.data.get(name) or "").strip() for name in SAID_IN)
     return event.type in HIDDEN
 
 
