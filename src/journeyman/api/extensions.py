@@ -35,10 +35,14 @@ class Extensions:
 
     async def patch(self, request: Request, principal: Principal) -> Response:
         """Empty while nothing has changed."""
-        patch = await self._services.patches.patch(principal, request.path_params["task_id"])
+        task_id = request.path_params["task_id"]
+        etag = responses.etag_of(await self._services.patches.version(principal, task_id))
+        if responses.has(request, etag):
+            return responses.not_modified(etag)
+        patch = await self._services.patches.patch(principal, task_id)
         as_patch = PATCH in request.headers.get("accept", "")
         kind = f"{PATCH}; charset=utf-8" if as_patch else "text/plain; charset=utf-8"
-        headers = {"X-GitHub-Media-Type": "github.v3; param=patch"}
+        headers = {"X-GitHub-Media-Type": "github.v3; param=patch", "ETag": etag}
         return Response(patch, headers={**headers, "Content-Type": kind})
 
     async def cancel(self, request: Request, principal: Principal) -> Response:

@@ -117,6 +117,8 @@ class Refresh:
     """Its token came by the device flow, so the client need not show a secret."""
     expires_at: datetime
     used_at: datetime | None
+    follows: int | None = None
+    """The token that its own has replaced."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Grant:
     scopes: tuple[str, ...] = ()
     by_device: bool = False
     repository_ids: Iterable[int] | None = None
+    follows: int | None = None
+    """The token that this one is issued for, by its other half."""
 
 
 def issue(tx: Connection, tokens: Tokens, grant: Grant, now: datetime) -> Issued:
@@ -47,9 +49,8 @@ def issue(tx: Connection, tokens: Tokens, grant: Grant, now: datetime) -> Issued
     secret, refresh = tokens.mint("ghu_"), tokens.mint("ghr_")
     token_id = _add(tx, tokens, secret, grant, now)
     until = now + timedelta(seconds=REFRESH_SECONDS)
-    oauth.add_refresh(
-        tx, tokens.digest(refresh), Refresh(token_id, grant.by_device, until, used_at=None)
-    )
+    new = Refresh(token_id, grant.by_device, until, used_at=None, follows=grant.follows)
+    oauth.add_refresh(tx, tokens.digest(refresh), new)
     return Issued(secret, (), TOKEN_SECONDS, refresh, REFRESH_SECONDS)
 
 

@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -169,17 +169,20 @@ class OAuth:
         return await self._database.write(exchange)
 
     async def refresh(self, client: Client, refresh_token: str) -> Issued:
-        """A new pair; the old token and the old refresh token end."""
+        """A new pair; the old token and the old refresh token end. Whoever shows one that was used
+        before may have stolen it, or been stolen from: what came of it ends, too (RFC 9700)."""
         digest = self._tokens.digest(refresh_token)
         now = self._clock()
 
-        def refresh(tx: Connection) -> Issued:
+        def refresh(tx: Connection) -> Issued | Refused:
             app, known = _app(tx, client.client_id), oauth.find_refresh(tx, digest)
             if client.secret or (known is not None and not known.by_device):
                 self._authenticated(tx, client)
             old = accounts.find_token_by_id(tx, known.token_id) if known else None
             if known is None or old is None or old.client_id != app.client_id:
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
+            if known.used_at is not None and self._end_followers(tx, old.id, now):
+                return Refused(Failure.BAD_REFRESH_TOKEN)
             if old.revoked_at is not None:
                 # What was revoked must not come back by its other half.
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
@@ -187,10 +190,22 @@ class OAuth:
                 raise Refused(Failure.BAD_REFRESH_TOKEN)
             if accounts.revoke_token(tx, old.id, now):
                 audit.token(tx, Action.OAUTH_ACCESS_DESTROY, old, now)
-            grant = Grant(app, old.account, (), known.by_device, old.repository_ids)
+            grant = Grant(app, old.account, (), known.by_device, old.repository_ids, old.id)
             return grants.issue(tx, self._tokens, grant, now)
 
-        return await self._database.write(refresh)
+        return _or_raise(await self._database.write(refresh))
+
+    def _end_followers(self, tx: Connection, token_id: int, now: datetime) -> bool:
+        """Whether anything had come of the token."""
+        follower = oauth.follower_of(tx, token_id)
+        found = follower is not None
+        while follower is not None:
+            token = accounts.find_token_by_id(tx, follower)
+            if token is not None and accounts.revoke_token(tx, follower, now):
+                audit.token(tx, Action.OAUTH_ACCESS_DESTROY, token, now)
+            oauth.forget_refresh_of(tx, follower, now)
+            follower = oauth.follower_of(tx, follower)
+        return found
 
     def _authenticated(self, tx: Connection, client: Client) -> App:
         app = _app(tx, client.client_id)
@@ -212,7 +227,7 @@ def _only(app: App, repository_id: int | None) -> frozenset[int] | None:
 
 
 def _or_raise(answer: Issued | Refused) -> Issued:
-    """What a poll notes down must be kept although it is refused."""
+    """What is noted down must be kept although it is refused."""
     if isinstance(answer, Refused):
         raise answer
     return answer

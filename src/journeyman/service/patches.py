@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.queries import TaskDetail
 from journeyman.domain.sessions import Session
 from journeyman.forge import Forge
 from journeyman.service import outages
 from journeyman.service.tasks import Tasks
 from journeyman.store import events
 from journeyman.store.database import Database
+from journeyman.workspace import BundleRefused
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher, Work
 
@@ -42,15 +45,29 @@ class Patches:
         found = await self._database.read(lambda tx: _kept(tx, detail.sessions))
         if found is None:
             return b""
-        task, (session, saved) = detail.task, found
+        repository, (session, saved) = detail.task.repository, found
         assert session.base_sha is not None
         assert saved.bundle is not None
-        started = next((one.base_sha for one in detail.sessions if one.base_sha), session.base_sha)
         with outages.told():
-            remote = await self._forge.remote(Actor(principal.account), task.repository)
-            mirror = await self._mirrors.holding(task.repository.id, remote, session.base_sha)
-            work = Work(saved.bundle, mirror, started, saved.sha)
-            return await self._publisher.patch(work)
+            remote = await self._forge.remote(Actor(principal.account), repository)
+            mirror = await self._mirrors.holding(repository.id, remote, session.base_sha)
+            work = Work(saved.bundle, mirror, _start(detail, session), saved.sha)
+            try:
+                return await self._publisher.patch(work)
+            except BundleRefused as error:
+                message = f"{error} The branch {session.head_ref!r} has the same."
+                raise AppError(Code.CONFLICT, message) from error
+
+    async def version(self, principal: Principal, task_id: str) -> str:
+        """What the patch is between; it need not be made for those who have it."""
+        detail = await self._tasks.get(principal, task_id)
+        found = await self._database.read(lambda tx: _kept(tx, detail.sessions))
+        return "" if found is None else f"{_start(detail, found[0])}-{found[1].sha}"
+
+
+def _start(detail: TaskDetail, session: Session) -> str:
+    starts = (one.base_sha for one in (*detail.sessions, session) if one.base_sha)
+    return next(starts)
 
 
 def _kept(tx: Connection, of_task: Sequence[Session]) -> tuple[Session, Checkpoint] | None:

@@ -184,6 +184,7 @@ def add_refresh(tx: sa.Connection, digest: bytes, new: Refresh) -> None:
             token_id=new.token_id,
             by_device=new.by_device,
             expires_at=new.expires_at,
+            follows=new.follows,
         )
     )
 
@@ -192,13 +193,20 @@ def find_refresh(tx: sa.Connection, digest: bytes) -> Refresh | None:
     row = tx.execute(sa.select(oauth_refresh).where(oauth_refresh.c.digest == digest)).first()
     if row is None:
         return None
-    return Refresh(row.token_id, row.by_device, row.expires_at, row.used_at)
+    return Refresh(row.token_id, row.by_device, row.expires_at, row.used_at, row.follows)
 
 
 def use_refresh(tx: sa.Connection, digest: bytes, now: datetime) -> bool:
     """False when it was used before."""
     where = oauth_refresh.c.digest == digest, oauth_refresh.c.used_at.is_(None)
     return tx.execute(oauth_refresh.update().where(*where).values(used_at=now)).rowcount == 1
+
+
+def follower_of(tx: sa.Connection, token_id: int) -> int | None:
+    """The token that was issued for *token_id* by its refresh token."""
+    followers = sa.select(oauth_refresh.c.token_id).where(oauth_refresh.c.follows == token_id)
+    found: int | None = tx.scalar(followers)
+    return found
 
 
 def forget_refresh_of(tx: sa.Connection, token_id: int, now: datetime) -> None:

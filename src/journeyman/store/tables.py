@@ -92,6 +92,7 @@ oauth_refresh = sa.Table(
     sa.Column("by_device", sa.Boolean, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
+    sa.Column("follows", sa.ForeignKey("token.id"), index=True),
 )
 
 password = sa.Table(

@@ -36,8 +36,19 @@ async def test_a_refresh_gives_a_new_pair_and_ends_the_old_one(site: Site) -> No
     assert new.keys() == old.keys()
     assert await site.user_of(old["access_token"]) == 401
     assert await site.user_of(new["access_token"]) == 200
-    assert (await refresh(site, app, old["refresh_token"]))["error"] == "bad_refresh_token"
     assert "access_token" in await refresh(site, app, new["refresh_token"])
+
+
+async def test_a_refresh_token_that_is_shown_again_ends_all_that_came_of_it(site: Site) -> None:
+    app, _, old = await by_device(site)
+    _, _, others = await by_device(site)
+    second = await refresh(site, app, old["refresh_token"])
+    third = await refresh(site, app, second["refresh_token"])
+    assert await site.user_of(third["access_token"]) == 200
+    assert (await refresh(site, app, old["refresh_token"]))["error"] == "bad_refresh_token"
+    assert await site.user_of(third["access_token"]) == 401
+    assert (await refresh(site, app, third["refresh_token"]))["error"] == "bad_refresh_token"
+    assert await site.user_of(others["access_token"]) == 200
 
 
 async def test_an_expired_token_can_be_refreshed_for_six_months(site: Site) -> None:

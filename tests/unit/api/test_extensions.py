@@ -126,6 +126,8 @@ async def test_the_patch_is_text_and_empty_while_nothing_changed(
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.headers["x-github-media-type"] == "github.v3; param=patch"
+    known = {"If-None-Match": response.headers["etag"]}
+    assert (await alice.get(target, headers=known)).status_code == 304
     asked = await alice.get(target, headers={"Accept": "application/vnd.github.patch"})
     assert asked.headers["content-type"] == "application/vnd.github.patch; charset=utf-8"
     assert (await mallory.get(target)).status_code == 404

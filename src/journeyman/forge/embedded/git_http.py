@@ -15,13 +15,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.forge import ForgeError
-from journeyman.forge.embedded import packs
+from journeyman.forge.embedded import bodies, packs
+from journeyman.forge.embedded.bodies import Speed
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.packs import Headers
 from journeyman.telemetry.requests import note_route
 
 Scope = MutableMapping[str, Any]
@@ -44,19 +47,26 @@ _NO_CACHE = (
 )
 
 
+SLOWEST = Speed(stall_seconds=120, grace_seconds=60, bytes_per_second=10_000)
+
+
 @dataclass(frozen=True)
 class Options:
     max_packs: int = max(4, 2 * (os.cpu_count() or 1))
     """How many packs are made or taken in at once; more wait."""
     max_push_bytes: int = 2 << 30
-    stall_seconds: float = 120
-    """A client that neither sends nor takes a byte for so long is dropped."""
+    max_request_bytes: int = 64 << 20
+    """Of what a fetch says that it wants and has."""
+    speed: Speed = SLOWEST
+    """A client that sends or takes less is dropped."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What is asked: the advertisement of *service*'s refs, or the service itself."""
 
+    client: str
+    """An account, or the address of somebody unknown."""
     repository: Repository
     service: str
     advertise: bool
@@ -71,6 +81,8 @@ class GitHttp:
         self._forge = forge
         self._options = options or Options()
         self._slots = asyncio.Semaphore(self._options.max_packs)
+        self._lists = asyncio.Semaphore(self._options.max_packs)
+        self._clients: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def matches(self, path: str) -> bool:
         return _PATH.fullmatch(path) is not None
@@ -98,6 +110,7 @@ class GitHttp:
         repository = await self._authorise(principal, match["owner"], match["name"], write)
         protocol = headers.get(b"git-protocol", "")
         return Request(
+            client=_client(scope, principal),
             repository=repository,
             service=service,
             advertise=advertise,
@@ -136,19 +149,67 @@ class GitHttp:
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         kind = "advertisement" if request.advertise else "result"
         content_type = f"application/x-{request.service}-{kind}".encode()
-        pack = packs.Pack(
+        headers = [(b"content-type", content_type), *_NO_CACHE]
+        answer = self._advertise if request.advertise else self._exchange
+        if not await answer(request, headers, receive, send):
+            await respond(send, 500, "The repository cannot be read; see the server's log.")
+
+    async def _advertise(
+        self, request: Request, headers: Headers, _receive: Receive, send: Send
+    ) -> bool:
+        """Git is done before the client is told anything, however slowly that one reads."""
+        async with self._lists:
+            listed = await packs.advertise(self._pack(request))
+        if listed is None:
+            return False
+        await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": listed})
+        return True
+
+    async def _exchange(
+        self, request: Request, headers: Headers, receive: Receive, send: Send
+    ) -> bool:
+        """A client's own requests wait for each other first, so that nobody has all slots."""
+        pack, push = self._pack(request), request.service == "git-receive-pack"
+        most = self._options.max_push_bytes if push else self._options.max_request_bytes
+        async with self._of(request.client):
+            try:
+                body = await bodies.take_in(
+                    receive,
+                    gzipped=request.gzipped,
+                    most=most,
+                    speed=self._options.speed,
+                    directory=pack.directory,
+                )
+            except bodies.Gone:
+                await respond(send, 408, "The request did not come, or came too slowly.")
+                return True
+            with body:
+                async with self._slots:
+                    return await packs.serve(pack, body, headers, receive, send)
+
+    def _of(self, client: str) -> asyncio.Semaphore:
+        """As many places as one client may have: fewer than there are."""
+        if (places := self._clients.get(client)) is None:
+            places = asyncio.Semaphore(max(1, self._options.max_packs * 3 // 4))
+            self._clients[client] = places
+        return places
+
+    def _pack(self, request: Request) -> packs.Pack:
+        return packs.Pack(
             directory=self._forge.path(request.repository.id),
             verb=request.service.removeprefix("git-"),
             advertise=request.advertise,
             protocol=request.protocol,
-            gzipped=request.gzipped,
             max_bytes=self._options.max_push_bytes,
-            stall_seconds=self._options.stall_seconds,
+            speed=self._options.speed,
         )
-        async with self._slots:
-            headers = [(b"content-type", content_type), *_NO_CACHE]
-            if not await packs.serve(pack, headers, receive, send):
-                await respond(send, 500, "The repository cannot be read; see the server's log.")
+
+
+def _client(scope: Scope, principal: Principal | None) -> str:
+    if principal is not None:
+        return f"account {principal.account.id}"
+    return f"address {(scope.get('client') or ('local',))[0]}"
 
 
 def _service(scope: Scope, what: str, headers: dict[bytes, str]) -> tuple[str, bool]:

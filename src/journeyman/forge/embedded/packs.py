@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from journeyman import git
+from journeyman.forge.embedded.bodies import CHUNK, Gone, Pace, Speed
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
-CHUNK = 1 << 18
 STOP_SECONDS = 2
-GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -37,23 +35,32 @@ class Pack:
     verb: str
     advertise: bool
     protocol: str
-    gzipped: bool
     max_bytes: int
-    stall_seconds: float
+    speed: Speed
 
 
-class _Gone(Exception):
-    """The client has left, sends nonsense, or moves no byte any more."""
+async def advertise(pack: Pack) -> bytes | None:
+    """The list of the refs, once git has made all of it; None when git failed."""
+    process = await _start(pack)
+    try:
+        output, _ = await process.communicate()
+    finally:
+        await git.stop(process, STOP_SECONDS)
+    if process.returncode:
+        return None
+    return output if _speaks_v2(pack) else _announcement(pack.verb) + output
 
 
-async def serve(pack: Pack, headers: Headers, receive: Receive, send: Send) -> bool:
-    """Answer the request from git.
+async def serve(
+    pack: Pack, body: IO[bytes], headers: Headers, receive: Receive, send: Send
+) -> bool:
+    """Answer the request from git, which is given *body*.
 
     False when git failed without a word: then nothing was sent either.
     """
     process = await _start(pack)
     try:
-        feeding = asyncio.create_task(_feed(pack, process, receive))
+        feeding = asyncio.create_task(_feed(process, body, receive))
         answering = asyncio.create_task(_answer(pack, process, headers, send))
         try:
             return await _first_end(feeding, answering)
@@ -61,7 +68,7 @@ async def serve(pack: Pack, headers: Headers, receive: Receive, send: Send) -> b
             feeding.cancel()
             answering.cancel()
             await asyncio.gather(feeding, answering, return_exceptions=True)
-    except (_Gone, OSError, TimeoutError):
+    except (Gone, OSError, TimeoutError):
         return True  # there is nobody to tell
     finally:
         await git.stop(process, STOP_SECONDS)
@@ -95,46 +102,18 @@ async def _start(pack: Pack) -> Process:
     )
 
 
-async def _feed(pack: Pack, process: Process, receive: Receive) -> None:
-    """The request's body into git; then wait for the client to leave, which raises _Gone."""
+async def _feed(process: Process, body: IO[bytes], receive: Receive) -> None:
+    """*body* into git; then wait for the client to leave, which raises Gone."""
     assert process.stdin
     stdin = process.stdin
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        async for chunk in _decoded(_body(pack, receive), pack.gzipped):
+        while chunk := await asyncio.to_thread(body.read, CHUNK):
             stdin.write(chunk)
             await stdin.drain()
     stdin.close()
     while (await receive())["type"] != "http.disconnect":
         pass
-    raise _Gone
-
-
-async def _body(pack: Pack, receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        async with asyncio.timeout(pack.stall_seconds):
-            message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
-
-
-async def _decoded(body: AsyncIterator[bytes], gzipped: bool) -> AsyncIterator[bytes]:
-    """*body*, unpacked in pieces that stay small however well it was packed."""
-    unpacker = zlib.decompressobj(GZIP) if gzipped else None
-    async for chunk in body:
-        if unpacker is None:
-            yield chunk
-            continue
-        while chunk:
-            try:
-                yield unpacker.decompress(chunk, CHUNK)
-            except zlib.error as error:
-                raise _Gone from error
-            chunk = unpacker.unconsumed_tail
-    if unpacker is not None:
-        yield unpacker.flush()
+    raise Gone
 
 
 async def _answer(pack: Pack, process: Process, headers: Headers, send: Send) -> bool:
@@ -143,11 +122,11 @@ async def _answer(pack: Pack, process: Process, headers: Headers, send: Send) ->
     if not chunk and await process.wait():
         return False
     await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
-    if pack.advertise and not _speaks_v2(pack):
-        chunk = _announcement(pack.verb) + chunk
+    pace = Pace(pack.speed)
     while chunk:
-        async with asyncio.timeout(pack.stall_seconds):
+        async with pace.timeout():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        pace.moved(len(chunk))
         chunk = await process.stdout.read(CHUNK)
     await send({"type": "http.response.body", "body": b""})
     return True

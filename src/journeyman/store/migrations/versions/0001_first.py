@@ -377,10 +377,13 @@ def _sign_in() -> None:
         sa.Column("by_device", sa.Boolean(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("follows", BIG_ID, nullable=True),
         sa.ForeignKeyConstraint(["token_id"], ["token.id"], name=op.f("fk_oauth_refresh_token_id")),
+        sa.ForeignKeyConstraint(["follows"], ["token.id"], name=op.f("fk_oauth_refresh_follows")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_oauth_refresh")),
     )
     op.create_index(op.f("ix_token_id"), "oauth_refresh", ["token_id"], unique=False)
+    op.create_index(op.f("ix_follows"), "oauth_refresh", ["follows"], unique=False)
     op.create_table(
         "password",
         sa.Column("account_id", BIG_ID, nullable=False),
