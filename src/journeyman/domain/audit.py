@@ -82,6 +82,9 @@ class Action(StrEnum):
     OAUTH_AUTHORIZATION_CREATE = "oauth_authorization.create"
     OAUTH_AUTHORIZATION_DESTROY = "oauth_authorization.destroy"
     INSTALLATION_TOKEN_CREATE = "integration_installation.create_token"  # noqa: S105
+    USER_SUSPEND = "user.suspend"
+    USER_UNSUSPEND = "user.unsuspend"
+    APP_RENEW_SECRET = "oauth_application.generate_client_secret"  # noqa: S105
     APP_CREATE = "oauth_application.create"
     APP_DESTROY = "oauth_application.destroy"
 

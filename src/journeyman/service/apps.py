@@ -90,9 +90,16 @@ class Apps:
     async def renew_secret(self, client_id: str) -> str:
         """A new secret, shown only now; the one before ends. NOT_FOUND for an app that keeps
         none."""
-        secret = secrets.token_hex(20)
+        secret, now = secrets.token_hex(20), self._clock()
         digest = self._tokens.digest(secret)
-        if not await self._database.write(lambda tx: oauth.set_secret(tx, client_id, digest)):
+
+        def renew(tx: Connection) -> bool:
+            renewed = oauth.set_secret(tx, client_id, digest)
+            if renewed:
+                _record(tx, Action.APP_RENEW_SECRET, client_id, now)
+            return renewed
+
+        if not await self._database.write(renew):
             raise not_found(f"There is no app {client_id[:100]!r} that keeps a secret.")
         return secret
 

@@ -8,10 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import not_found
 from journeyman.domain.oauth import App
 from journeyman.domain.principals import Token, TokenKind
 from journeyman.domain.repositories import Account
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, oauth
 from journeyman.store.database import Database
@@ -59,6 +61,10 @@ class Authorizations:
             for token in ended:
                 accounts.revoke_token(tx, token.id, now)
                 oauth.forget_refresh_of(tx, token.id, now)
+            if ended:
+                data = {"client_id": client_id}
+                action = Action.OAUTH_AUTHORIZATION_DESTROY
+                audit.record(tx, action, now, user=account, data=data)
             return bool(ended)
 
         if not await self._database.write(revoke):

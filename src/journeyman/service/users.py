@@ -7,8 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.repositories import Account, AccountType
+from journeyman.service import audit
 from journeyman.service.administration import Administration
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.logins import Logins
@@ -58,6 +60,8 @@ class Users:
             if account is None or account.type is not AccountType.USER:
                 raise not_found(f"There is no user {login[:100]!r}.")
             accounts.set_suspended(tx, account.id, since)
+            action = Action.USER_UNSUSPEND if since is None else Action.USER_SUSPEND
+            audit.record(tx, action, now, user=account)
             if since is not None:
                 logins.end_sessions_of(tx, account.id, now)
 

@@ -21,9 +21,11 @@ from journeyman.web.pages import Pages
 from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
+from journeyman.web.settings.audit import AuditLog
 from journeyman.web.settings.managed import Managed
 from journeyman.web.settings.own import Own
 from journeyman.web.settings.repository import OfRepository
+from journeyman.web.settings.webhooks import Webhooks
 from journeyman.web.starting import Starting
 from journeyman.web.stream import HEARTBEAT_SECONDS, Stream
 from journeyman.web.taking import Taking
@@ -129,7 +131,7 @@ class Dashboard:
 
     def _settings(self, services: Services) -> list[BaseRoute]:
         own, managed = Own(self._desk, services), Managed(self._desk, services)
-        of_repository = OfRepository(self._desk, services)
+        of_repository, audit = OfRepository(self._desk, services), AuditLog(self._desk, services)
         return [
             self._get("/settings", own.start),
             self._get("/settings/tokens", own.tokens),
@@ -145,6 +147,9 @@ class Dashboard:
             self._get("/settings/apps", managed.apps),
             self._both("/settings/apps/new", managed.new_app, managed.create_app),
             self._post("/settings/apps/{client_id}/{verb}", managed.change_app),
+            self._get("/settings/audit-log", audit.of_server),
+            self._get("/{owner}/{repo}/settings/audit-log", audit.of_repository),
+            *self._webhooks(Webhooks(self._desk, services)),
             self._both("/{owner}/{repo}/settings", of_repository.agent, of_repository.set_agent),
             self._both(
                 "/{owner}/{repo}/settings/secrets",
@@ -154,6 +159,19 @@ class Dashboard:
             self._post(
                 "/{owner}/{repo}/settings/secrets/{kind}/{name}/remove", of_repository.remove_value
             ),
+        ]
+
+    def _webhooks(self, webhooks: Webhooks) -> list[BaseRoute]:
+        place = "/{owner}/{repo}/settings/hooks"
+        one = f"{place}/{{hook_id:int}}"
+        delivery = f"{one}/deliveries/{{delivery_id:int}}"
+        return [
+            self._get(place, webhooks.list),
+            self._both(f"{place}/new", webhooks.new, webhooks.create),
+            self._both(one, webhooks.show, webhooks.change),
+            self._get(delivery, webhooks.delivery),
+            self._post(f"{delivery}/redeliver", webhooks.redeliver),
+            self._post(f"{one}/{{verb}}", webhooks.act),
         ]
 
     def _get(self, path: str, page: Page) -> Route:

@@ -103,7 +103,7 @@ async def test_a_session_expires(site: Site) -> None:
     sent = await browser.get("/login/device")
     assert sent.headers["location"] == "/login?return_to=%2Flogin%2Fdevice"
     posted = await browser.post("/login/device", data={**stale, "user_code": "X"})
-    assert posted.headers["location"] == "/login"
+    assert posted.headers["location"] == "/login?return_to=%2Flogin%2Fdevice"
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout", "/login/device", "/login/password"])

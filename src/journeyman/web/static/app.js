@@ -160,6 +160,33 @@ if (new URLSearchParams(location.search).get("said") === "started") {
   remember("draft:new-task", "");
   remember("draft:new-task:sent", "");
 }
+// A form that was sent after its session had ended is filled in again once the person is back: the
+// pages that log in load no script, any other page ends it. Secrets are not kept.
+const KEPT = "kept-form";
+const plain = (form) => [...form.elements].filter((f) => f.name && !["hidden", "password"].includes(f.type) && !("secret" in f.dataset));
+function takeKept() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT));
+    sessionStorage.removeItem(KEPT);
+    return kept;
+  } catch { return null; }
+}
+const kept = takeKept();
+for (const form of $$("form[data-keep]")) {
+  const said = new URLSearchParams(location.search).has("said");
+  if (kept?.action === form.action && !said && !("returned" in form.dataset)) {
+    const values = new Map(kept.values);
+    for (const field of plain(form)) {
+      const key = ["radio", "checkbox"].includes(field.type) ? `${field.name}=${field.value}` : field.name;
+      if (!values.has(key)) continue;
+      if (key === field.name) field.value = values.get(key); else field.checked = values.get(key);
+    }
+  }
+  form.addEventListener("submit", () => {
+    const values = plain(form).map((f) => (["radio", "checkbox"].includes(f.type) ? [`${f.name}=${f.value}`, f.checked] : [f.name, f.value]));
+    try { sessionStorage.setItem(KEPT, JSON.stringify({ action: form.action, values })); } catch { /* as above */ }
+  });
+}
 // What the address said once should not be said again after a reload.
 const here = new URL(location.href);
 if (here.searchParams.has("said") || here.searchParams.has("failed")) {

@@ -1,0 +1,94 @@
+"""Every page of the settings as a person uses it, and as axe sees it."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.accessibility import faults
+from tests.e2e.conftest import REPOSITORY
+
+pytestmark = pytest.mark.browser
+
+OF_REPOSITORY = tuple(
+    f"/{REPOSITORY}/settings{below}"
+    for below in ("", "/secrets", "/hooks", "/hooks/new", "/audit-log")
+)
+PAGES = (
+    "/settings/tokens",
+    "/settings/tokens/new",
+    "/settings/tokens/new-fine-grained",
+    "/settings/applications",
+    "/settings/repositories",
+    "/settings/users",
+    "/settings/apps",
+    "/settings/apps/new",
+    "/settings/audit-log",
+    *OF_REPOSITORY,
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_of_the_settings(page: Page, path: str) -> None:
+    """Alice is the first user, and so administers the server."""
+    page.goto(path)
+    assert faults(page) == []
+    for width in (390, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_a_token_is_made_and_revoked(page: Page) -> None:
+    page.goto("/agents")
+    page.get_by_role("link", name="Settings of alice").click()
+    page.get_by_role("link", name="Fine-grained").click()
+    page.get_by_label("What is it for?").fill("Pocket <b>")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_role("alert")).to_contain_text("at least one permission")
+    expect(page.get_by_label("What is it for?")).to_have_value("Pocket <b>")
+    page.get_by_label("Agent tasks", exact=True).select_option("write")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator("pre code")).to_have_text(re.compile("^github_pat_"))
+    assert faults(page) == []
+    page.get_by_role("link", name="All tokens").click()
+    expect(page.get_by_text("Pocket <b>")).to_be_visible()
+    assert faults(page) == []
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Revoke Pocket <b>").press("Enter")
+    expect(page.get_by_text("The token is revoked.")).to_be_visible()
+
+
+def test_a_webhook_with_errors_at_its_fields(page: Page) -> None:
+    page.goto(f"/{REPOSITORY}/settings/hooks/new")
+    page.get_by_label("Address").fill("https://user@example.com/")
+    page.get_by_role("button", name="Add the webhook").click()
+    expect(page.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    assert faults(page) == []
+    page.get_by_label("Address").fill("https://example.invalid/hook")
+    page.get_by_role("button", name="Add the webhook").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert faults(page) == []
+
+
+def test_a_session_that_ended_in_the_middle_of_a_form_loses_nothing(
+    context: BrowserContext, page: Page
+) -> None:
+    page.goto(f"/{REPOSITORY}/settings")
+    page.get_by_label("More hosts and addresses").fill("one.example.com\ntwo.example.com")
+    page.get_by_label("Automations may start tasks").uncheck()
+    kept = context.cookies()
+    context.clear_cookies()
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(re.compile("/login"))
+    context.add_cookies(kept)  # type: ignore[arg-type]
+    page.goto(f"/{REPOSITORY}/settings")
+    expect(page.get_by_label("More hosts and addresses")).to_have_value(
+        "one.example.com\ntwo.example.com"
+    )
+    expect(page.get_by_label("Automations may start tasks")).not_to_be_checked()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_label("More hosts and addresses").fill("")
+    page.get_by_role("button", name="Save").click()
+    page.goto(f"/{REPOSITORY}/settings")
+    expect(page.get_by_label("More hosts and addresses")).to_have_value("")
