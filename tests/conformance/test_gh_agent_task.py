@@ -242,3 +242,12 @@ def test_what_cannot_be_created(gh: Gh, arguments: tuple[str, ...], said: str) -
     done = gh.run("agent-task", "create", "Do it", *arguments)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+@pytest.mark.usefixtures("session_id")  # whose pull request is the first one
+def test_a_custom_agent_is_passed_on(gh: Gh) -> None:
+    asked = ("create", "-F", "-", "--custom-agent", "tester", "-R", FULL_NAME)
+    gh.said("agent-task", *asked, given=PROMPT)
+    newest = f"agents/repos/{FULL_NAME}/tasks?per_page=1&sort=created_at"
+    (task,) = json.loads(gh.said("api", newest))["tasks"]
+    assert task["custom_agent"] == {"id": "tester"}
