@@ -23,6 +23,31 @@ def pull(page: Page) -> str:
     return page.url.partition("?")[0]
 
 
+def comment(page: Page, line: str, text: str) -> None:
+    page.locator(".lines .no.add", has_text=line).click()
+    box = page.get_by_label("Comment", exact=True)
+    expect(box).to_be_focused()
+    box.fill(text)
+    page.keyboard.press("Control+Enter")
+    note = page.locator(".line-note.pending", has_text=text.partition("\n")[0])
+    expect(note).to_be_visible()
+
+
+def test_a_line_comment_starts_a_session_on_the_same_branch(page: Page, pull: str) -> None:
+    comment(page, "2", "Say it twice:\n\n```sh\necho twice > twice.txt\n```")
+    assert faults(page, "a pull request with a comment") == []
+    page.get_by_label("What the agent should change").fill("One remark")
+    page.get_by_role("button", name="Ask for changes").click()
+    expect(page.get_by_text("The review is sent")).to_be_visible()
+    expect(page.locator("#conversation")).to_contain_text("One remark")
+    page.get_by_role("link", name="What became of it").click()
+    expect(page.locator("#flow")).to_contain_text("Session 2", timeout=40_000)
+    completed(page)
+    page.goto(pull)
+    expect(page.locator(".tree")).to_contain_text("twice.txt")
+    expect(page.locator(".line-note")).to_contain_text("Say it twice")
+
+
 def test_a_comment_that_was_not_sent_survives_a_reload(page: Page, pull: str) -> None:
     page.locator(".lines .no.add", has_text="2").click()
     page.get_by_label("Comment", exact=True).fill("Half a thought")

@@ -32,6 +32,8 @@ def _parser() -> MarkdownIt:
     parser.options["highlight"] = _code
     parser.validateLink = _leads_to_the_web  # type: ignore[method-assign]
     parser.add_render_rule("link_open", _link_open)
+    for heading in ("heading_open", "heading_close"):
+        parser.add_render_rule(heading, _heading)
     for cell in ("th_open", "td_open"):
         parser.add_render_rule(cell, _cell_open)
     return parser
@@ -49,6 +51,14 @@ def _link_open(
     self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
 ) -> str:
     tokens[index].attrSet("rel", "noopener noreferrer nofollow")
+    return self.renderToken(tokens, index, options, env)
+
+
+def _heading(
+    self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    """All of one level, below the page's own: no outline is broken by what somebody wrote."""
+    tokens[index].tag = "h3"
     return self.renderToken(tokens, index, options, env)
 
 
