@@ -10,7 +10,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import dashboard, report, requests, sandbox, store, throughput
+from benchmarks import (
+    containers,
+    dashboard,
+    report,
+    requests,
+    sandbox,
+    store,
+    throughput,
+    workspaces,
+)
 from benchmarks.report import Row
 from journeyman.cli import temporary
 from tests.peers.model_server import ModelServer, Say
@@ -26,7 +35,8 @@ def main() -> None:
         rows = _reading(server, repository, token)
         rows += [*_working(server, repository, token), _accepting(server, repository, token)]
     rows += dashboard.measure()
-    rows += asyncio.run(sandbox.measure())
+    for part in (sandbox, workspaces, containers):
+        rows += asyncio.run(part.measure())
     report.show(rows, time.monotonic() - started)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -11,10 +12,11 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from benchmarks.report import Row, milliseconds
-from journeyman.sandbox import Network, Sandbox, SandboxSpec
+from journeyman.sandbox import Network, Sandbox, SandboxSpec, cgroup
 from journeyman.sandbox.bubblewrap import Bubblewrap
 
 STARTS, COMMANDS, AT_ONCE, CONNECTIONS = 20, 300, 30, 200
+SESSIONS = 200
 MEGABYTES = 512
 NAME = "bench.test"
 PEER = """
@@ -61,12 +63,49 @@ async def measure() -> list[Row]:
             rows.append(await _many(backend, Path(folder), network))
             box = await backend.start(spec)
             try:
-                rows.append(await _commands(box))
+                rows += [await _commands(box), await _output(box)]
                 for proxied, way in ((1, "proxy"), (0, "mapped name")):
                     rows += await _way_out(box, port, way, proxied=proxied)
             finally:
                 await box.close()
+            rows.append(await _left(backend, Path(folder)))
     return rows
+
+
+async def _left(backend: Bubblewrap, folder: Path) -> Row:
+    """What a host has more of after many sessions."""
+    before = _held(folder)
+    for number in range(SESSIONS):
+        spec = SandboxSpec(f"s{number}", folder / f"s{number}")
+        box = await backend.start(spec)
+        await box.exec("sleep 100 & touch file")
+        await box.close()
+        await backend.remove(spec.directory)
+    for _ in range(100):
+        if (after := _held(folder)) == before:
+            break
+        await asyncio.sleep(0.02)
+    more = ", ".join(f"{after[name] - before[name]} {name}" for name in before)
+    return Row(f"left by {SESSIONS} sessions", more, "one after the other")
+
+
+def _held(folder: Path) -> dict[str, int]:
+    groups = Path("/sys/fs/cgroup").glob(f"**/{cgroup.PREFIX}{os.getpid()}-*")
+    children = list(Path("/proc/self/task").glob("*/children"))
+    return {
+        "processes": sum(len(path.read_text().split()) for path in children),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "mounts": Path("/proc/self/mounts").read_text().count("\n"),
+        "control groups": sum(1 for _ in groups),
+        "folders": sum(1 for _ in folder.glob("s*")),
+    }
+
+
+async def _output(box: Sandbox) -> Row:
+    began = time.monotonic()
+    await box.exec(f"head -c {MEGABYTES}M /dev/zero", limit_bytes=1 << 20)
+    speed = MEGABYTES / (time.monotonic() - began)
+    return Row("output of a command", f"{speed:,.0f} MB/s", f"{MEGABYTES} MB, head and tail kept")
 
 
 async def _starts(backend: Bubblewrap, spec: SandboxSpec, network: Network | None) -> Row:

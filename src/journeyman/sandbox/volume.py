@@ -17,7 +17,7 @@ from journeyman.sandbox.folders import Account
 
 FILE = "disk.ext4"
 MAKE = ("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0")
-LAZY = ("-E", "lazy_itable_init=1,nodiscard")
+LAZY = "lazy_itable_init=1,nodiscard"
 OPTIONS = "loop,noatime,nosuid,nodev,noinit_itable"
 """Of a mount; without the last, the kernel would write all inode tables in the background."""
 TRIED = 64 << 20
@@ -25,11 +25,12 @@ TRY = 'mount -n -o "$1" -- "$2" "$3" && test -d "$3/work" && umount "$3"'
 
 
 class Volumes:
-    """Makes the disks of a service: each a copy of one that is made first, which is quicker."""
+    """Makes the disks of a service: each a copy of one in memory, which is quicker."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._made: dict[int, Path] = {}
+        self._made: dict[int, int] = {}
+        """Descriptors by size, for as long as the service lives."""
         self._making = asyncio.Lock()
         self._works: bool | None = None
 
@@ -37,40 +38,30 @@ class Volumes:
         """Whether this host can mount one, found out once by doing so."""
         async with self._making:
             if self._works is None:
-                self._works = await self._tried()
+                self._works = shutil.which(MAKE[0]) is not None and await self._tried()
         return self._works
 
     async def add(self, directory: Path, size_bytes: int) -> Path:
         """The disk in *directory*, made if missing, with a session's folders. Raises OSError."""
         place = directory / FILE
         if not place.exists():
+            async with self._making:
+                if size_bytes not in self._made:
+                    self._made[size_bytes] = await _made(size_bytes, self._account)
             directory.mkdir(parents=True, exist_ok=True)
-            partial = place.with_suffix(".partial")
-            template = await self._template(directory, size_bytes)
-            await _run("cp", "--sparse=always", "--", str(template), str(partial))
-            partial.rename(place)
+            await _copied(self._made[size_bytes], place)
         return place
 
-    async def _template(self, beside: Path, size_bytes: int) -> Path:
-        """On the same file system as the sessions, and for them alone."""
-        async with self._making:
-            made = self._made.get(size_bytes)
-            if made is None or not made.exists():
-                made = beside.parent / f".disk-{size_bytes}-{self._account.uid}.ext4"
-                if not made.exists():
-                    await _make(made, size_bytes, self._account)
-                self._made[size_bytes] = made
-        return made
-
     async def _tried(self) -> bool:
-        if shutil.which(MAKE[0]) is None:
-            return False
         with tempfile.TemporaryDirectory(prefix="journeyman-volume-") as folder:
-            place = Path(folder, FILE)
+            place, point = Path(folder, FILE), Path(folder, "point")
+            point.mkdir()
             try:
-                await _make(place, TRIED, self._account)
-                point = Path(folder, "point")
-                point.mkdir()
+                made = await _made(TRIED, self._account)
+                try:
+                    await _copied(made, place)
+                finally:
+                    os.close(made)
                 own = ("unshare", "--mount", "--propagation", "private", "--")
                 await _run(*own, "sh", "-c", TRY, "sh", OPTIONS, str(place), str(point))
             except OSError:
@@ -78,16 +69,31 @@ class Volumes:
         return True
 
 
-async def _make(place: Path, size_bytes: int, account: Account) -> None:
-    """Under another name first: who is killed half way leaves nothing that looks whole."""
-    with tempfile.TemporaryDirectory(prefix=".disk-", dir=place.parent) as folder:
-        inside, image = Path(folder, "inside"), Path(folder, "image")
-        folders.make(inside, account)
-        image.touch(mode=0o600)
-        os.truncate(image, size_bytes)
-        owner = f"root_owner={account.uid}:{account.gid}"
-        await _run(*MAKE, LAZY[0], f"{LAZY[1]},{owner}", "-d", str(inside), str(image))
-        image.rename(place)
+async def _made(size_bytes: int, account: Account) -> int:
+    """A descriptor of an empty disk in memory. Raises OSError."""
+    made = os.memfd_create("disk", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(made, size_bytes)
+        with tempfile.TemporaryDirectory(prefix="journeyman-volume-") as folder:
+            folders.make(Path(folder), account)
+            owner = f"root_owner={account.uid}:{account.gid}"
+            await _run(*MAKE, "-E", f"{LAZY},{owner}", "-d", folder, _path(made))
+    except BaseException:
+        os.close(made)
+        raise
+    return made
+
+
+async def _copied(made: int, place: Path) -> None:
+    """Only what is written: the rest are holes. Who is killed half way leaves nothing of it."""
+    partial = place.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    await _run("cp", "--sparse=always", "--", _path(made), str(partial))
+    partial.rename(place)
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 async def _run(*argv: str) -> None:
