@@ -65,6 +65,7 @@ from journeyman.service.personal_tokens import PersonalTokens
 from journeyman.service.pulls import Pulls
 from journeyman.service.readings import Readings
 from journeyman.service.records import StoredRecords
+from journeyman.service.retention import Expiry
 from journeyman.service.reviews import Reviews
 from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
@@ -233,7 +234,9 @@ async def working(
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)
     parked = Parked(parts.database, parts.queue, parts.live, parts.changes)
-    janitor = asyncio.create_task(Janitor(ledger, parked, parts.queue, equipment).run())
+    expiry = Expiry(parts.database, config.retention)
+    repairs = Janitor(ledger, parked, parts.queue, equipment, expiry, config.retention)
+    janitor = asyncio.create_task(repairs.run())
     delivering = asyncio.create_task(Deliverer(parts.deliveries, _sender(config)).run())
     worker.start()
     await engine.start(worker.steps())

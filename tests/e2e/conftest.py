@@ -14,6 +14,7 @@ from tests.conftest import git
 from tests.e2e.server import Client, Server, journeyman, running
 
 REPOSITORY = "alice/hello"
+LOCAL_RECEIVERS = {"JOURNEYMAN_WEBHOOKS_ALLOWED_NETWORKS": "127.0.0.0/8"}
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def hello(path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def server(place: Path) -> Iterator[Server]:
-    with running(Server(place / "data")) as started:
+    with running(Server(place / "data", LOCAL_RECEIVERS)) as started:
         yield started
 
 

@@ -32,6 +32,7 @@ STATUS: Mapping[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.INVALID: 422,
     Code.CONFLICT: 422,
+    Code.GONE: 410,
     Code.UNAVAILABLE: 503,
 }
 

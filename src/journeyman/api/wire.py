@@ -75,6 +75,7 @@ class SessionOut(msgspec.Struct, kw_only=True):
     model: str | UnsetType
     usage: Usage | UnsetType
     error: ErrorOut | UnsetType
+    events_expired_at: str | UnsetType = UNSET
 
 
 class TaskOut(msgspec.Struct, kw_only=True):
@@ -232,6 +233,7 @@ def session(found: Session, repository: Repository) -> SessionOut:
         model=found.model or UNSET,
         usage=UNSET if usage is None else Usage("ai_credits", usage),
         error=ErrorOut(found.error) if found.error else UNSET,
+        events_expired_at=time(found.events_expired_at) if found.events_expired_at else UNSET,
     )
 
 

@@ -13,7 +13,9 @@ import typer
 from journeyman import __version__
 from journeyman.cli import (
     apps,
+    audit,
     demo,
+    hooks,
     login,
     mcp,
     replay,
@@ -61,6 +63,8 @@ tokens.register(app)
 users.register(app)
 apps.register(app)
 login.register(app)
+hooks.register(app)
+audit.register(app)
 mcp.register(app)
 demo.register(app)
 

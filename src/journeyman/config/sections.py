@@ -12,6 +12,7 @@ import msgspec
 
 from journeyman.api.ratelimit import RateOptions
 from journeyman.domain.limits import Limits as SessionLimits
+from journeyman.domain.retention import Retention
 from journeyman.sandbox import Limits
 
 MASK = "********"
@@ -168,6 +169,7 @@ class Config:
     webhooks: Webhooks
     models: Models
     limits: SessionLimits
+    retention: Retention
     log: Log
     metrics: Metrics
     providers: tuple[Provider, ...]
@@ -214,6 +216,7 @@ SECTIONS: dict[str, type] = {
     "webhooks": Webhooks,
     "models": Models,
     "limits": SessionLimits,
+    "retention": Retention,
     "log": Log,
     "metrics": Metrics,
 }

@@ -17,6 +17,7 @@ class Code(Enum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    GONE = "gone"
     UNAVAILABLE = "unavailable"
 
 

@@ -130,6 +130,8 @@ class Session:
     limits: Limits = DEFAULTS
     urgent: bool = False
     """Its runs wait in a queue of their own."""
+    events_expired_at: datetime | None = None
+    """When its log was removed for its age; what is left of it is one entry that says so."""
     started_at: datetime | None = None
     """When its first run began; None while it has only been queued."""
 

@@ -5,6 +5,7 @@ session, nothing of the former one arrives."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,7 @@ from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.principals import Actor
-from journeyman.domain.sessions import LeaseLost, Reason, Session, State
+from journeyman.domain.sessions import ACTIVE, LeaseLost, Reason, Session, State
 from journeyman.domain.usage import Spent
 from journeyman.service.changes import Changes, append
 from journeyman.service.clock import Clock, utc_now
@@ -56,6 +57,17 @@ class Ledger:
         return await self._database.read(
             lambda tx: sessions.list_in(tx, (State.QUEUED, State.IN_PROGRESS))
         )
+
+    async def rests_since(self, session_id: str, before: datetime) -> bool:
+        """Whether the session waits for its user, and has done so since *before*."""
+        found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
+        resting = found is not None and not found.ended and not found.at_work
+        return resting and found is not None and found.updated_at < before
+
+    async def repositories_in_use(self) -> set[int]:
+        """Those that have a session that has not ended."""
+        found = await self._database.read(lambda tx: sessions.list_in(tx, tuple(ACTIVE)))
+        return {session.repository_id for session in found}
 
     async def has_ended(self, session_id: str) -> bool:
         """True also for a session that nobody knows."""

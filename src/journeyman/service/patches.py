@@ -71,8 +71,11 @@ def _start(detail: TaskDetail, session: Session) -> str:
 
 
 def _kept(tx: Connection, of_task: Sequence[Session]) -> tuple[Session, Checkpoint] | None:
-    """The newest session that has changed something, and what it has kept."""
+    """The newest session that has changed something, and what it has kept; GONE when that has
+    expired."""
     for session in reversed(of_task):
+        if events.checkpoint_expired(tx, session.id):
+            raise AppError(Code.GONE, "The patch has expired: only its branch is left, if any.")
         saved = events.find_checkpoint(tx, session.id)
         if saved is not None and saved.bundle is not None and session.base_sha is not None:
             return session, saved

@@ -160,6 +160,7 @@ class Sessions:
             created_at=now,
             updated_at=now,
             completed_at=None,
+            events_expired_at=None,
         )
         sessions.add_session(tx, new)
         if _has_more_than_its_branch(last) and events.copy_checkpoint(tx, last.id, new.id, now):

@@ -85,12 +85,13 @@ def session_log(tx: sa.Connection, session_id: str) -> list[Event]:
     return [row_to_event(row) for row in tx.execute(_SESSION_LOG, {"id": session_id})]
 
 
+_SHOWN = sa.case((session.c.events_expired_at.is_(None), session.c.last_seq), else_=1)
+"""Entries of a session's log that there are to be shown."""
+
+
 def task_page(tx: sa.Connection, task_id: str, page: int, per_page: int) -> EventPage:
     """Oldest first, over all sessions of the task."""
-    total = (
-        tx.scalar(sa.select(sa.func.sum(session.c.last_seq)).where(session.c.task_id == task_id))
-        or 0
-    )
+    total = tx.scalar(sa.select(sa.func.sum(_SHOWN)).where(session.c.task_id == task_id)) or 0
     rows = tx.execute(TASK_LOG.limit(per_page).offset((page - 1) * per_page), {"task_id": task_id})
     return EventPage(tuple(row_to_event(row) for row in rows), total)
 
@@ -216,9 +217,22 @@ def copy_checkpoint(tx: sa.Connection, session_id: str, to_session_id: str, now:
 
 
 def find_checkpoint(tx: sa.Connection, session_id: str) -> Checkpoint | None:
-    row = tx.execute(sa.select(checkpoint).where(checkpoint.c.session_id == session_id)).first()
+    """None also for one that has expired."""
+    row = tx.execute(
+        sa.select(checkpoint).where(
+            checkpoint.c.session_id == session_id, checkpoint.c.expired_at.is_(None)
+        )
+    ).first()
     return (
         None
         if row is None
         else Checkpoint(row.sha, row.head_sha, row.tree, row.changed_files, row.bundle)
     )
+
+
+def checkpoint_expired(tx: sa.Connection, session_id: str) -> bool:
+    """Whether something was kept that is not any more."""
+    found = sa.select(checkpoint.c.session_id).where(
+        checkpoint.c.session_id == session_id, checkpoint.c.expired_at.is_not(None)
+    )
+    return tx.execute(found).first() is not None

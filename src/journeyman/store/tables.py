@@ -254,6 +254,7 @@ session = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("started_at", Instant),
     sa.Column("completed_at", Instant),
+    sa.Column("events_expired_at", Instant),
     sa.UniqueConstraint("task_id", "number"),
     sa.Index(
         "ix_session_times", "created_at", "repository_id", "state", "started_at", "completed_at"
@@ -318,6 +319,7 @@ checkpoint = sa.Table(
     sa.Column("changed_files", sa.Integer, nullable=False),
     sa.Column("bundle", sa.LargeBinary),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expired_at", Instant),
 )
 
 review = sa.Table(

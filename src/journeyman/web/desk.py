@@ -28,6 +28,7 @@ STATUS: Mapping[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.CONFLICT: 409,
     Code.INVALID: 422,
+    Code.GONE: 410,
     Code.UNAVAILABLE: 503,
 }
 LOGIN = "/login"

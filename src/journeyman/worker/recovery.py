@@ -5,35 +5,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from pathlib import Path
 
 import structlog
 
 from journeyman.domain.errors import DatabaseLost
+from journeyman.domain.retention import Retention, before
 from journeyman.engine.queue import Queue, run_id
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.outcome import EXPECTED
+from journeyman.service.clock import Clock, utc_now
 from journeyman.service.ledger import Ledger
 from journeyman.service.parked import Parked
+from journeyman.service.retention import Expiry
 from journeyman.telemetry import metrics
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 5.0
+LEAVING = ".leaving-"
 GIVEN_UP = "The work on this session was given up after repeated failures of its workers."
-FORGET_EVERY = timedelta(hours=1)
-KEEP_RUNS = timedelta(days=7)
-"""How long the engine's own notes of ended runs are kept: only for who looks into a fault."""
+EXPIRE_SECONDS = 900.0
 
 
 class Janitor:
-    """Ends sessions whose run the engine has given up, tries parked ones again, and removes the
-    workspaces of ended ones."""
+    """Ends sessions whose run the engine has given up, tries parked ones again, and removes what
+    is no longer needed or has become old."""
 
-    def __init__(self, ledger: Ledger, parked: Parked, queue: Queue, equipment: Equipment) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        parked: Parked,
+        queue: Queue,
+        equipment: Equipment,
+        expiry: Expiry,
+        keep: Retention,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
         self._ledger = ledger
         self._parked = parked
-        self._forgot_at = datetime.min.replace(tzinfo=UTC)
+        self._expiry = expiry
+        self._keep = keep
+        self._clock = clock
         self._queue = queue
         self._equipment = equipment
 
@@ -45,9 +60,15 @@ class Janitor:
             self._equipment.publisher.sweep,
         ):
             await self._told(sweep)
+        await asyncio.gather(
+            self._every(EVERY_SECONDS, self.end_lost_runs, self._parked.retry),
+            self._every(EXPIRE_SECONDS, self.expire),
+        )
+
+    async def _every(self, seconds: float, *repairs: Callable[[], Awaitable[object]]) -> None:
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            for repair in (self.end_lost_runs, self._parked.retry, self._forget_runs):
+            await asyncio.sleep(seconds)
+            for repair in repairs:
                 await self._told(repair)
 
     async def _told(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -56,11 +77,18 @@ class Janitor:
         except (DatabaseLost, OSError, *EXPECTED) as error:
             log.warning("repair.failed", error=repr(error))
 
-    async def _forget_runs(self) -> None:
-        now = datetime.now(UTC)
-        if now - self._forgot_at >= FORGET_EVERY:
-            self._forgot_at = now
-            await asyncio.to_thread(self._queue.forget, now - KEEP_RUNS)
+    async def expire(self) -> None:
+        """Remove what is older than the configuration wants."""
+        now, keep = self._clock(), self._keep
+        await self._expiry.sweep()
+        if (old := before(now, keep.runs_days)) is not None:
+            await asyncio.to_thread(self._queue.forget, old)
+        if (old := before(now, keep.workspaces_days)) is not None:
+            await self._remove_resting(old)
+        if (old := before(now, keep.mirrors_days)) is not None:
+            in_use = await self._ledger.repositories_in_use()
+            await self._equipment.mirrors.tidy(old.timestamp(), in_use)
+            await self._equipment.mirrors.sweep()
 
     async def end_lost_runs(self) -> None:
         active = await self._ledger.list_working()
@@ -74,10 +102,23 @@ class Janitor:
                 metrics.LOST.inc()
                 log.warning("run.lost", session_id=session.id, task_id=session.task_id)
 
+    async def _remove_resting(self, old: datetime) -> None:
+        """The files of sessions that have rested since before *old*: their checkpoint has them.
+
+        Renamed first: a session that is resumed at this moment finds all of it or nothing.
+        """
+        for directory in self._directories():
+            if await self._ledger.rests_since(directory.name, old):
+                leaving = directory.with_name(f"{LEAVING}{directory.name}")
+                directory.rename(leaving)
+                await self._equipment.sandboxes.remove(leaving)
+
+    def _directories(self) -> list[Path]:
+        workspaces = self._equipment.workspaces
+        return list(workspaces.iterdir()) if workspaces.exists() else []
+
     async def sweep_workspaces(self) -> None:
         """Once at the start: a worker that was killed could not remove what it had."""
-        if not self._equipment.workspaces.exists():
-            return
-        for directory in self._equipment.workspaces.iterdir():
+        for directory in self._directories():
             if await self._ledger.has_ended(directory.name):
                 await self._equipment.sandboxes.remove(directory)

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from journeyman.workspace import remotes
 
 FETCH_SECONDS = 3600
 LOCK_POLL_SECONDS = 0.1
+LOOSE = 2_000
 PACKS = 40
 """More than these are merged."""
 RETIRED = ".retired-"
@@ -67,6 +68,7 @@ class Mirrors:
         Requests at one time share one fetch. A mirror that git cannot use is built again. Raises
         ForgeError.
         """
+        _mark_used(self.path(repository_id))
         with measured("mirror.refresh", metrics.MIRROR):
             return await self._refresh(repository_id, remote, commit)
 
@@ -87,6 +89,7 @@ class Mirrors:
         """A mirror with *commit*: as it is when it has it, so that a forge that is away or slow
         holds up nobody. Raises ForgeError."""
         mirror = self.path(repository_id)
+        _mark_used(mirror)
         if _whole(mirror) and await _has(mirror, commit):
             return mirror
         return await self.refresh(repository_id, remote, commit=commit)
@@ -106,6 +109,23 @@ class Mirrors:
         for path in self._root.glob(".*-*"):
             if path.name.startswith((RETIRED, MAKING)) and path.stat().st_mtime < oldest:
                 await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+    async def tidy(self, unused_since: float, in_use: Collection[int]) -> None:
+        """Retire mirrors that nobody has asked for since *unused_since* (Unix seconds) and that
+        are not *in_use*; `sweep` removes those in the end."""
+        for mirror in self._root.glob("[0-9]*.git"):
+            repository_id = int(mirror.stem)
+            if repository_id in in_use or mirror.stat().st_mtime >= unused_since:
+                continue
+            async with self._locked(repository_id):
+                if mirror.exists() and mirror.stat().st_mtime < unused_since:
+                    self._retire(mirror)
+
+    def _retire(self, mirror: Path) -> None:
+        """Out of the way: who has it open goes on with it until it is swept."""
+        retired = self._root / f"{RETIRED}{time.time_ns()}-{mirror.name}"
+        mirror.rename(retired)
+        os.utime(retired)
 
     def _forget(self, key: _Key, ended: asyncio.Task[Path]) -> None:
         """A flight that never got as far as its lock must not be joined for ever."""
@@ -139,9 +159,7 @@ class Mirrors:
             new = making / mirror.name
             await _create(new, remote)
             if mirror.exists():
-                retired = self._root / f"{RETIRED}{time.time_ns()}-{mirror.name}"
-                mirror.rename(retired)
-                os.utime(retired)
+                self._retire(mirror)
             new.rename(mirror)
         except GitError as error:
             raise remotes.explained(error, "fetched from") from error
@@ -187,6 +205,11 @@ def _seen(flight: asyncio.Task[Path]) -> None:
         flight.exception()
 
 
+def _mark_used(mirror: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(mirror)
+
+
 def _whole(mirror: Path) -> bool:
     """Whether each pack ends as its index says; git itself may not notice that one is cut off."""
     try:
@@ -205,8 +228,10 @@ def _end(path: Path, size: int) -> bytes:
 
 
 async def _compact(mirror: Path, packs: int) -> None:
-    """Each fetch leaves a pack, and many make git slow. Keeps every object, reachable or not."""
-    if len(list(mirror.glob("objects/pack/*.pack"))) > packs:
+    """Each fetch leaves a pack or loose objects, and many make git slow. Keeps every object,
+    reachable or not."""
+    many = len(list(mirror.glob("objects/pack/*.pack"))) > packs
+    if many or sum(1 for _ in mirror.glob("objects/[0-9a-f][0-9a-f]/*")) > LOOSE:
         with contextlib.suppress(GitError):  # an old git cannot; it goes on with many packs
             await git.run("repack", "-q", "-d", "-l", "--geometric=2", git_dir=mirror)
 

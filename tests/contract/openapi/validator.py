@@ -59,7 +59,11 @@ ERROR_BODY = {
     },
 }
 REQUIRED_HEADERS = ("x-github-request-id", "x-github-media-type", "x-content-type-options", "vary")
-LINK = re.compile(r'<[^<>, ]+[?&]page=\d+[^<>, ]*>; rel="(first|prev|next|last)"')
+LINK = re.compile(
+    r'<[^<>, ]+[?&]page=\d+[^<>, ]*>; rel="(first|prev|next|last)"'
+    r'|<[^<>, ]+[?&](after|cursor)=\d+>; rel="next"'
+)
+"""Pages have numbers, or begin behind an entry."""
 
 
 class ContractError(AssertionError):

@@ -25,6 +25,7 @@ from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.service import Services
 from journeyman.service.administration import Administration
+from journeyman.service.deliveries import Deliveries
 from journeyman.service.ledger import Ledger
 from tests.contract.openapi import validator
 
@@ -48,6 +49,7 @@ class World:
 
     services: Services
     ledger: Ledger
+    deliveries: Deliveries
     administration: Administration
     tokens: dict[str, str]
     data: Path
@@ -121,6 +123,7 @@ async def world(filled: Filled, tmp_path: Path) -> AsyncIterator[World]:
         made = World(
             parts.services,
             Ledger(parts.database, parts.live, parts.changes),
+            parts.deliveries,
             Administration(parts.database, parts.forge, tokens),
             dict(filled.tokens),
             tmp_path / "data",

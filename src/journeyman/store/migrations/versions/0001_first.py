@@ -258,6 +258,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("events_expired_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repository.id"], name=op.f("fk_session_repository_id")
         ),
@@ -297,6 +298,7 @@ def upgrade() -> None:
         sa.Column("changed_files", sa.Integer(), nullable=False),
         sa.Column("bundle", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expired_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["session_id"], ["session.id"], name=op.f("fk_checkpoint_session_id")
         ),
