@@ -26,8 +26,8 @@ from journeyman.workspace import remotes
 
 FETCH_SECONDS = 3600
 LOCK_POLL_SECONDS = 0.1
-LOOSE = 2_000
 PACKS = 40
+LOOSE = 2_000
 """More than these are merged."""
 RETIRED = ".retired-"
 MAKING = ".making-"
@@ -50,8 +50,9 @@ _Key = tuple[int, str, tuple[tuple[str, str], ...]]
 class Mirrors:
     """Mirrors at `root/<repository id>.git`. Several processes may share *root*."""
 
-    def __init__(self, root: Path, *, packs: int = PACKS) -> None:
+    def __init__(self, root: Path, *, packs: int = PACKS, loose: int = LOOSE) -> None:
         self._packs = packs
+        self._loose = loose
         self._root = root.absolute()
         self._locks: dict[int, asyncio.Lock] = {}
         self._waiting: dict[_Key, asyncio.Task[Path]] = {}
@@ -143,7 +144,7 @@ class Mirrors:
             return await self._build(mirror, remote)
         try:
             await _fetch(mirror, remote)
-            await _compact(mirror, self._packs)
+            await _compact(mirror, self._packs, self._loose)
         except GitError as error:
             if fault_of(error) not in (Fault.UNKNOWN, Fault.NOT_FOUND, Fault.BAD_OBJECTS):
                 raise remotes.explained(error, "fetched from") from error
@@ -227,11 +228,11 @@ def _end(path: Path, size: int) -> bytes:
         return file.read()
 
 
-async def _compact(mirror: Path, packs: int) -> None:
+async def _compact(mirror: Path, packs: int, loose: int) -> None:
     """Each fetch leaves a pack or loose objects, and many make git slow. Keeps every object,
     reachable or not."""
     many = len(list(mirror.glob("objects/pack/*.pack"))) > packs
-    if many or sum(1 for _ in mirror.glob("objects/[0-9a-f][0-9a-f]/*")) > LOOSE:
+    if many or sum(1 for _ in mirror.glob("objects/[0-9a-f][0-9a-f]/*")) > loose:
         with contextlib.suppress(GitError):  # an old git cannot; it goes on with many packs
             await git.run("repack", "-q", "-d", "-l", "--geometric=2", git_dir=mirror)
 

@@ -202,3 +202,32 @@ async def test_only_known_protocols_are_spoken(project: Project, tmp_path: Path)
         with pytest.raises(ForgeError):
             await project.mirrors.refresh(5, Remote(url))
     assert not marker.exists()
+
+
+async def test_an_unused_mirror_goes_and_is_built_again_when_asked_for(project: Project) -> None:
+    mirror = await project.mirror()
+    long_ago = 1_000_000_000
+    os.utime(mirror, (long_ago, long_ago))
+    await project.mirrors.tidy(long_ago + 1, in_use={project.app.id})
+    assert mirror.exists(), "a session that has not ended may need it"
+    await project.mirrors.tidy(long_ago, in_use=set())
+    assert mirror.exists(), "it is not old enough"
+    await project.mirrors.tidy(long_ago + 1, in_use=set())
+    assert not mirror.exists()
+    (retired,) = mirror.parent.glob(".retired-*")
+    assert git(retired, "rev-parse", "main") == project.base, "who has it open goes on"
+    await project.mirrors.sweep()
+    assert retired.exists()
+    assert git(await project.mirror(), "rev-parse", "main") == project.base
+    await project.mirrors.tidy(long_ago + 1, in_use=set())
+    assert mirror.exists()
+
+
+async def test_loose_objects_are_packed(project: Project, tmp_path: Path) -> None:
+    project.mirrors = Mirrors(tmp_path / "mirrors", loose=2)
+    mirror = await project.mirror()
+    for number in range(3):
+        await push(project, f"file{number}")
+        await project.mirror()
+    assert len(list(mirror.glob("objects/[0-9a-f][0-9a-f]/*"))) <= 2
+    assert git(mirror, "fsck", "--strict") == ""
