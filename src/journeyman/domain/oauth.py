@@ -46,6 +46,7 @@ PERMISSIONS: Mapping[str, str] = {
     "agent_tasks": "agent tasks",
     "agent_secrets": "secrets of the agent",
     "agent_variables": "variables of the agent",
+    "repository_hooks": "webhooks",
     "organization_agent_secrets": "secrets of the agent in organizations",
     "organization_agent_variables": "variables of the agent in organizations",
     "administration": "settings of repositories",
