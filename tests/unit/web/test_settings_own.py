@@ -137,6 +137,11 @@ async def test_an_app_that_was_let_in_is_listed_and_revoked(
     assert again.status_code == 404
 
 
+async def test_settings_lead_to_logging_out(alice: httpx.AsyncClient) -> None:
+    page = await alice.get("/settings", follow_redirects=True)
+    assert all(f'href="{path}"' in page.text for path in ("/logout", "/login/device"))
+
+
 async def test_github_clients_are_led_to_the_list_of_apps(alice: httpx.AsyncClient) -> None:
     answer = await alice.get("/settings/connections/applications/Iv1.abc")
     assert answer.headers["location"] == "/settings/applications"
