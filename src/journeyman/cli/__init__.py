@@ -18,6 +18,7 @@ from journeyman.cli import (
     hooks,
     login,
     mcp,
+    operations,
     replay,
     repositories,
     server,
@@ -58,6 +59,7 @@ def _root(
 tasks.register(app)
 replay.register(app, tasks.task)
 server.register(app)
+operations.register(app)
 repositories.register(app)
 tokens.register(app)
 users.register(app)

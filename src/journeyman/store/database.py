@@ -24,6 +24,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 30
 """How long a writer waits for another process's transaction."""
 CONNECT_SECONDS = 10
+SERVER = "journeyman"
+"""What PostgreSQL calls the connections of servers and workers."""
 THREADS = 8
 """Transactions at once of one process on PostgreSQL."""
 POOL = THREADS + 2
@@ -36,9 +38,9 @@ SQLITE_FAULTS = ("BUSY", "LOCKED", "FULL", "IOERR", "READONLY", "CANTOPEN", "COR
 """What a SQLite file may be; other errors of its are ours."""
 
 
-def make_engine(url: str, *, pool_size: int = POOL) -> sa.Engine:
+def make_engine(url: str, *, pool_size: int = POOL, name: str = SERVER) -> sa.Engine:
     """An engine as both the store and the workflow engine want it: WAL on SQLite, psycopg on
-    PostgreSQL."""
+    PostgreSQL, which shows *name* in its list of connections."""
     if not url.startswith("sqlite"):
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
         return sa.create_engine(
@@ -46,7 +48,7 @@ def make_engine(url: str, *, pool_size: int = POOL) -> sa.Engine:
             pool_size=pool_size,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": name},
         )
     _keep_private(Path(sa.make_url(url).database or ""))
     engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=60)
