@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,7 +64,7 @@ from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.personal_tokens import PersonalTokens
 from journeyman.service.pulls import Pulls
-from journeyman.service.readings import Readings
+from journeyman.service.readings import Disk, Readings
 from journeyman.service.records import StoredRecords
 from journeyman.service.retention import Expiry
 from journeyman.service.reviews import Reviews
@@ -74,7 +75,13 @@ from journeyman.service.templates import Templates
 from journeyman.service.users import Users
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
-from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.store.database import (
+    Database,
+    ensure_data_directory,
+    make_engine,
+    reachable,
+    sqlite_url,
+)
 from journeyman.telemetry import traces
 from journeyman.telemetry.requests import Observed
 from journeyman.web.dashboard import Dashboard
@@ -154,7 +161,6 @@ async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
         authorizations=Authorizations(database),
         users=Users(database, operator, logins),
     )
-    kept = {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
     made = Parts(
         config=config,
         database=database,
@@ -165,7 +171,7 @@ async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
         services=services,
         mirrors=mirrors,
         publisher=publisher,
-        readings=Readings(database, config.data, kept),
+        readings=Readings(database, config.data, _directories(config)),
         changes=changes,
         deliveries=Deliveries(database, vault),
     )
@@ -271,6 +277,16 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+def revisions(config: Config) -> tuple[str | None, str]:
+    """Of the database's schema (None: it has none) and of this version's. Raises DatabaseLost."""
+    engine = make_engine(config.database.url)
+    try:
+        with reachable(), engine.connect() as connection:
+            return schema.revision_of(connection), schema.newest()
+    finally:
+        engine.dispose()
+
+
 def migrate(config: Config) -> None:
     """Bring the database to this version's schema; does nothing when it is there."""
     ensure_data_directory(config.data)
@@ -314,6 +330,22 @@ async def services(config: Config) -> AsyncIterator[Services]:
     async with parts(config) as made:
         with audit.acting(_operator()):
             yield made.services
+
+
+async def disk(config: Config) -> Disk | None:
+    """What is used where; None when nothing is kept here yet. Raises DatabaseLost."""
+    url = config.database.url
+    if not (config.data / "repositories").exists() and url == sqlite_url(config.data):
+        return None
+    database = Database(url)
+    try:
+        return await Readings(database, config.data, _directories(config)).disk()
+    finally:
+        database.close()
+
+
+def _directories(config: Config) -> dict[str, Path]:
+    return {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
 
 
 async def doctor(config: Config) -> tuple[Guarantee, ...]:

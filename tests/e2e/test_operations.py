@@ -1,9 +1,8 @@
-"""A server's whole state is taken elsewhere while it works: what was unfinished is finished there."""
+"""A server's whole state is taken elsewhere while it works: the unfinished is finished there."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ class Past:
 
 
 @pytest.fixture(scope="module")
-def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     place = tmp_path_factory.mktemp("operations")
     with running(Server(place / "data", {"JOURNEYMAN_WORKER_PER_USER": "1"})) as server:
         made = journeyman("token", "create", "--user", "alice", data=server.data)
@@ -52,7 +51,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
         assert "stop the server" in refused.stderr
         client.http.close()
         server.kill()
-    yield past
+    return past
 
 
 def finishes(server: Server, past: Past, tmp_path: Path) -> None:
@@ -67,9 +66,8 @@ def finishes(server: Server, past: Past, tmp_path: Path) -> None:
             assert (tree / "count.txt").read_text() == "one\ntwo\nthree\n"
         done = client.task(past.done["id"])
         assert done["artifacts"] == past.done["artifacts"]
-        tree = clone(
-            server, past.token, tmp_path / "done", done["artifacts"][0]["data"]["head_ref"]
-        )
+        branch = done["artifacts"][0]["data"]["head_ref"]
+        tree = clone(server, past.token, tmp_path / "done", branch)
         assert (tree / "greeting.txt").read_text() == "hello\n"
         again = client.wait(client.create(REPOSITORY, QUICK)["id"])
         assert again["state"] == "completed"

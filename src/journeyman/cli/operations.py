@@ -41,7 +41,7 @@ def backup(
     with _progress() as progress:
         made = asyncio.run(back_up(_place(settings), file.absolute(), progress=progress))
     rows = sum(table.rows for table in made.tables.values())
-    size = output.size(file.stat().st_size)
+    size = output.about(file.stat().st_size)
     output.hint(f"{file}: {size}, {rows} rows, {len(made.files)} files; settings are not in it")
 
 

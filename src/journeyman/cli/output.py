@@ -106,6 +106,14 @@ def moment(time: str) -> datetime:
     return datetime.fromisoformat(time.replace("Z", "+00:00"))
 
 
+def about(number: int) -> str:
+    """Bytes as people say them: 1.4 GiB."""
+    for unit, shift in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if number >= 1 << shift:
+            return f"{number / (1 << shift):.1f} {unit}"
+    return f"{number} B"
+
+
 def size(number: int) -> str:
     """Bytes with the largest unit that divides them."""
     for unit, shift in (("GiB", 30), ("MiB", 20)):

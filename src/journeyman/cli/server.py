@@ -73,13 +73,25 @@ def migrate(
     data: options.Data = None,
     config: options.File = None,
     database: options.Database = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 when there is work.")
+    ] = False,
 ) -> None:
     """Bring the database up to date. `serve` and `worker` do it too."""
     settings = options.operating(data, config, database__url=database)
     from journeyman import app
 
-    app.migrate(settings)
-    output.hint("the database is up to date")
+    before, newest = app.revisions(settings)
+    if not check:
+        app.migrate(settings)
+        before, newest = app.revisions(settings)
+    if before == newest:
+        output.hint(f"the database is up to date, at revision {newest}")
+    elif check:
+        output.hint(f"the database is at revision {before or 'none'}, this version's is {newest}")
+        raise typer.Exit(1)
+    else:
+        output.hint(f"a newer version has brought the database to revision {before}; it is left so")
 
 
 def config_check(
@@ -97,7 +109,8 @@ def config_check(
 def doctor(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
 ) -> None:
-    """Say which guarantees of isolation hold on this host, by really trying them.
+    """Say which guarantees of isolation hold on this host, by really trying them, and what the
+    disk is used for.
 
     Exit code 0: all of them; 1: sessions run, but a guarantee does not hold; 2: they are refused.
     """
@@ -109,8 +122,11 @@ def doctor(
 
     logs.configure("warning", settings.log.format)
     found = asyncio.run(app.doctor(settings))
+    disk = asyncio.run(app.disk(settings))
     if as_json:
-        output.print_json([dataclasses.asdict(guarantee) for guarantee in found])
+        guarantees = [dataclasses.asdict(guarantee) for guarantee in found]
+        used = None if disk is None else {**disk.parts, "free": disk.free}
+        output.print_json({"guarantees": guarantees, "disk_bytes": used})
     else:
         marks = {True: ("✓", "green"), False: ("✗", "red")}
         rows = [
@@ -118,6 +134,9 @@ def doctor(
             for g in found
         ]
         output.print_table(("GUARANTEE", "", "HERE", "TO MEND IT"), rows)
+        if disk is not None:
+            sizes = [*disk.parts.items(), ("free", disk.free)]
+            output.print_table(("DISK", "USED"), [(name, output.about(n)) for name, n in sizes])
     if not all(guarantee.holds for guarantee in found):
         # The first line is whether this host can isolate at all.
         raise typer.Exit(WEAKER if found[0].holds else REFUSED)

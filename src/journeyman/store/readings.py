@@ -26,7 +26,9 @@ def oldest_queued_at(tx: sa.Connection) -> datetime | None:
 
 
 def checkpoint_bytes(tx: sa.Connection) -> int:
-    """A part of the database."""
+    """A part of the database; none where there are no tables yet."""
+    if not sa.inspect(tx).has_table(checkpoint.name):
+        return 0
     return int(tx.scalar(_CHECKPOINTS) or 0)
 
 
