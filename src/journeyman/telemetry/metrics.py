@@ -75,5 +75,9 @@ TOKENS = _counter(
 )  # fmt: skip
 COST = _counter("model_cost_usd", "What models cost, where the price is known.", "model")
 TOOL = _timer("tool", "Tool calls; those of MCP servers are `other`.", "tool", "outcome")
+WEBHOOK = _timer(
+    "webhook", "Deliveries to webhooks, each attempt; not taken is failed.", "outcome",
+    buckets=(*QUICK, 30),
+)  # fmt: skip
 RECOVERED = _counter("runs_recovered", "Runs taken back from workers that died.")
 LOST = _counter("runs_lost", "Runs given up after their workers had failed again and again.")

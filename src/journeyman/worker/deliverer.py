@@ -11,6 +11,7 @@ import structlog
 from journeyman.domain.errors import AppError, DatabaseLost
 from journeyman.domain.hooks import Response
 from journeyman.service.deliveries import PER_HOOK, Claimed, Deliveries
+from journeyman.telemetry import metrics
 from journeyman.webhooks import Sender
 
 log = structlog.get_logger()
@@ -72,6 +73,8 @@ class Deliverer:
             await self._deliveries.settle(claimed, Response(None, f"not sent: {error.message}"))
             return
         response = await self._sender.send(request)
+        outcome = "ok" if response.is_success else "failed"
+        metrics.WEBHOOK.labels(outcome).observe(response.seconds)
         try:
             await self._deliveries.settle(claimed, response, request)
         except DatabaseLost as error:

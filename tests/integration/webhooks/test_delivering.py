@@ -15,6 +15,7 @@ from journeyman.domain.repositories import Permission
 from journeyman.domain.sessions import State
 from journeyman.service.deliveries import CLAIM, wait
 from journeyman.service.hooks import HookEdit
+from journeyman.telemetry.metrics import REGISTRY
 from tests.conftest import EACH_DATABASE
 from tests.integration.webhooks.conftest import Site
 from tests.peers.receiver import BROKEN, MOVED, OK, REFUSED, RESET, SILENT, Received
@@ -157,6 +158,8 @@ async def test_two_workers_do_not_deliver_the_same_at_once(site: Site) -> None:
 
 
 async def test_a_worker_delivers_what_it_finds_and_what_comes(site: Site) -> None:
+    taken = {"outcome": "ok"}
+    before = REGISTRY.get_sample_value("journeyman_webhook_seconds_count", taken) or 0
     hook = await site.hook("agent_task")
     async with site.working():
         async with asyncio.timeout(10):
@@ -166,6 +169,7 @@ async def test_a_worker_delivers_what_it_finds_and_what_comes(site: Site) -> Non
         async with asyncio.timeout(10):
             while len(await site.log(hook)) < 2:
                 await asyncio.sleep(0.05)
+    assert REGISTRY.get_sample_value("journeyman_webhook_seconds_count", taken) == before + 2
 
 
 async def test_a_delivery_can_be_repeated(site: Site) -> None:
