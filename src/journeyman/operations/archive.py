@@ -10,6 +10,7 @@ A file without a manifest was not finished.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -28,8 +29,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 256 << 20
 CHUNK = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _MEMBER = re.compile(
-    r"(database/[a-z_.]+\.jsonl|keys/[a-z][a-z.-]*|repositories/\d+\.git/(?!\.)[A-Za-z0-9._/-]+)"
+    r"(database/[a-z_.]+\.jsonl|keys/[a-z-]+\.key|repositories/\d+\.git/(?!\.)[A-Za-z0-9._/-]+)"
 )
 
 
@@ -137,6 +139,9 @@ def extract(path: Path, target: Path, read_bytes: Any) -> Manifest:
                     found[member.name] = _extract(content, target / member.name)
                 read_bytes(file.tell())
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        if getattr(error, "errno", None) in FULL:
+            message = f"{str(target.parent)!r} cannot hold what is in the backup: {error}."
+            raise AppError(Code.UNAVAILABLE, message) from error
         raise _damaged(path, getattr(error, "strerror", None) or str(error)) from error
     if manifest is None:
         raise _damaged(path, "it has no manifest, so it was never finished")

@@ -23,7 +23,8 @@ from journeyman.store import migrate, rows
 from journeyman.store.database import make_engine, reachable
 
 STAGING = ".restoring"
-SETTINGS = "journeyman.toml"
+NO_DATA = ("journeyman.toml", "lost+found")
+"""What an empty data directory may have."""
 
 
 async def restore(place: Place, path: Path, *, progress: Progress = silent) -> archive.Manifest:
@@ -45,7 +46,7 @@ async def restore(place: Place, path: Path, *, progress: Progress = silent) -> a
 
 
 def _require_empty_directory(place: Place) -> None:
-    found = sorted(one.name for one in place.data.iterdir() if one.name != SETTINGS)
+    found = sorted(one.name for one in place.data.iterdir() if one.name not in NO_DATA)
     if STAGING in found:
         message = (
             f"{place.data / STAGING} is there: a restore is running, or was cut off; remove it."

@@ -74,7 +74,7 @@ TOKENS = _counter(
     "model", "kind",
 )  # fmt: skip
 COST = _counter("model_cost_usd", "What models cost, where the price is known.", "model")
-TOOL = _timer("tool", "Tool calls; those of MCP servers are `other`.", "tool", "outcome")
+TOOL = _timer("tool", "Tool calls.", "tool", "outcome")
 WEBHOOK = _timer(
     "webhook", "Deliveries to webhooks, each attempt; not taken is failed.", "outcome",
     buckets=(*QUICK, 30),

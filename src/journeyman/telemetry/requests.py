@@ -18,8 +18,8 @@ KEY = "journeyman.seen"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked all the time, and told to no collector."""
-CLOSED = 499
-"""The status of a request whose client left before the answer."""
+CLOSED, FAILED = 499, 500
+"""The status of a request whose client left before the answer, or that failed without one."""
 
 log = structlog.get_logger()
 
@@ -67,14 +67,18 @@ class Observed:
                 _began(scope, seen)
             await send(message)
 
-        with bound_contextvars(request_id=seen.request_id):
-            if scope["path"] in PROBES:
-                await self._app(scope, receive, answer)
-            else:
-                await self._traced(scope, seen, receive, answer)
-        if not seen.status:
-            seen.status = CLOSED
-            _began(scope, seen)
+        without_answer = FAILED
+        try:
+            with bound_contextvars(request_id=seen.request_id):
+                if scope["path"] in PROBES:
+                    await self._app(scope, receive, answer)
+                else:
+                    await self._traced(scope, seen, receive, answer)
+            without_answer = CLOSED
+        finally:
+            if not seen.status:
+                seen.status = without_answer
+                _began(scope, seen)
 
     async def _traced(self, scope: Scope, seen: Seen, receive: Receive, send: Send) -> None:
         pairs = scope["headers"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import Receive, Scope, Send
 
 from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
@@ -131,3 +132,16 @@ def test_every_histogram_of_work_says_how_it_ended() -> None:
     timed = [one for one in named if one not in (metrics.REQUEST, metrics.QUEUE_WAIT)]
     assert timed
     assert all(one._labelnames[-1] == "outcome" for one in timed)
+
+
+async def test_a_request_that_fails_without_an_answer_is_counted() -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("a bug")
+
+    series = ("GET", "other", "500")
+    before = metrics.REQUESTS.labels(*series)._value.get()
+    transport = httpx.ASGITransport(Observed(broken, new_request_id))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        with pytest.raises(RuntimeError):
+            await client.get("/x")
+    assert metrics.REQUESTS.labels(*series)._value.get() == before + 1
