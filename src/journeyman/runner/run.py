@@ -268,10 +268,10 @@ def _stop_at(outcome: Outcome | None) -> None:
         raise Stop(outcome)
 
 
-async def interrupt(run: Run) -> None:
-    """The time for the turn is up: say so. The log is ahead of the run then; it must be made again
-    from it."""
-    told = NewEvent(EventType.SESSION_INFO, {"message": limits.INTERRUPTED})
+async def interrupt(run: Run, message: str) -> None:
+    """The turn was cut off: say so. The log is ahead of the run then; it must be made again from
+    it."""
+    told = NewEvent(EventType.SESSION_INFO, {"message": message})
     await run.equipment.ledger.append(run.held.session, [told])
 
 

@@ -5,7 +5,7 @@ session, nothing of the former one arrives."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -249,6 +249,13 @@ class Ledger:
         done = await self._database.write(finish)
         (self._live.ended if done else self._live.notify)(held.task_id)
         return done
+
+    async def wanting_pause(self, session_ids: Sequence[str], seconds: float) -> set[str]:
+        """Those that have been asked to rest *seconds* ago or earlier."""
+        before = self._clock() - timedelta(seconds=seconds)
+        return await self._database.read(
+            lambda tx: sessions.pause_requested(tx, session_ids, before)
+        )
 
     async def wanting_cancel(self, session_ids: Sequence[str]) -> set[str]:
         return await self._database.read(lambda tx: sessions.cancel_requested(tx, session_ids))

@@ -71,7 +71,7 @@ class Sessions:
 
     async def pause(self, principal: Principal, task_id: str) -> Task:
         """Let the newest session rest: at once when no worker has it, else after the turn that it
-        is in. A message resumes it. CONFLICT after its end."""
+        is in, which is cut off when it takes long. A message resumes it. CONFLICT after its end."""
         await self._writable(principal, task_id)
 
         def pause(tx: Connection) -> None:

@@ -201,6 +201,18 @@ def cancel_requested(tx: sa.Connection, session_ids: Sequence[str]) -> set[str]:
     return set(found.scalars())
 
 
+def pause_requested(tx: sa.Connection, session_ids: Sequence[str], before: datetime) -> set[str]:
+    """Those of *session_ids* that somebody has wanted to rest since *before*."""
+    if not session_ids:
+        return set()
+    found = tx.execute(
+        sa.select(session.c.id).where(
+            session.c.id.in_(session_ids), session.c.pause_requested_at <= before
+        )
+    )
+    return set(found.scalars())
+
+
 def want_pause(tx: sa.Connection, session_id: str, since: datetime | None) -> None:
     """None: nobody wants it any more."""
     wanted = {"pause_requested_at": since}

@@ -19,6 +19,7 @@ from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.sessions import LeaseLost, Reason, State
 from journeyman.engine.executor import Steps
 from journeyman.engine.executor import Verdict as Next
+from journeyman.runner import limits
 from journeyman.runner import run as runner
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.limits import seconds_left
@@ -31,9 +32,12 @@ from journeyman.telemetry.carried import tell
 log = structlog.get_logger()
 
 WATCH_SECONDS = 0.25
-"""How often the worker looks whether somebody wants one of its sessions to end."""
+"""How often the worker looks whether somebody wants one of its sessions to end, or to rest."""
 AGAIN_SECONDS = 1.0
 """How long the worker waits before it looks again for a database, or a session, that it lost."""
+PAUSE_SECONDS = 5.0
+"""How long a turn may take to its end after a pause was asked for; then it is cut off."""
+PAUSED = "A pause was asked for; what was running was stopped."
 TURN: Next = {"next": "turn"}
 END: Next = {"next": "end"}
 
@@ -47,13 +51,25 @@ Owns = Callable[[str, int], Awaitable[bool]]
 
 
 class Worker:
-    def __init__(self, ledger: Ledger, equipment: Equipment, owns: Owns) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        equipment: Equipment,
+        owns: Owns,
+        *,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
+        self._pause_seconds = pause_seconds
         self._ledger = ledger
         self._owns = owns
         self._equipment = equipment
         self._open: dict[str, Run] = {}
         self._stepping: dict[str, asyncio.Task[Next]] = {}
         self._cancelled: set[str] = set()
+        self._pausable: set[str] = set()
+        """Those in a turn, which a pause may cut off."""
+        self._paused: set[str] = set()
+        """Those whose turn was cut off by one."""
         self._superseded: set[asyncio.Task[Next]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._draining = False
@@ -65,7 +81,7 @@ class Worker:
         return Steps(self.prepare, self.turn, self.deliver)
 
     def start(self) -> None:
-        self._watch = asyncio.create_task(self._watch_cancels())
+        self._watch = asyncio.create_task(self._watch_wishes())
 
     async def drain(self, seconds: float) -> None:
         """Begin no more steps, and wait for the running ones: what they have done need not be
@@ -95,16 +111,18 @@ class Worker:
 
     async def turn(self, session_id: str, run_number: int, _last: Next) -> Next:
         async def step() -> Next:
+            if session_id in self._paused:
+                await self._interrupt(session_id, PAUSED)
+            if await self._ledger.wants_pause(session_id):
+                return await self._pause(session_id, run_number)
             run = await self._run(session_id, run_number)
             if run is None:
                 return END
-            if await self._ledger.wants_pause(session_id):
-                await self._close(session_id, keep=True)
-                await self._ledger.rest(
-                    run.held.session, State.IDLE, reason=Reason.PAUSED, despite_messages=True
-                )
-                return END
-            verdict = await self._timed_turn(run)
+            self._pausable.add(session_id)
+            try:
+                verdict = await self._timed_turn(run)
+            finally:
+                self._pausable.discard(session_id)
             match verdict.kind:
                 case Kind.CONTINUE:
                     return TURN
@@ -154,9 +172,26 @@ class Worker:
         except TimeoutError:
             if not limit.expired():
                 raise
-        await runner.interrupt(run)
-        await self._close(run.held.session.id, keep=True)
+        await self._interrupt(run.held.session.id, limits.INTERRUPTED)
         return CONTINUE
+
+    async def _interrupt(self, session_id: str, message: str) -> None:
+        """Close a run whose turn was cut off, and keep its files: it goes on from the log."""
+        self._paused.discard(session_id)
+        run = self._open.get(session_id)
+        if run is not None:
+            await runner.interrupt(run, message)
+            await self._close(session_id, keep=True)
+
+    async def _pause(self, session_id: str, run_number: int) -> Next:
+        if not await self._ledger.is_due(session_id, run_number):
+            return await self._leave(session_id)
+        await self._close(session_id, keep=True)
+        held = await self._ledger.take(session_id)
+        await self._ledger.rest(
+            held.session, State.IDLE, reason=Reason.PAUSED, despite_messages=True
+        )
+        return END
 
     async def _run(self, session_id: str, run_number: int) -> Run | None:
         """The live run of a session, made again from the ledger when this process has none.
@@ -242,7 +277,9 @@ class Worker:
         """What follows when this worker itself has cancelled *task*; None: the engine has."""
         if task.cancelled() and session_id in self._cancelled:
             return deliver_next(CANCELLED)
-        return END if task in self._superseded else None
+        if task in self._superseded:
+            return END
+        return TURN if task.cancelled() and session_id in self._paused else None
 
     async def _persistent(
         self, session_id: str, run_number: int, step: Callable[[], Awaitable[Next]]
@@ -270,15 +307,22 @@ class Worker:
             await task
         await self._close(session_id, keep=False)
 
-    async def _watch_cancels(self) -> None:
+    async def _watch_wishes(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             with suppress(DatabaseLost):
-                await self._cancel_wanted()
+                await self._follow_wishes()
 
-    async def _cancel_wanted(self) -> None:
+    async def _follow_wishes(self) -> None:
         for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
             self._cancelled.add(session_id)
             task = self._stepping.pop(session_id, None)
             if task is not None:
                 task.cancel()
+        for session_id in await self._ledger.wanting_pause(
+            list(self._pausable), self._pause_seconds
+        ):
+            if session_id in self._pausable and session_id in self._stepping:
+                self._pausable.discard(session_id)
+                self._paused.add(session_id)
+                self._stepping[session_id].cancel()

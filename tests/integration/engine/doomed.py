@@ -2,7 +2,7 @@
 
 `python doomed.py DATA DATABASE_URL` reads lines `STATION WHEN SESSION` and answers each with an
 exit code: that of a child which has taken runs, like every worker, until the station or the
-session's end. The station is a call of a port, `#2` for the second one; *when* is `before` it is
+run's end. The station is a call of a port, `#2` for the second one; *when* is `before` it is
 made, or `after` it has had its effect and before anybody hears of it.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from journeyman import app
 from journeyman.engine.executor import Executor, Steps
-from journeyman.service.ledger import Ledger
+from journeyman.engine.queue import run_id
 from journeyman.store.database import make_engine
 from journeyman.worker.loop import Worker
 from tests.conftest import configured
@@ -102,13 +102,12 @@ async def work(data: Path, url: str, doom: Doom, session_id: str) -> None:
             models=doom.port("models", usual.models),
         )
         executor = Executor(url, make_engine(url), OPTIONS)
-        ledger = Ledger(parts.database, parts.live, parts.changes)
         worker = Worker(doom.port("ledger", usual.ledger), equipment, executor.owns)
         steps = doom.port("worker", worker)
         worker.start()
         await executor.start(Steps(steps.prepare, steps.turn, steps.deliver))
         async with asyncio.timeout(SECONDS):
-            while not await ledger.has_ended(session_id):
+            while not await asyncio.to_thread(parts.queue.gone, [run_id(session_id, 1)]):
                 await asyncio.sleep(0.05)
         await executor.stop()
         await worker.stop()

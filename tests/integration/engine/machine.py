@@ -15,6 +15,7 @@ from journeyman.engine.executor import Verdict
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Provision, bubblewrap
 from journeyman.service.ledger import Ledger
+from journeyman.worker import loop
 from journeyman.worker.loop import Worker
 from tests.conftest import World
 
@@ -50,10 +51,12 @@ class Machine:
         self.ledger = Ledger(world.parts.database, world.parts.live, world.parts.changes)
         self.worker = Worker(self.ledger, self.equipment, self._owns)
 
-    async def equip(self, equipment: Equipment) -> None:
+    async def equip(
+        self, equipment: Equipment, *, pause_seconds: float = loop.PAUSE_SECONDS
+    ) -> None:
         """From now on another worker, with *equipment*."""
         await self.worker.stop()
-        self.worker = Worker(self.ledger, equipment, self._owns)
+        self.worker = Worker(self.ledger, equipment, self._owns, pause_seconds=pause_seconds)
         self.worker.start()
 
     async def _owns(self, _session_id: str, _run_number: int) -> bool:

@@ -17,6 +17,7 @@ from journeyman.domain.tasks import NewTask, Task
 from journeyman.forge import NewPull, Remote
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.service.records import StoredRecords
+from journeyman.worker import loop
 from journeyman.worker.loop import END, TURN
 from tests.conftest import World
 from tests.integration.engine.machine import Machine, count, create, find, log, patch, steer, until
@@ -160,6 +161,25 @@ async def test_a_pause_holds_also_when_the_files_cannot_be_saved(
     resting = (await find(world, task)).session
     assert (resting.state, resting.state_reason) == (State.IDLE, Reason.PAUSED)
     assert await told_unsaved(world, task)
+
+
+async def test_a_pause_does_not_wait_for_a_long_command(world: World, machine: Machine) -> None:
+    await machine.equip(machine.equipment, pause_seconds=0.2)
+    task = await create(world, f"{KEEP}\n\n```sh\necho half > half.txt; sleep 60\n```")
+    running = asyncio.ensure_future(machine.run(task))
+
+    async def busy() -> bool:
+        return count(await log(world, task), EventType.TOOL_START) == 2
+
+    await until(busy)
+    await world.parts.services.sessions.pause(await world.principal("alice"), task.id)
+    async with asyncio.timeout(20):
+        assert (await running)[-1] == "turn"
+    resting = (await find(world, task)).session
+    assert (resting.state, resting.state_reason) == (State.IDLE, Reason.PAUSED)
+    assert "+half" in await patch(world, task)
+    told = [event for event in await log(world, task) if event.type is EventType.SESSION_INFO]
+    assert [event.data["message"] for event in told] == [loop.PAUSED]
 
 
 async def told_unsaved(world: World, task: Task) -> bool:
