@@ -308,7 +308,7 @@ def check_forge(data: Path, users: list[tuple[str, Client]]) -> None:
 
 def check_host(data: Path) -> None:
     """No workspace, no process of one, nothing half pushed."""
-    assert not any((data / "workspaces").iterdir())
+    assert not any((data / "workspaces").glob("[!.]*"))
     assert not any((data / "publishing").iterdir())
     found = subprocess.run(
         ["pgrep", "-f", str(data / "workspaces")], capture_output=True, check=False

@@ -139,7 +139,7 @@ async def check(world: World, task: Task, where: str) -> None:
     bare = world.parts.forge.path(world.repository.id)
     assert git("show", f"{task.session.head_ref}:log.txt", cwd=bare) == "one\ntwo\n", where
     workspaces = world.parts.config.data / "workspaces"
-    assert not any(workspaces.iterdir()), where
+    assert not any(workspaces.glob("[!.]*")), where
 
     async def no_process() -> bool:
         found = await asyncio.create_subprocess_exec(
