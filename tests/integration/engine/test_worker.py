@@ -42,7 +42,7 @@ async def test_a_run_is_prepared_turned_and_delivered(world: World, machine: Mac
     ended = await find(world, task)
     assert ended.session.state is State.COMPLETED, ended.session.error
     assert "+two" in await patch(world, task)
-    assert not any(machine.equipment.workspaces.iterdir())
+    assert not any(machine.equipment.workspaces.glob("[!.]*"))
 
 
 async def test_another_machine_goes_on_with_the_same_files(
