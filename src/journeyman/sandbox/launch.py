@@ -301,6 +301,16 @@ async def _gone(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """A bubblewrap that is killed early leaves a child that waits for it for ever: it dies with
+    its parent only from a later moment on."""
+    process.send_signal(signal.SIGSTOP)
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    process.kill()
+
+
 async def _abandon(
     process: subprocess.Popen[bytes] | None,
     launched: Launched | None,
@@ -311,7 +321,7 @@ async def _abandon(
         await launched.end()
         return
     if process is not None:
-        process.kill()
+        _kill_with_children(process)
         await _gone(process)
     await cgroup.remove()
     os.close(errors)
