@@ -24,6 +24,7 @@ from journeyman.runner import run as runner
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.limits import seconds_left
 from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, outcome_of
+from journeyman.runner.prepare import prepare
 from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
 from journeyman.service.ledger import Ledger
@@ -206,7 +207,7 @@ class Worker:
         tell(task_id=held.session.task_id)
         if held.session.ended:
             return None
-        run = await runner.prepare(held, self._equipment)
+        run = await prepare(held, self._equipment)
         if not run.held.session.at_work:
             await runner.close(run, keep=False)
             return None

@@ -1,0 +1,142 @@
+"""The beginning of a run: a sandbox, the working tree as it was left, and what was said so far."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from journeyman.agent.conversation import Conversation
+from journeyman.agent.masking import Mask
+from journeyman.agent.tools import Jobs
+from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.held import Held
+from journeyman.domain.limits import Meter
+from journeyman.domain.sessions import Reason
+from journeyman.runner import briefing, choices, delivery, opening, refusals, setup, words
+from journeyman.runner.checks import Checked
+from journeyman.runner.equipment import Equipment
+from journeyman.runner.masked import Masked
+from journeyman.runner.outcome import Stop, failed
+from journeyman.runner.refusals import Refusals
+from journeyman.runner.run import Run, trailers
+from journeyman.sandbox import Provision, Sandbox, SandboxSpec
+from journeyman.telemetry import metrics
+from journeyman.telemetry.measured import measured
+from journeyman.workspace import checkout
+
+
+async def prepare(held: Held, equipment: Equipment) -> Run:
+    """A running sandbox with the working tree as it was left, and the conversation so far.
+
+    The session may have ended meanwhile: `Run.held.session.ended`.
+    """
+    choices.check_model(held, equipment.models)
+    base_sha = held.session.base_sha or await _start_commit(held, equipment)
+    remote = await equipment.forge.remote(held.actor, held.repository)
+    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    given = await equipment.provision(held.repository)
+    exposed = await equipment.exposed(held.repository)
+    mask = Mask(exposed.masked)
+    equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
+    given = replace(given, env={**exposed.env, **given.env})
+    with measured("sandbox.start", metrics.SANDBOX_START):
+        box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
+    try:
+        await _check_out(held, base_sha, box, equipment)
+        found = await briefing.customisation(base_sha, box)
+        profile = choices.profile_for(held, found)
+        model = choices.model_for(held, profile, equipment.models)
+        session, begun = await equipment.ledger.begin(
+            held.session, base_sha, opening.started(held, base_sha, box, model, profile)
+        )
+        current = replace(held, session=session)
+        if begun and not opening.has_started(held):
+            told = briefing.told(found, profile, model, ignored=given.ignored)
+            begun += await opening.tell(current, told, equipment)
+        if begun:
+            begun += await opening.set_up(
+                current, found.setup, box, given=given, exposed=exposed, equipment=equipment
+            )
+    except BaseException:
+        await box.close()
+        raise
+    meter, log_ = Meter(), [*held.log, *begun]
+    for event in log_:
+        meter.apply(event)
+    network = refusals.told(given.network)
+    conversation = Conversation.fold(
+        log_,
+        instructions=briefing.instructions(
+            held, base_sha, found, profile, network=network, set_up=setup.summary(log_)
+        ),
+    )
+    return Run(
+        held=current,
+        equipment=equipment,
+        base_sha=base_sha,
+        box=box,
+        model=model,
+        jobs=Jobs(box, begun=conversation.jobs.begun),
+        conversation=conversation,
+        helpers=briefing.helpers(held, base_sha, found, network=network),
+        customisation=found,
+        refusals=Refusals(held.log),
+        profile=profile,
+        mask=mask,
+        checkpoint=held.checkpoint,
+        ours=delivery.checkpoint_shas(held),
+        meter=meter,
+        checked=Checked([*held.log, *begun]),
+    )
+
+
+async def _start_commit(held: Held, equipment: Equipment) -> str:
+    session = held.session
+    branch = session.head_ref if session.on_existing_branch else session.base_ref
+    tip = await equipment.forge.find_tip(held.actor, held.repository, branch)
+    if tip is None:
+        raise Stop(
+            failed(
+                Reason.BASE_REF_NOT_FOUND,
+                f"{held.repository.full_name} has no branch {branch!r} any more; "
+                "start a task from one that exists.",
+            )
+        )
+    return tip
+
+
+def _spec(held: Held, mirror: Path, given: Provision, equipment: Equipment) -> SandboxSpec:
+    return SandboxSpec(
+        id=held.session.id,
+        directory=equipment.workspace(held.session.id),
+        mirror=mirror,
+        limits=equipment.limits,
+        env={**given.env, "BASH_ENV": setup.ENVIRONMENT},
+        files={
+            **given.files,
+            checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL),
+        },
+        folders=given.folders,
+        network=given.network,
+        image=given.image,
+    )
+
+
+async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipment) -> None:
+    head_ref = held.session.head_ref
+    await checkout.checkout(
+        box,
+        base_sha=base_sha,
+        head_ref=head_ref,
+        clone_url=f"{equipment.public_url}/{held.repository.full_name}.git",
+        trailers=trailers(held, equipment),
+    )
+    if held.session.last_seq or held.checkpoint is not None:
+        # What came after the last checkpoint may be half done; the agent is told that it is gone.
+        kept = held.checkpoint or checkpoint_of(base_sha)
+        await checkout.restore(box, kept, head_ref=head_ref)
+
+
+def checkpoint_of(base_sha: str) -> Checkpoint:
+    """A workspace in which nothing has happened yet."""
+    return Checkpoint(base_sha, base_sha, tree="", changed_files=0, bundle=None)
