@@ -25,9 +25,11 @@ from pydantic_ai.messages import (
 from journeyman.agent import compaction, verdict
 from journeyman.agent.background import Background
 from journeyman.agent.images import with_images
+from journeyman.agent.repetition import Repetition
 from journeyman.agent.text import clean
 from journeyman.agent.verdict import Verdict
 from journeyman.domain.events import Event, EventType
+from journeyman.domain.hygiene import visible
 from journeyman.domain.sessions import Reason
 
 UNDONE = (
@@ -81,6 +83,7 @@ class Conversation:
         self.wrapping_up = False
         """True from the warning at a limit until a user speaks."""
         self.jobs = Background()
+        self.repetition = Repetition()
         self.plan: Sequence[Mapping[str, str]] = ()
         self.turns = 0
         self.context_tokens = 0
@@ -192,7 +195,7 @@ class Conversation:
         if self.question is not None:
             self._close_question(text, self.question.call_id)
         elif source != "answer" or text != self._answer:
-            self._unsent.append(UserPromptPart(with_images(text)))
+            self._unsent.append(UserPromptPart(with_images(visible(text))))
 
     def _ask(self, data: Mapping[str, Any]) -> None:
         if "answer" in data:
@@ -203,7 +206,8 @@ class Conversation:
     def _close_question(self, answer: str, call_id: str) -> None:
         if self.question is not None and self.question.call_id == call_id:
             self.question, self._answer = None, answer
-            self._finish(ToolReturnPart(self.pending[call_id].tool_name, answer, call_id))
+            name = self.pending[call_id].tool_name
+            self._finish(ToolReturnPart(name, visible(answer), call_id))
 
     def _send(self, *, unsaved: bool) -> None:
         """Results in call order, then what the user said, become one request."""
@@ -229,6 +233,7 @@ class Conversation:
         self.messages.append(message)
         self.saved()
         self.turns += 1
+        self.repetition.hear(message.tool_calls)
         self.calls = message.tool_calls
         self.pending = {call.tool_call_id: call for call in self.calls}
         self.call_ids.update(self.pending)

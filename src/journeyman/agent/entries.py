@@ -102,11 +102,16 @@ def usage_data(reply: Reply, seconds: float) -> dict[str, Any]:
 
 
 def completion(
-    call: ToolCallPart, result: Result, seconds: float, guides: Sequence[Guide] = ()
+    call: ToolCallPart,
+    result: Result,
+    seconds: float,
+    guides: Sequence[Guide] = (),
+    words: str = "",
 ) -> NewEvent:
-    """The whole output for readers; for the model its clipped text, and *guides* for the paths."""
+    """The whole output for readers; for the model its clipped text, *guides* for the paths, and
+    *words* of ours."""
     text = clean(result.text)
-    seen = "\n\n".join([clip(plain(text)), *map(_told, guides)])
+    seen = "\n\n".join([clip(plain(text)), *map(_told, guides)]) + words
     images = [BinaryContent(image.data, media_type=image.media_type) for image in result.images]
     part = ToolReturnPart(
         call.tool_name,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic_ai.messages import ToolCallPart
 
-from journeyman.agent import delegations, entries, verdict
+from journeyman.agent import delegations, entries, repetition, verdict
 from journeyman.agent.conversation import Conversation, record_of_message
 from journeyman.agent.customisation.guides import Guide
 from journeyman.agent.live import Live
@@ -114,6 +114,8 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
         await step.append(entries.model_change(means.model.id, other, str(error)))
         return verdict.CONTINUE
     await step.record(reply, message_id, seconds)
+    if conversation.repetition.endless:
+        return verdict.failed(Reason.NO_PROGRESS, repetition.STOPPED)
     return conversation.end or await step.run_calls()
 
 
@@ -298,7 +300,9 @@ class _Turn:
                 seconds = time.monotonic() - started
                 # before it is clipped: a value that is cut in two would not be found
                 result = replace(result, text=self.means.mask.text(result.text))
-                event = entries.completion(call, result, seconds, self._guides(result.paths))
+                words = self.conversation.repetition.words
+                guides = self._guides(result.paths)
+                event = entries.completion(call, result, seconds, guides, words)
                 more = result.events
         await self.append(event, *more)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from journeyman.domain.hygiene import visible
+
 MARK, VERSION = "recording", 1
 REPLY, RESULT, MESSAGE = "reply", "result", "message"
 
@@ -59,11 +61,11 @@ class Recording:
     def threads(self) -> dict[str, str]:
         """The first words to each agent, and which thread is its."""
         given = {
-            one.content: one.thread
+            visible(one.content): one.thread
             for one in reversed(self.entries)
             if one.type == MESSAGE and one.source == "agent"
         }
-        return {**given, self.prompt: ""}
+        return {**given, visible(self.prompt): ""}
 
     def dump(self) -> str:
         heading = {key: value for key, value in asdict(self).items() if key != "entries"}

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     WORKSPACE_NOT_SAVED = "workspace_not_saved"
     MODEL_UNAVAILABLE = "model_unavailable"
     MODEL_REFUSED = "model_refused"
+    NO_PROGRESS = "no_progress"
     MODEL_NOT_CONFIGURED = "model_not_configured"
     CUSTOM_AGENT_NOT_FOUND = "custom_agent_not_found"
     PUSH_REJECTED = "push_rejected"

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from journeyman.agent.repetition import MOST
 from journeyman.agent.verdict import Kind
 from journeyman.domain.events import EventType
 from journeyman.domain.sessions import Reason
@@ -45,6 +46,26 @@ class TestBadReplies:
         event = session.journal.all(EventType.TOOL_COMPLETE)[0].data
         assert event["success"] is False
         assert all(word in event["error"]["message"] for word in words)
+
+    async def test_the_same_step_again_and_again_is_told_and_at_last_stopped(
+        self, served: Served
+    ) -> None:
+        session = await served([Say("", [("look", {"command": "at it"})])])
+
+        verdict = await session.to_the_end()
+
+        assert (verdict.kind, verdict.reason) == (Kind.FAILED, Reason.NO_PROGRESS)
+        assert "choose another model" in verdict.message
+        assert len(session.bench.ran) == MOST - 1
+        seen = results(session.journal)
+        assert seen[1] == "did it"
+        assert "This is time 3 in a row" in seen[2]
+
+    async def test_waiting_for_a_job_again_and_again_is_no_repetition(self, served: Served) -> None:
+        wait = Say("", [("bash_wait", {"job": 1})])
+        session = await served(lambda number, _: wait if number < MOST + 5 else Say("Done."))
+
+        assert (await session.to_the_end()).kind is Kind.DONE
 
     async def test_an_empty_reply_is_asked_for_again(self, served: Served) -> None:
         session = await served([Say("  ")])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})")
 _KEPT = frozenset("\n\r\t\u200c\u200d\ufe0f")
 """Line ends, and what joins letters and emoji in writing that needs it."""
@@ -32,24 +31,31 @@ def _is_seen(one: str) -> bool:
 
 
 def _without_comments(text: str) -> str:
-    parts, prose, fence = list[str](), list[str](), ""
+    kept, fence, hidden = list[str](), "", False
     for line in text.splitlines(keepends=True):
-        opened = _FENCE.match(line)
-        inside = _COMMENT.sub("", "".join(prose)) if prose else ""
-        hidden = "<!--" in "".join(prose) and _is_open("".join(prose))
-        if not fence and opened and not hidden:
-            parts += [inside, line]
-            prose, fence = [], opened[2]
-        elif fence:
-            parts.append(line)
-            stripped = line.strip()
-            if stripped.startswith(fence) and not stripped.strip(fence[0]):
-                fence = ""
+        if fence:
+            kept.append(line)
+            ended = line.strip().startswith(fence) and not line.strip().strip(fence[0])
+            fence = "" if ended else fence
+        elif not hidden and (opened := _FENCE.match(line)):
+            kept.append(line)
+            fence = opened[2]
         else:
-            prose.append(line)
-    return "".join([*parts, _COMMENT.sub("", "".join(prose))])
+            shown, hidden = _shown(line, hidden)
+            kept.append(shown)
+    return "".join(kept)
 
 
-def _is_open(text: str) -> bool:
-    """Whether a comment that began in *text* goes on after it."""
-    return text.rfind("<!--") > text.rfind("-->")
+def _shown(line: str, hidden: bool) -> tuple[str, bool]:
+    """What of *line* is outside comments, and whether one goes on after it."""
+    parts = list[str]()
+    while True:
+        if hidden:
+            _, end, line = line.partition("-->")
+            if not end:
+                return "".join(parts), True
+        before, start, line = line.partition("<!--")
+        parts.append(before)
+        if not start:
+            return "".join(parts), False
+        hidden = True
