@@ -1,12 +1,17 @@
-"""A part of the first schema: webhooks with their deliveries, and the audit log."""
+"""Webhooks with their deliveries, and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op
 
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def create() -> None:
+def upgrade() -> None:
     _hook()
     _hook_notice()
     _hook_delivery()
