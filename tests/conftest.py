@@ -25,7 +25,16 @@ from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
 from tests import engines, postgres
 
-NOT_SKIPPED_IN_CI = ("root", "sandbox", "containers", "engine", "postgres", "browser", "npm")
+NOT_SKIPPED_IN_CI = (
+    "root",
+    "sandbox",
+    "containers",
+    "engine",
+    "postgres",
+    "browser",
+    "npm",
+    "oauth",
+)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -7,12 +7,15 @@ became was written down before.
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from journeyman import app
@@ -24,12 +27,16 @@ from journeyman.domain.tasks import NewTask
 from journeyman.forge.embedded import tokens
 from journeyman.service.administration import Administration
 from journeyman.service.ledger import Ledger
+from tests.conformance.browser import logged_in
 from tests.conftest import configured, git
-from tests.e2e.server import Server, running
+from tests.e2e.server import Server, journeyman, running
 
 OWNER, REPO = "octo", "hello"
 FULL_NAME = f"{OWNER}/{REPO}"
 TASKS = f"/agents/repos/{FULL_NAME}/tasks"
+OCTOKIT = Path(__file__).parent / "octokit"
+BACK = "http://127.0.0.1/back"
+"""Where apps want their users back; nobody listens there."""
 SEEDED = 35
 """More than one page, less than two."""
 
@@ -76,6 +83,53 @@ def server(place: Path) -> Iterator[tuple[Server, Seeded]]:
 def forge(server: tuple[Server, Seeded]) -> Forge:
     started, seeded = server
     return Forge(started.url, seeded.tokens, seeded)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An app as its makers know it."""
+
+    client_id: str
+    secret: str
+
+
+@pytest.fixture(scope="package")
+def apps(server: tuple[Server, Seeded]) -> dict[str, Registered]:
+    """One of each kind, for the web flow and the device flow."""
+    more: dict[str, tuple[str, ...]] = {
+        "oauth": (),
+        "github": ("--permission", "agent_tasks=write"),
+    }
+    return {kind: register(server[0], "--kind", kind, *more[kind]) for kind in more}
+
+
+def register(server: Server, *options: str) -> Registered:
+    asked = ("app", "create", "Gadget", "--callback", BACK, "--device-flow", "--json")
+    done = journeyman(*asked, *options, data=server.data)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    return Registered(told["client_id"], told["client_secret"])
+
+
+@pytest.fixture(scope="package")
+def browser(server: tuple[Server, Seeded]) -> Iterator[httpx.Client]:
+    """Alice's, who is logged in."""
+    with logged_in(server[0], "alice") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def octokit(place: Path) -> Path:
+    """Where it is installed, from npm, beside the scripts that drive it."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("npm is not installed; please run: sudo apt-get install npm")
+    there = Path(shutil.copytree(OCTOKIT, place / "octokit"))
+    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(
+        command, cwd=there, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return there
 
 
 async def seed(place: Path) -> Seeded:

@@ -16,13 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import IO
 
-import httpx
 import pytest
 
+from tests.conformance.browser import enter_code, logged_in
 from tests.conformance.conftest import make_source
 from tests.e2e.server import Client, Server, journeyman, running
 
@@ -70,20 +69,6 @@ class Gh:
         return done.stdout
 
 
-class Hidden(HTMLParser):
-    """The hidden fields of a page's forms; the last of a name counts."""
-
-    def __init__(self, page: httpx.Response) -> None:
-        super().__init__()
-        self.found: dict[str, str] = {}
-        self.feed(page.text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "input" and given.get("type") == "hidden" and given.get("name"):
-            self.found[str(given["name"])] = given.get("value") or ""
-
-
 @pytest.fixture(scope="module")
 def own_place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="journeyman-gh-"))
@@ -122,7 +107,8 @@ def gh(own_place: Path, working: Server) -> Gh:
     ) as login:
         try:
             assert login.stderr is not None
-            approve(working, "alice", code_in(login.stderr))
+            with logged_in(working, "alice") as browser:
+                enter_code(browser, code_in(login.stderr))
             rest = login.stderr.read()
             assert login.wait(30) == 0, rest
         finally:
@@ -139,19 +125,6 @@ def code_in(told: IO[str]) -> str:
         if found:
             return found[0]
     raise AssertionError(f"gh told no code: {seen}")
-
-
-def approve(server: Server, user: str, code: str) -> None:
-    """What a person does in a browser."""
-    link = journeyman("user", "link", user, "--url", server.url, data=server.data)
-    with httpx.Client(base_url=server.url, timeout=30) as browser:
-        address = link.stdout.strip()
-        sent = browser.post(address, data=Hidden(browser.get(address)).found)
-        assert sent.status_code == 303
-        form = Hidden(browser.get("/login/device")).found
-        asked = browser.post("/login/device", data={**form, "user_code": code})
-        form = {**Hidden(asked).found, "decision": "approve"}
-        assert browser.post("/login/device", data=form).status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,11 @@ import pytest
 
 from tests.conformance.conftest import OWNER, REPO, SEEDED, Forge
 
-HERE = Path(__file__).parent / "octokit"
-
 pytestmark = pytest.mark.npm
 
 
-@pytest.fixture(scope="package")
-def installed(place: Path) -> Path:
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm is not installed; please run: sudo apt-get install npm")
-    there = Path(shutil.copytree(HERE, place / "octokit"))
-    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(
-        command, cwd=there, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return there
-
-
 @pytest.fixture
-def seen(installed: Path, forge: Forge) -> dict[str, Any]:
+def seen(octokit: Path, forge: Forge) -> dict[str, Any]:
     known = {
         "url": forge.url,
         "tokens": forge.tokens,
@@ -43,8 +27,8 @@ def seen(installed: Path, forge: Forge) -> dict[str, Any]:
     }
     done = subprocess.run(
         ["node", "drive.mjs", json.dumps(known)],
-        cwd=installed,
-        env={"PATH": os.environ["PATH"], "HOME": str(installed)},
+        cwd=octokit,
+        env={"PATH": os.environ["PATH"], "HOME": str(octokit)},
         capture_output=True,
         text=True,
         timeout=100,

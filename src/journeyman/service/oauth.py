@@ -234,10 +234,11 @@ def _or_raise(answer: Issued | Refused) -> Issued:
 
 
 def _verifies(verifier: str | None, challenge: str | None) -> bool:
-    """PKCE with S256; RFC 7636 wants 43 characters and more of the verifier."""
+    """PKCE with S256; RFC 7636 wants 43 characters and more of the verifier. Its alphabet is not
+    insisted on: git-credential-oauth draws from that of base64, and what counts is the hash."""
     if challenge is None:
         return True
-    if verifier is None or not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier):
+    if verifier is None or not re.fullmatch(r"[!-~]{43,128}", verifier):
         return False
     hashed = hashlib.sha256(verifier.encode()).digest()
     made = base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()

@@ -14,7 +14,8 @@ from journeyman.domain.oauth import App
 from tests.integration.signin.conftest import JSON, Site, hidden, query_of, text_of
 
 BACK = "https://gadget.example/back"
-VERIFIER = "v" * 43
+VERIFIER = "+/v=" * 11
+"""Of base64's alphabet, which git-credential-oauth takes instead of RFC 7636's own."""
 CHALLENGE = (
     base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 )
