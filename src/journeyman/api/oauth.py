@@ -61,10 +61,10 @@ class TokenEndpoints:
     def __init__(self, oauth: OAuth, *, public_url: str = "") -> None:
         self._oauth = oauth
         self._public_url = public_url.rstrip("/")
-        self._endpoints = {DEVICE_CODE: self._device_code, ACCESS_TOKEN: self._access_token}
+        self.endpoints = {DEVICE_CODE: self._device_code, ACCESS_TOKEN: self._access_token}
 
     def matches(self, path: str) -> bool:
-        return path in self._endpoints
+        return path in self.endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         note_route(scope, scope["path"])
@@ -78,7 +78,7 @@ class TokenEndpoints:
             return _written(request, {"error": "Not Found"}, 404)
         try:
             fields = await read_fields(request)
-            answer = await self._endpoints[request.url.path](request, fields)
+            answer = await self.endpoints[request.url.path](request, fields)
         except Refused as refused:
             return _written(request, _as_answer(refused))
         except AppError:

@@ -12,11 +12,16 @@ import pytest
 from starlette.routing import BaseRoute, Route
 
 from journeyman.api import description, routes
+from journeyman.api.oauth import TokenEndpoints
 from journeyman.api.routing import Methods
+from journeyman.domain.oauth import Failure
+from journeyman.web.signin import SignIn
 from tests.unit.api.conftest import World
 
 PAGES = {("get", "/docs"), ("get", "/docs/viewer.css"), ("get", "/docs/viewer.js")}
 """For people; the description is about the rest."""
+QUESTION = ("get", "/login/oauth/authorize")
+"""A page, too, but apps make its address."""
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -51,7 +56,9 @@ async def test_every_route_is_described_and_every_description_served(world: Worl
     table = routes.table(world.services, routes.Options())
     served = {found for route in table for found in methods_of(route)}
     described = {(method, anonymous(path)) for method, path, _ in operations()}
-    assert served - PAGES == described
+    tokens = {("post", path) for path in TokenEndpoints(world.services.oauth).endpoints}
+    assert served - PAGES | tokens | {QUESTION} == described
+    assert SignIn(world.services).matches(QUESTION[1])
 
 
 def test_every_operation_says_what_it_is_and_what_it_answers() -> None:
@@ -82,6 +89,11 @@ def test_every_reference_leads_somewhere() -> None:
         for step in reference.removeprefix("#/").split("/"):
             plain = step.replace("~1", "/").replace("~0", "~")
             found = found[plain.replace("%7B", "{").replace("%7D", "}")]
+
+
+def test_the_errors_of_oauth_are_all_named() -> None:
+    error = description.document()["components"]["schemas"]["oauth-error"]
+    assert set(error["properties"]["error"]["enum"]) == set(Failure)
 
 
 async def test_it_is_served_with_the_callers_own_address(anonymous: httpx.AsyncClient) -> None:
