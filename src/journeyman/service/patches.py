@@ -18,7 +18,7 @@ from journeyman.store import events
 from journeyman.store.database import Database
 from journeyman.workspace import BundleRefused
 from journeyman.workspace.mirror import Mirrors
-from journeyman.workspace.publish import Publisher, Work
+from journeyman.workspace.publish import PATCH_LIMIT, Publisher, Work
 
 
 class Patches:
@@ -29,17 +29,20 @@ class Patches:
         forge: Forge,
         mirrors: Mirrors,
         publisher: Publisher,
+        *,
+        limit_bytes: int = PATCH_LIMIT,
     ) -> None:
         self._database = database
         self._tasks = of_tasks
         self._forge = forge
         self._mirrors = mirrors
         self._publisher = publisher
+        self._limit_bytes = limit_bytes
 
     async def patch(self, principal: Principal, task_id: str) -> bytes:
         """`git diff --binary` from where the first session started to what was kept last.
 
-        Empty when nothing was changed yet.
+        Empty when nothing was changed yet; CONFLICT when it is larger than the limit.
         """
         detail = await self._tasks.get(principal, task_id)
         found = await self._database.read(lambda tx: _kept(tx, detail.sessions))
@@ -53,7 +56,7 @@ class Patches:
             mirror = await self._mirrors.holding(repository.id, remote, session.base_sha)
             work = Work(saved.bundle, mirror, _start(detail, session), saved.sha)
             try:
-                return await self._publisher.patch(work)
+                return await self._publisher.patch(work, limit_bytes=self._limit_bytes)
             except BundleRefused as error:
                 message = f"{error} The branch {session.head_ref!r} has the same."
                 raise AppError(Code.CONFLICT, message) from error

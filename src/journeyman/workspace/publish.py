@@ -71,7 +71,10 @@ class Publisher:
         return work.sha
 
     async def patch(self, work: Work, *, limit_bytes: int = PATCH_LIMIT) -> bytes:
-        """The difference between the base and the commit, as `git apply` takes it."""
+        """The difference between the base and the commit, as `git apply` takes it.
+
+        Raises BundleRefused, also for one that is larger than the limit.
+        """
         async with self._unpacked(work) as repository:
             try:
                 return await git.run(
