@@ -46,6 +46,7 @@ def test_a_task_is_paused_and_goes_on_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.keyboard.press("p")
     completed(page)
+    expect(page.get_by_role("link", name="Run again")).to_be_visible()
     page.keyboard.press("r")
     page.wait_for_url(re.compile("again="))
     expect(page.get_by_label("What is to be done?")).to_have_value(re.compile("Rest while"))

@@ -52,7 +52,8 @@ def test_a_file_wins_over_the_variables(tmp_path: Path) -> None:
     assert (provider.models, provider.api_key) == (("x",), None)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Nothing overflows what is only replayed.
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"recorded"}))
 def test_every_kind_can_be_configured_and_needs_no_sdk_before_its_use(
     kind: str, tmp_path: Path
 ) -> None:

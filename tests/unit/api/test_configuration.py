@@ -52,7 +52,7 @@ async def test_a_put_sets_the_whole(world: World, alice: httpx.AsyncClient) -> N
         ({"custom_allowlist": "a"}, "custom_allowlist"),
         ({"custom_allowlist": [1]}, "custom_allowlist"),
         ({"is_firewall_enabled": "no"}, "is_firewall_enabled"),
-        ({"enabled_tools": {"codeql": 1}}, "enabled_tools"),
+        ({"enabled_tools": {"codeql": 1}}, "enabled_tools.codeql"),
         ({"mcp_configuration": []}, "mcp_configuration"),
     ],
 )

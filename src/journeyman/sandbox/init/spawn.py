@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Action = tuple[object, ...]
 
-RESET = {int(signal.SIGPIPE), int(signal.SIGXFSZ)}
-"""Signals that Python ignores and commands must not; without the second, writing fails politely."""
+RESET = {int(one) for one in signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP}
+"""Signals that commands must not ignore, although Python does, or whoever started the service
+(nohup). Without SIGXFSZ, writing fails politely."""
 
 
 def piped(descriptors: list[int], *, with_stdin: bool) -> list[Action]:
