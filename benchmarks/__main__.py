@@ -93,13 +93,14 @@ def _environment(url: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _instant_model() -> Iterator[str]:
-    """An OpenAI-compatible server in a thread that asks for one command after the other."""
+    """An OpenAI-compatible server in a thread that asks for one command after the other; each is
+    another, since a model that repeats itself is stopped."""
     ready, over = threading.Event(), threading.Event()
     addresses: list[str] = []
 
     def turn(number: int, _request: object) -> Say:
         if number < requests.STEPS:
-            return Say(calls=[("bash", {"command": "true"})])
+            return Say(calls=[("bash", {"command": f"true {number}"})])
         return Say("All steps are taken.")
 
     async def serve() -> None:
