@@ -372,6 +372,7 @@ async def _serve(
         hosting.answering(asgi_app(made, stopping), listening) as serving,
         working(made, public_url, at_once) if with_worker else nullcontext(),
     ):
+        hosting.keep()
         log.info("server.listening", url=public_url, worker=with_worker)
         await _invite_first(made, public_url, invite)
         await _first_of(serving, stopping)
