@@ -216,7 +216,10 @@ def test_following_can_be_interrupted_politely(api: Api, tmp_path: Path) -> None
     api.on(EVENTS, as_stream(frame(event("session.info", "1-1", message="one")), cut=True))
     api.on(GET, as_json(task("in_progress")))
     env = {"HOME": str(tmp_path), "JOURNEYMAN_URL": api.url, "JOURNEYMAN_TOKEN": "ghp_alice"}
-    command = [sys.executable, "-m", "journeyman.cli", "task", "logs", "--follow", ID]
+    # However the tests were started: in the background a shell has SIGINT ignored.
+    reset = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    run = "from journeyman.cli import main; sys.argv[0] = 'journeyman'; main()"
+    command = [sys.executable, "-c", reset + run, "task", "logs", "--follow", ID]
     with subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
