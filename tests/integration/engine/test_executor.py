@@ -145,7 +145,7 @@ async def test_one_users_many_runs_do_not_keep_another_waiting(
 
 @pytest.mark.xfail(
     strict=False,
-    reason="issue 6: about one time in four the engine leaves an urgent run until others have ended",
+    reason="issue 6: one time in four the engine leaves an urgent run until others end",
 )
 async def test_an_urgent_run_does_not_wait_for_the_places_of_others(
     database: Database, sending: Queue, tmp_path: Path
