@@ -6,6 +6,8 @@ only.
 
 from __future__ import annotations
 
+import socket
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +160,27 @@ class Probe:
 OnOutput = Callable[[bytes], None]
 
 
+class Process(Protocol):
+    """A command that is talked to while it runs."""
+
+    stdin: StreamWriter
+    """A broken pipe is a ConnectionError of its `drain`."""
+    stdout: StreamReader
+
+    @property
+    def errors(self) -> bytes:
+        """What it has written to stderr, less its middle if long."""
+        ...
+
+    async def wait(self) -> int:
+        """Its exit code, as in ExecResult. Raises SandboxLost."""
+        ...
+
+    async def kill(self) -> None:
+        """End its whole tree and close its streams. Idempotent, never raises."""
+        ...
+
+
 class Sandbox(Protocol):
     """One running sandbox. Every method may be cancelled; all but `close` may raise SandboxLost."""
 
@@ -183,6 +206,29 @@ class Sandbox(Protocol):
         *limit_bytes* bounds `ExecResult.output`; *on_output* sees every chunk as it comes.
         On a *terminal*, *stdin* is typed, and then ^D; output has its line ends and echo.
         What cannot be started ends with 127 (not there) or 126 and says why in its output.
+        """
+        ...
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = WORKSPACE,
+        env: Mapping[str, str] | None = None,
+        limit_bytes: int = 1 << 16,
+    ) -> Process:
+        """Start a program to talk to, over a socket in place of pipes.
+
+        *limit_bytes*: the longest line that `Process.stdout` takes. What cannot be started ends at
+        once, as with `exec`.
+        """
+        ...
+
+    async def listen(self, port: int) -> socket.socket:
+        """A socket on which this process may serve commands, at 127.0.0.1:*port* inside.
+
+        Whoever takes it closes it. ValueError when the sandbox was started without a network, or
+        the port is taken.
         """
         ...
 

@@ -6,9 +6,10 @@ Knows nothing of how it was started or what isolates it.
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import os
 import posixpath
+import socket
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from journeyman.sandbox import (
     Limits,
     Network,
     OnOutput,
+    Process,
     SandboxLost,
     SandboxSpec,
     SandboxUnavailable,
@@ -40,6 +42,7 @@ from journeyman.sandbox.firewall.sockets import Sockets, SocketsUnavailable
 from journeyman.sandbox.folders import Account
 from journeyman.sandbox.inside import ENVIRONMENT
 from journeyman.sandbox.output import Pipe
+from journeyman.sandbox.talking import Talking, exit_code
 from journeyman.sandbox.wire import Channel, Reply, Value
 
 GRACE_SECONDS = 0.2
@@ -48,7 +51,6 @@ KILL_SECONDS = 0.9
 """How long the end of a killed tree is awaited before everything is killed."""
 TERMINAL = "xterm-256color"
 END_OF_TYPING = b"\x04"
-NOT_FOUND, NOT_EXECUTABLE, KILLED = 127, 126, 137
 ERROR_BYTES = 4096
 
 
@@ -193,6 +195,49 @@ class Running:
             blocked=() if self._firewall is None else self._firewall.attempts.of(number),
         )
 
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = WORKSPACE,
+        env: Mapping[str, str] | None = None,
+        limit_bytes: int = 1 << 16,
+    ) -> Process:
+        """See Sandbox.spawn."""
+        full = await self._disk_is_full()
+        errors = self._pipe(ERROR_BYTES)
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._release, errors)
+            undo.callback(ours.close)
+            number, ended = self._channel.submit(
+                "exec",
+                [os.dup(theirs.fileno()), theirs.detach(), errors.give_writer()],
+                arg=list(argv),
+                cwd=posixpath.join(WORKSPACE, cwd),
+                env={**self._environment, **(env or {})},
+                stdin="given",
+                terminal="",
+                writing="refused" if full else "allowed",
+            )
+            if self._channel.lost:
+                ended.result()
+            reader, writer = await asyncio.open_connection(sock=ours, limit=limit_bytes)
+            undo.pop_all()
+
+        async def end() -> None:
+            if not ended.done():
+                await self._kill(number, ended)
+            self._release(errors)
+
+        return Talking(reader, writer, errors, ended, end)
+
+    async def listen(self, port: int) -> socket.socket:
+        """See Sandbox.listen."""
+        if self._firewall is None:
+            raise ValueError("this sandbox was started without a network")
+        return await self._firewall.listen(port)
+
     async def export(self, command: str | Sequence[str], *, limit_bytes: int) -> bytes:
         """See Sandbox.export."""
         errors = self._pipe(ERROR_BYTES)
@@ -280,7 +325,7 @@ class Running:
             raise
         if not finished:
             await self._kill(number, ended)
-        return number, _exit_code(await ended, pipes[-1]), not finished
+        return number, exit_code(await ended, pipes[-1]), not finished
 
     async def _terminal(self, wanted: Terminal) -> tuple[int, str]:
         """A new terminal's other end, and where it is inside."""
@@ -369,15 +414,6 @@ def _argv(command: str | Sequence[str]) -> list[str]:
 
 def _absolute(path: str) -> str:
     return posixpath.join(WORKSPACE, path)
-
-
-def _exit_code(reply: Reply, errors: Pipe) -> int:
-    if "exit" in reply.fields:
-        return int(reply.fields["exit"])
-    place = reply.fields.get("path")
-    text = f"cannot run: {reply.fields['error']}" + (f": {place}" if place else "")
-    errors.kept.add(text.encode(errors="replace") + b"\n")
-    return NOT_FOUND if int(reply.fields["errno"]) == errno.ENOENT else NOT_EXECUTABLE
 
 
 def _content(descriptor: int, path: str, limit_bytes: int) -> bytes:

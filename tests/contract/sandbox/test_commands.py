@@ -11,6 +11,7 @@ import pytest
 from journeyman.sandbox import (
     WORKSPACE,
     Sandbox,
+    SandboxLost,
     Terminal,
 )
 from tests.contract.sandbox.processes import left
@@ -256,3 +257,44 @@ class TestEndOfCommands:
         await asyncio.sleep(0.5)
         result = await box.exec("cat /proc/[0-9]*/stat | grep -c ' Z ' || true")
         assert result.output == b"0\n"
+
+
+class TestSpawn:
+    async def test_it_is_talked_to_while_it_runs(self, box: Sandbox) -> None:
+        echo = (
+            'echo $PLACE $GREETING; while read -r it; do echo "<$it>"; done; echo end >&2; exit 4'
+        )
+        process = await box.spawn(["bash", "-c", echo], cwd="..", env={"PLACE": "here"})
+        assert await process.stdout.readline() == b"here hello\n"
+        for said in (b"one", b"two"):
+            process.stdin.write(said + b"\n")
+            assert await process.stdout.readline() == b"<" + said + b">\n"
+        process.stdin.write_eof()
+        assert await process.wait() == 4
+        assert await process.stdout.read() == b""
+        assert process.errors == b"end\n"
+        await process.kill()
+        assert await process.wait() == 4
+
+    async def test_a_kill_ends_its_tree(self, box: Sandbox) -> None:
+        process = await box.spawn(["bash", "-c", "setsid sleep 100 & echo begun; sleep 100"])
+        assert await process.stdout.readline() == b"begun\n"
+        await process.kill()
+        assert await process.wait() == 137
+        assert await left(box) == b""
+
+    async def test_what_cannot_be_started_ends_at_once(self, box: Sandbox) -> None:
+        process = await box.spawn(["no-such-program"])
+        assert await process.wait() == 127
+        assert b"no-such-program" in process.errors
+        await process.kill()
+
+    async def test_it_ends_with_the_sandbox(self, box: Sandbox) -> None:
+        process = await box.spawn(["cat"])
+        await box.close()
+        assert await process.stdout.read() == b""
+        with pytest.raises(SandboxLost):
+            await process.wait()
+        await process.kill()
+        with pytest.raises(SandboxLost):
+            await box.spawn(["cat"])

@@ -29,6 +29,8 @@ class TestNetwork:
         assert (result.blocked, box.blocked()) == ((), ())
         with pytest.raises(ValueError, match="without a network"):
             box.change_network(Network(("example.org",)))
+        with pytest.raises(ValueError, match="without a network"):
+            await box.listen(4000)
 
     async def test_what_is_not_listed_is_refused_and_told(
         self, backend: SandboxBackend, tmp_path: Path
@@ -47,6 +49,7 @@ class TestNetwork:
             again = await box.exec("curl -sS http://other.invalid/")
             assert b"did not answer" in again.output
             assert again.blocked == ()
+            await _serves(box)
         finally:
             await box.close()
 
@@ -56,6 +59,20 @@ class TestNetwork:
             with pytest.raises(ValueError, match=r"a b|10\.0\.0\.1/8"):
                 await backend.start(SandboxSpec("net", tmp_path / "s", network=network))
         assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def _serves(box: Sandbox) -> None:
+    """This process can be reached from inside, at a port of its own."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nfor " + (await reader.readline()).split()[1])
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, sock=await box.listen(4000)):
+        assert (await box.exec("curl -sS http://127.0.0.1:4000/it")).output == b"for /it"
+        with pytest.raises(ValueError, match="port 4000 inside: Address already in use"):
+            await box.listen(4000)
 
 
 class TestLife:

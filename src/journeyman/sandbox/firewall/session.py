@@ -79,6 +79,17 @@ class Firewall:
         self._gate.change(network)
         self._proxy.enforce()
 
+    async def listen(self, port: int) -> socket.socket:
+        """A socket of the sandbox that listens at *port*. Raises ValueError when it is taken."""
+        (made,) = await self._sockets.streams(1)
+        try:
+            made.bind((LOOPBACK, port))
+        except OSError as error:
+            made.close()
+            raise ValueError(f"port {port} inside: {error.strerror}") from error
+        made.listen(BACKLOG)
+        return made
+
     async def close(self) -> None:
         """End every connection. Idempotent."""
         for server in self._servers:
