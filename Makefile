@@ -41,7 +41,7 @@ bench: bootstrap ## measure and print a table
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: bootstrap ## make 10,000 requests up from the API's description and check every answer
-	@FUZZ_CASES=10000 $(BIN)/python -m pytest --quiet --capture=no --timeout=0 tests/conformance/test_fuzz.py $(ARGS)
+	@FUZZ_CASES=10000 $(BIN)/python -m pytest --quiet --timeout=0 tests/conformance/test_fuzz.py $(ARGS)
 
 screenshots: bootstrap ## make the pictures of the dashboard in docs/pictures
 	@scripts/bootstrap system browser

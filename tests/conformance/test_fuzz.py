@@ -102,7 +102,9 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Target]:
     place = tmp_path_factory.mktemp("fuzz")
     seeded = asyncio.run(seed(place))
     stack = AsyncExitStack()
@@ -111,7 +113,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         found = Target(runner, made, seeded)
         yield found
         runner.run(stack.aclose())
-    print(f"\n{found.statuses.total()} cases: {dict(found.statuses)}")
+    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{found.statuses.total()} cases: {dict(found.statuses)}")
 
 
 async def opened(place: Path, stack: AsyncExitStack) -> httpx.AsyncClient:
