@@ -1,12 +1,11 @@
 """The composition root: from a Config to a running process.
 
-The only file that names every implementation.
+Only this file and `administering` name implementations.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -16,14 +15,13 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from journeyman import __version__, hosting
+from journeyman import __version__, administering, hosting
 from journeyman.api import routes
 from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
 from journeyman.api.oauth import TokenEndpoints
 from journeyman.api.payloads import Payloads
 from journeyman.config import Config
-from journeyman.domain.audit import Author, Surface
 from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
 from journeyman.forge.embedded import tokens
@@ -38,7 +36,7 @@ from journeyman.llm.registry import Provider, Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, SandboxBackend, bubblewrap, provisions
 from journeyman.sandbox.firewall import addresses, dial
-from journeyman.service import Services, audit
+from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
 from journeyman.service.audit import Audit
@@ -289,13 +287,8 @@ def revisions(config: Config) -> tuple[str | None, str]:
 
 def migrate(config: Config) -> None:
     """Bring the database to this version's schema; does nothing when it is there."""
-    ensure_data_directory(config.data)
-    engine = make_engine(config.database.url)
-    try:
-        schema.upgrade(engine)
-        queue.migrate(config.database.url)
-    finally:
-        engine.dispose()
+    administering.upgrade(config)
+    queue.migrate(config.database.url)
 
 
 def serve(config: Config, *, with_worker: bool = True, invite: Invite | None = None) -> None:
@@ -314,22 +307,6 @@ def work(config: Config) -> None:
     hint = "Choose another metrics.port, or 0 for any that is free."
     listening = None if here.port is None else hosting.bind(here.host, here.port, hint)
     asyncio.run(_work(config, listening))
-
-
-@asynccontextmanager
-async def administration(config: Config) -> AsyncIterator[Administration]:
-    """The operator's verbs, on a data directory that a server may be using at the same time."""
-    async with parts(config) as made:
-        with audit.acting(_operator()):
-            yield Administration(made.database, made.forge, tokens)
-
-
-@asynccontextmanager
-async def services(config: Config) -> AsyncIterator[Services]:
-    """What a surface may call, for an operator beside a server."""
-    async with parts(config) as made:
-        with audit.acting(_operator()):
-            yield made.services
 
 
 async def disk(config: Config) -> Disk | None:
@@ -454,11 +431,6 @@ def _provisions(config: Config) -> provisions.Provisions:
             repositories=firewall.repositories,
         )
     )
-
-
-def _operator() -> Author:
-    """Whoever may use the data directory, told by the user id that the system knows."""
-    return Author(Surface.CLI, detail={"uid": os.getuid()})
 
 
 def _sender(config: Config) -> HttpSender:

@@ -136,31 +136,31 @@ def installation_token(
 
 
 async def _create(config: Config, new: NewApp) -> tuple[oauth.App, str | None]:
-    from journeyman import app as root
+    from journeyman.administering import operating
 
-    async with root.services(config) as services:
-        return await services.apps.create(new)
+    async with operating(config) as operator:
+        return await operator.apps.create(new)
 
 
 async def _list(config: Config) -> Sequence[oauth.App]:
-    from journeyman import app as root
+    from journeyman.administering import operating
 
-    async with root.services(config) as services:
-        return await services.apps.list()
+    async with operating(config) as operator:
+        return await operator.apps.list()
 
 
 async def _delete(config: Config, client_id: str) -> None:
-    from journeyman import app as root
+    from journeyman.administering import operating
 
-    async with root.services(config) as services:
-        await services.apps.delete(client_id)
+    async with operating(config) as operator:
+        await operator.apps.delete(client_id)
 
 
 async def _installation_token(config: Config, client_id: str, owner: str) -> str:
-    from journeyman import app as root
+    from journeyman.administering import operating
 
-    async with root.services(config) as services:
-        return await services.apps.create_installation_token(client_id, owner)
+    async with operating(config) as operator:
+        return await operator.apps.create_installation_token(client_id, owner)
 
 
 def _as_json(one: oauth.App) -> dict[str, object]:

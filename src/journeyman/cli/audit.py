@@ -75,15 +75,15 @@ def audit(
 async def _read(config: Config, query: AuditQuery, repository: str | None) -> Sequence[Entry]:
     from dataclasses import replace
 
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.services(config) as services:
+    async with operating(config) as operator:
         if repository is not None:
-            repository_id = await services.audit.find_repository(repository)
+            repository_id = await operator.audit.find_repository(repository)
             if repository_id is None:
                 raise not_found(f"There is no repository {repository!r}.")
             query = replace(query, repository_id=repository_id)
-        return (await services.audit.all(query))[0]
+        return (await operator.audit.all(query))[0]
 
 
 def _row(one: Entry) -> tuple[str, ...]:

@@ -84,24 +84,24 @@ def list_(
 
 
 async def _add(config: Config, full_name: str, source: str, *, private: bool) -> Repository:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.add_repository(full_name, source, private=private)
+    async with operating(config) as operator:
+        return await operator.administration.add_repository(full_name, source, private=private)
 
 
 async def _rename(config: Config, full_name: str, name: str) -> Repository:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.rename_repository(full_name, name)
+    async with operating(config) as operator:
+        return await operator.administration.rename_repository(full_name, name)
 
 
 async def _list(config: Config) -> Sequence[Repository]:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.list_repositories()
+    async with operating(config) as operator:
+        return await operator.administration.list_repositories()
 
 
 def _located(source: str) -> str:

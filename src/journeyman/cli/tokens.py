@@ -132,12 +132,14 @@ def _rights(
 async def _create(
     config: Config, user: str, note: str, expires_at: datetime | None, rights: Rights | None
 ) -> tuple[str, Token]:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
+    async with operating(config) as operator:
         if rights is None:
-            return await administration.create_token(user, note=note, expires_at=expires_at)
-        return await administration.create_fine_grained_token(
+            return await operator.administration.create_token(
+                user, note=note, expires_at=expires_at
+            )
+        return await operator.administration.create_fine_grained_token(
             user,
             permissions=rights.permissions,
             repositories=rights.repositories,
@@ -147,17 +149,17 @@ async def _create(
 
 
 async def _list(config: Config) -> Sequence[Token]:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.list_tokens()
+    async with operating(config) as operator:
+        return await operator.administration.list_tokens()
 
 
 async def _revoke(config: Config, token_id: int) -> None:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        await administration.revoke_token(token_id)
+    async with operating(config) as operator:
+        await operator.administration.revoke_token(token_id)
 
 
 def _standing(one: Token) -> str:

@@ -101,31 +101,31 @@ def link(
 
 
 async def _create(config: Config, name: str) -> Account:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.create_user(name)
+    async with operating(config) as operator:
+        return await operator.administration.create_user(name)
 
 
 async def _list(config: Config) -> Sequence[Account]:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.administration(config) as administration:
-        return await administration.list_users()
+    async with operating(config) as operator:
+        return await operator.administration.list_users()
 
 
 async def _set_password(config: Config, name: str, chosen: str) -> None:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.services(config) as services:
-        await services.logins.set_password(name, chosen)
+    async with operating(config) as operator:
+        await operator.logins.set_password(name, chosen)
 
 
 async def _link(config: Config, name: str) -> str:
-    from journeyman import app
+    from journeyman.administering import operating
 
-    async with app.services(config) as services:
-        return await services.logins.create_link(name)
+    async with operating(config) as operator:
+        return await operator.logins.create_link(name)
 
 
 def _as_json(one: Account) -> dict[str, object]:

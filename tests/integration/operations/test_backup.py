@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from journeyman import app
+from journeyman.administering import operating
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.tasks import NewTask
@@ -69,8 +70,8 @@ async def test_no_number_is_given_twice(kept: Kept, target: Config, tmp_path: Pa
         tx.execute(repository.delete().where(repository.c.name == "second"))
     await back_up(kept.place, tmp_path / "backup.tar.gz")
     await restore(place_of(target), tmp_path / "backup.tar.gz")
-    async with app.administration(target) as again:
-        third = await again.add_repository(
+    async with operating(target) as again:
+        third = await again.administration.add_repository(
             "alice/third", str(kept.place.data / "repositories" / "1.git")
         )
     assert third.id == 3

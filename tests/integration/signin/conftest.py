@@ -16,6 +16,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from journeyman import app
+from journeyman.administering import operating
 from journeyman.domain.oauth import App
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
@@ -116,12 +117,11 @@ def with_users(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path
     data = Path(shutil.copytree(migrated, tmp_path_factory.mktemp("users") / "data"))
 
     async def fill() -> None:
-        async with app.administration(configured(data)) as administration:
+        async with operating(configured(data)) as operator:
             for user in ("alice", "bob"):
-                await administration.create_user(user)
-        async with app.services(configured(data)) as services:
+                await operator.administration.create_user(user)
             for user in ("alice", "bob"):
-                await services.logins.set_password(user, PASSWORD)
+                await operator.logins.set_password(user, PASSWORD)
 
     asyncio.run(fill())
     return data

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from journeyman import app
+from journeyman.administering import operating
 from tests.conftest import Clock, configured
 from tests.integration.signin.conftest import hidden, on_time, text_of
 
@@ -42,9 +43,9 @@ async def test_the_first_user_chooses_a_name_and_administers(data: Path, clock: 
 
 
 async def test_an_administrator_without_a_password_is_invited(data: Path, clock: Clock) -> None:
-    async with app.administration(configured(data)) as administration:
-        await administration.create_user("root")
-        await administration.create_user("bob")
+    async with operating(configured(data)) as operator:
+        await operator.administration.create_user("root")
+        await operator.administration.create_user("bob")
     async with app.parts(configured(data)) as parts:
         logins = on_time(parts, clock).services.logins
         secret = await logins.invite_first()

@@ -17,6 +17,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from journeyman import app, config
+from journeyman.administering import operating
 from journeyman.api import routes
 from journeyman.api.ratelimit import RateOptions
 from journeyman.api.routes import Options
@@ -90,12 +91,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 
 async def fill(root: Path) -> dict[str, str]:
     source = make_repository(root / "source")
-    async with app.administration(configuration(root / "data")) as administration:
-        made = {user: (await administration.create_token(user))[0] for user in USERS}
+    async with operating(configuration(root / "data")) as operator:
+        made = {user: (await operator.administration.create_token(user))[0] for user in USERS}
         for name in ("octo/hello", "octo/other"):
-            await administration.add_repository(name, str(source))
+            await operator.administration.add_repository(name, str(source))
         for user, permission in (("alice", Permission.WRITE), ("bob", Permission.READ)):
-            await administration.grant("octo/hello", user, permission)
+            await operator.administration.grant("octo/hello", user, permission)
     return made
 
 

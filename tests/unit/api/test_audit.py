@@ -10,7 +10,7 @@ import httpx
 import pytest
 from nacl.public import PublicKey, SealedBox
 
-from journeyman import app
+from journeyman.administering import operating
 from journeyman.domain.audit import Action, AuditQuery, Surface
 from tests.unit.api.conftest import TASKS, World, configuration, create
 
@@ -138,10 +138,10 @@ async def test_it_is_searched_and_read_in_pages(
 
 
 async def test_what_the_operator_does_is_the_operators(world: World) -> None:
-    async with app.administration(configuration(world.data)) as administration:
-        await administration.create_user("carol")
-        _, token = await administration.create_token("carol", note="laptop")
-        await administration.revoke_token(token.id)
+    async with operating(configuration(world.data)) as operator:
+        await operator.administration.create_user("carol")
+        _, token = await operator.administration.create_token("carol", note="laptop")
+        await operator.administration.revoke_token(token.id)
     found, _ = await world.services.audit.all(AuditQuery(per_page=3))
     assert [entry.action for entry in found] == [
         Action.TOKEN_REVOKE,
