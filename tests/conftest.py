@@ -5,6 +5,7 @@ Alice owns the repository, Bob may write to it, Mallory is a stranger.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from journeyman import app
 from journeyman.config import Config, load
@@ -47,6 +49,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     if skipped and needs and "CI" in os.environ:
         report.outcome = "failed"
         report.longrepr = f"skipped on CI: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def logs_of_one_test() -> Iterator[None]:
+    """A command that is run in this process sets up logging for all of it."""
+    loggers = [logging.getLogger(), logging.getLogger("dbos")]
+    before = [(one, list(one.handlers), one.level) for one in loggers]
+    yield
+    structlog.reset_defaults()
+    for one, handlers, level in before:
+        one.handlers[:] = handlers
+        one.setLevel(level)
 
 
 @pytest.fixture(scope="session")

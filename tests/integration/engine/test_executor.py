@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import subprocess
 import sys
@@ -36,8 +35,6 @@ def sending(database: Database) -> Iterator[Queue]:
 
 @asynccontextmanager
 async def worker(database: Database, log: Path, seconds: float = 0.01) -> AsyncIterator[Executor]:
-    # DBOS writes to the stderr of the test that started it first, which is closed by now.
-    logging.getLogger("dbos").handlers.clear()
     executor = Executor(database.url, make_engine(database.url), OPTIONS)
     await executor.start(worker_process.steps(log, seconds))
     try:
