@@ -19,7 +19,7 @@ serve: bootstrap ## start the server (ARGS="--port 8080")
 	@$(BIN)/journeyman serve $(ARGS)
 
 test: lint ## lint, then run every test
-	@scripts/bootstrap system postgres browser npm oauth containers
+	@scripts/bootstrap system postgres browser npm oauth containers machines
 	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=200 CHAOS_FAULTS=24)

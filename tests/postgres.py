@@ -44,10 +44,13 @@ class Cluster:
     directory: Path
     port: int = field(default_factory=lambda: _free_port())
     process: subprocess.Popen[bytes] | None = None
+    addresses: str = "127.0.0.1"
+    """Where it listens."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def start(self) -> None:
-        options = (f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=200", *QUICK)
+        listen = f"listen_addresses={self.addresses}"
+        options = (f"port={self.port}", listen, "max_connections=200", *QUICK)
         settings = [part for option in options for part in ("-c", option)]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -90,8 +93,8 @@ class Cluster:
 
 
 @contextmanager
-def running() -> Iterator[Cluster | None]:
-    """None when PostgreSQL is not installed."""
+def running(network: str | None = None) -> Iterator[Cluster | None]:
+    """None when PostgreSQL is not installed. Others than this machine may use it from *network*."""
     found = programs()
     if found is None:
         yield None
@@ -110,6 +113,10 @@ def running() -> Iterator[Cluster | None]:
             check=True,
             capture_output=True,
         )
+        if network is not None:
+            with (directory / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {network} trust\n")
+            cluster.addresses = "*"
         cluster.start()
         yield cluster
         cluster.stop()

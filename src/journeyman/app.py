@@ -25,6 +25,7 @@ from journeyman.config import Config
 from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
 from journeyman.forge.embedded import tokens
+from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
@@ -114,21 +115,26 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts(config: Config, public_url: str = "") -> AsyncIterator[Parts]:
+async def parts(
+    config: Config, public_url: str = "", *, server_url: str = ""
+) -> AsyncIterator[Parts]:
     """Everything but the worker and the socket. The database is brought up to date first.
 
     *public_url*: what addresses told to others start with, where it is not the configured one.
+    *server_url*: where the server is whose data directory this process does not share.
     """
     ensure_data_directory(config.data)
     await asyncio.to_thread(migrate, config)
     database = Database(config.database.url)
     sending = queue.Queue(database.engine)
-    forge = EmbeddedForge(StoredRecords(database), config.data / "repositories")
+    records, root = StoredRecords(database), config.data / "repositories"
+    forge = DistantForge(records, root, server_url) if server_url else EmbeddedForge(records, root)
     models = Registry(_providers(config))
     live = Live()
     mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
     outbox = Outbox(Payloads(public_url or config.public_url))
-    changes, vault = Changes(outbox), Vault(config.data / "secrets.key")
+    changes = Changes(outbox)
+    vault = Vault(config.data / "secrets.key", make=not server_url)
     tasks = Tasks(database, sending, forge, models, changes, limits=config.limits)
     sessions = Sessions(database, sending, tasks, live, changes)
     history = History(forge.path)
@@ -357,9 +363,14 @@ async def _serve(
 
 async def _work(config: Config, listening: socket.socket | None) -> None:
     stopping, at_once = hosting.stop_on_signal()
-    async with parts(config) as made, observing(made, "worker"):
+    server_url = config.worker.server_url.rstrip("/")
+    public_url = config.server.public_url.rstrip("/") or server_url or config.public_url
+    async with (
+        parts(config, public_url, server_url=server_url) as made,
+        observing(made, "worker"),
+    ):
         answering = hosting.answering(_metrics(made), listening) if listening else nullcontext()
-        async with answering, working(made, config.public_url, at_once):
+        async with answering, working(made, public_url, at_once):
             at = listening.getsockname()[1] if listening else None
             log.info("worker.ready", data=str(config.data), metrics_port=at)
             await stopping.wait()

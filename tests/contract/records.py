@@ -74,6 +74,12 @@ class MemoryRecords:
     async def touch_token(self, token_id: int) -> None:
         self.touched.append(token_id)
 
+    async def find_account(self, account_id: int) -> Account | None:
+        return next((a for a in self.accounts.values() if a.id == account_id), None)
+
+    async def signing_key(self) -> bytes:
+        return b"k" * 32
+
     async def find_repository(self, owner: str, name: str) -> Repository | None:
         wanted = f"{owner}/{name}".lower()
         return next((r for r in self.repositories if r.full_name.lower() == wanted), None)

@@ -137,6 +137,7 @@ def test_an_unknown_variable_is_named_with_the_nearest_known() -> None:
     [
         ("JOURNEYMAN_SERVER_PORT", "http", "server.port = 'http' (from JOURNEYMAN_SERVER_PORT)"),
         ("JOURNEYMAN_SERVER_PORT", "70000", "server.port = '70000'"),
+        ("JOURNEYMAN_WORKER_SERVER_URL", "agents.example", "worker.server_url"),
         ("JOURNEYMAN_WORKER_CONCURRENCY", "0", "worker.concurrency"),
         ("JOURNEYMAN_SANDBOX_MEMORY", "lots", "sandbox.memory = 'lots'"),
         ("JOURNEYMAN_SANDBOX_UID", "0", "sandbox.uid"),

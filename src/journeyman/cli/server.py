@@ -61,9 +61,22 @@ def worker(
     data: options.Data = None,
     config: options.File = None,
     database: options.Database = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where `serve` answers, for a worker on another machine.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Run a worker of its own, beside or instead of the server's."""
-    settings = options.operating(data, config, quiet=False, database__url=database)
+    """Run a worker of its own, beside or instead of the server's.
+
+    It shares the server's data directory, or fetches and pushes over HTTP with --server.
+    """
+    settings = options.operating(
+        data, config, quiet=False, database__url=database, worker__server_url=server
+    )
     from journeyman import app
 
     app.work(settings)

@@ -62,6 +62,7 @@ _AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_",
 _CLIENT_KEYS = ("url", "token", "token_file")
 _SECRETS = ("database.url", "metrics.token")
 _PREFIX = "JOURNEYMAN_"
+_ADDRESS = re.compile(r"https?://[^/\s]+")
 _OTLP = "OTEL_EXPORTER_OTLP_"
 
 
@@ -137,7 +138,7 @@ def load_client(
         or _secret_file(kept.get("token_file"))
     )
     url = url or environ.get(f"{_PREFIX}URL") or kept.get("url") or Client.url
-    if not re.match(r"https?://[^/\s]+", url):
+    if not _ADDRESS.match(url):
         raise _wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
     return Client(url=url.rstrip("/"), token=token or None)
 
@@ -289,6 +290,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     if (review := parts["models"].review) not in ("", "auto"):
         _check_preference("review", (review,), providers)
     _check_database(parts["database"].url)
+    _check_address("worker.server_url", parts["worker"].server_url)
     _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
     for section in ("firewall", "webhooks"):
@@ -366,6 +368,11 @@ def _check_database(url: str) -> None:
         scheme = url.partition(":")[0]
         message = f"database.url begins with {scheme!r}; use sqlite:///PATH or postgresql://…"
         raise _wrong("database.url", message)
+
+
+def _check_address(key: str, url: str) -> None:
+    if url and not _ADDRESS.match(url):
+        raise _wrong(key, f"{key} is {url!r}; give an address like https://agents.example.")
 
 
 def _check_sandbox(sandbox: Sandbox) -> None:

@@ -52,6 +52,8 @@ class Worker:
     """Sessions at once of one user, over all processes: places are left for others."""
     drain_seconds: NotNegative = 30.0
     """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
+    server_url: str = ""
+    """Where `serve` answers, for a `worker` that does not share its data directory."""
 
 
 @dataclass(frozen=True)

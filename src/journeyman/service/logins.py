@@ -11,12 +11,11 @@ from datetime import timedelta
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.repositories import Account, AccountType
-from journeyman.service import audit
+from journeyman.service import audit, server_keys
 from journeyman.service.administration import check_login
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, logins
@@ -55,18 +54,7 @@ class Logins:
 
     async def key(self) -> bytes:
         """What this server signs cookies with; the same in all of its processes."""
-
-        def find(tx: Connection) -> bytes:
-            known = logins.find_server_key(tx, "web")
-            if known is None:
-                known = secrets.token_bytes(32)
-                logins.add_server_key(tx, "web", known)
-            return known
-
-        try:
-            return await self._database.write(find)
-        except IntegrityError:  # another process made it in this moment
-            return await self._database.write(find)
+        return await server_keys.key_of(self._database, "web")
 
     # --- Passwords -------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Token
-from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.repositories import Account, Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
-from journeyman.service import audit
+from journeyman.service import audit, server_keys
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, pulls, renames
 from journeyman.store.database import Database
@@ -27,6 +27,7 @@ class StoredRecords:
         self._database = database
         self._clock = clock
         self._touched: dict[int, datetime] = {}
+        self._key: bytes | None = None
 
     async def find_token(self, digest: bytes) -> Token | None:
         return await self._database.read(lambda tx: accounts.find_token(tx, digest))
@@ -37,6 +38,14 @@ class StoredRecords:
         if last is None or now - last >= TOUCH_EVERY:
             self._touched[token_id] = now
             await self._database.write(lambda tx: accounts.touch_token(tx, token_id, now))
+
+    async def find_account(self, account_id: int) -> Account | None:
+        return await self._database.read(lambda tx: accounts.find_account_by_id(tx, account_id))
+
+    async def signing_key(self) -> bytes:
+        if self._key is None:
+            self._key = await server_keys.key_of(self._database, "git")
+        return self._key
 
     async def find_repository(self, owner: str, name: str) -> Repository | None:
         """By a former name too, so that git goes on working after a rename."""

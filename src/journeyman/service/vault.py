@@ -1,7 +1,8 @@
 """The key of this server: opens what clients seal, and encrypts what is stored.
 
 The key is a file of the data directory, made when it is first needed. Every process that serves
-the API or works on tasks needs the same one; without it what is stored cannot be read again.
+the API or works on tasks needs the same one, a worker with a disk of its own a copy of it; without
+it what is stored cannot be read again.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class PublicKey:
 
 
 class Vault:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = True) -> None:
         self._path = path
+        self._may_make = make
 
     @cached_property
     def public_key(self) -> PublicKey:
@@ -83,7 +85,7 @@ class Vault:
     @cached_property
     def _key(self) -> bytes:
         if not self._path.exists():
-            self._make()
+            self._make_or_refuse()
         key = self._path.read_bytes()
         if len(key) != KEY_BYTES:
             raise AppError(
@@ -91,6 +93,15 @@ class Vault:
                 f"{self._path.name} in the data directory is not a key: it has {len(key)} bytes.",
             )
         return key
+
+    def _make_or_refuse(self) -> None:
+        if not self._may_make:
+            raise AppError(
+                Code.UNAVAILABLE,
+                f"{self._path.name} is missing on this machine; copy it from the server's data "
+                f"directory to {self._path.parent}.",
+            )
+        self._make()
 
     def _make(self) -> None:
         """Complete or not at all; of two processes that make it at once, one wins."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from journeyman import git
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
-from journeyman.domain.repositories import Permission, Pull, PullState, Repository
+from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
-from journeyman.forge.embedded import imports, tokens
+from journeyman.forge.embedded import imports, passes, tokens
 from journeyman.forge.embedded.records import Records
 from journeyman.git import GitError
 
@@ -24,7 +24,7 @@ LONGEST_BRANCH = 240
 """Bytes; a file system holds no longer name."""
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -34,7 +34,7 @@ class EmbeddedForge:
     name = "embedded"
 
     def __init__(
-        self, records: Records, root: Path, *, clock: Callable[[], datetime] = _now
+        self, records: Records, root: Path, *, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._records = records
         self._root = root.absolute()
@@ -52,8 +52,7 @@ class EmbeddedForge:
             found = await self._records.find_token(tokens.digest(token))
         if found is None or not self._valid(found):
             raise AppError(Code.UNAUTHENTICATED, "Bad credentials")
-        if found.account.suspended_at is not None:
-            raise AppError(Code.FORBIDDEN, "Sorry. Your account was suspended.")
+        _refuse_suspended(found.account)
         await self._records.touch_token(found.id)
         return Principal(
             account=found.account,
@@ -63,6 +62,21 @@ class EmbeddedForge:
             expires_at=found.expires_at,
             permissions=None if found.kind in SCOPED else found.permissions or {},
             repository_ids=found.repository_ids,
+        )
+
+    async def identify_pass(self, text: str) -> Principal:
+        """Who is at work in one repository, by a worker's pass. Raises AppError as `identify`."""
+        given = passes.verify(await self._records.signing_key(), text, self._clock())
+        account = None if given is None else await self._records.find_account(given.account_id)
+        if given is None or account is None:
+            raise AppError(Code.UNAUTHENTICATED, "Bad credentials")
+        _refuse_suspended(account)
+        return Principal(
+            account=account,
+            kind=TokenKind.INSTALLATION,
+            expires_at=given.expires_at,
+            permissions={"contents": given.level},
+            repository_ids=frozenset({given.repository_id}),
         )
 
     def _valid(self, token: Token) -> bool:
@@ -85,11 +99,12 @@ class EmbeddedForge:
     async def find_tip(self, actor: Actor, repository: Repository, branch: str) -> str | None:
         if _NO_BRANCH.search(branch) or len(branch.encode()) > LONGEST_BRANCH:
             return None
+        return await self._tip(actor, repository, f"refs/heads/{branch}")
+
+    async def _tip(self, _actor: Actor, repository: Repository, ref: str) -> str | None:
         directory = self._existing(repository)
         try:
-            tip = await git.run(
-                "show-ref", "--verify", "--hash", f"refs/heads/{branch}", git_dir=directory
-            )
+            tip = await git.run("show-ref", "--verify", "--hash", ref, git_dir=directory)
         except GitError as error:
             if "not a valid ref" in error.message:
                 return None
@@ -106,6 +121,9 @@ class EmbeddedForge:
                 Code.NOT_FOUND, f"{repository.full_name} is not visible to {actor.account.login}."
             )
         writable = permission >= Permission.WRITE and not repository.archived
+        return await self._remote(actor, repository, writable=writable)
+
+    async def _remote(self, _actor: Actor, repository: Repository, *, writable: bool) -> Remote:
         return Remote(str(self._existing(repository)), writable=writable)
 
     async def find_pull(
@@ -148,3 +166,8 @@ class EmbeddedForge:
                 permanent=True,
             )
         return directory
+
+
+def _refuse_suspended(account: Account) -> None:
+    if account.suspended_at is not None:
+        raise AppError(Code.FORBIDDEN, "Sorry. Your account was suspended.")

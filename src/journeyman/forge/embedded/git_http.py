@@ -21,7 +21,7 @@ from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.forge import ForgeError
-from journeyman.forge.embedded import bodies, packs
+from journeyman.forge.embedded import bodies, packs, passes
 from journeyman.forge.embedded.bodies import Speed
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.packs import Headers
@@ -120,6 +120,8 @@ class GitHttp:
 
     async def _identify(self, authorization: str) -> Principal | None:
         token = _token_in(authorization)
+        if token is not None and token.startswith(passes.PREFIX):
+            return await self._forge.identify_pass(token)
         return None if token is None else await self._forge.identify(token)
 
     async def _authorise(

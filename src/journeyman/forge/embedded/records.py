@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from journeyman.domain.principals import Token
-from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.repositories import Account, Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
 
 
@@ -16,6 +16,12 @@ class Records(Protocol):
 
     async def touch_token(self, token_id: int) -> None:
         """Note that it was used now; may be batched."""
+        ...
+
+    async def find_account(self, account_id: int) -> Account | None: ...
+
+    async def signing_key(self) -> bytes:
+        """The same in all processes of the service, and nobody else's."""
         ...
 
     async def find_repository(self, owner: str, name: str) -> Repository | None:

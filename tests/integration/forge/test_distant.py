@@ -1,0 +1,168 @@
+"""A worker on another machine: it has the records, and git only over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Actor
+from journeyman.domain.repositories import Account, Permission, Repository
+from journeyman.forge import ForgeError, PushRejected, Remote
+from journeyman.forge.embedded import passes
+from journeyman.forge.embedded.distant import DistantForge
+from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.git_http import GitHttp
+from journeyman.forge.embedded.passes import Pass
+from journeyman.workspace.bundles import REF
+from journeyman.workspace.mirror import Mirrors
+from journeyman.workspace.publish import Publisher, Work
+from tests.conftest import Clock
+from tests.contract.records import MemoryRecords
+from tests.integration.forge.client import commit, git, repository
+from tests.integration.forge.test_git_http import listening
+
+
+@dataclass
+class Machines:
+    """Alice owns `app` and `other`, Bob may read `app`; the repositories are on the *server*."""
+
+    server: EmbeddedForge
+    worker: DistantForge
+    records: MemoryRecords
+    alice: Account
+    bob: Account
+    app: Repository
+    other: Repository
+    source: Path
+    url: str
+    clock: Clock
+
+    async def remote(self, account: Account | None = None) -> Remote:
+        return await self.worker.remote(Actor(account or self.alice), self.app)
+
+    async def secret(self, given: Pass) -> str:
+        return passes.sign(await self.records.signing_key(), given)
+
+    async def asked(self, secret: str, name: str = "alice/app", service: str = "upload") -> int:
+        address = f"{self.url}/{name}.git/info/refs?service=git-{service}-pack"
+        async with httpx.AsyncClient() as http:
+            return (await http.get(address, auth=("x-access-token", secret))).status_code
+
+
+@pytest.fixture
+async def machines(tmp_path: Path, clock: Clock) -> AsyncIterator[Machines]:
+    records = MemoryRecords()
+    alice, bob = records.add_account("alice"), records.add_account("bob")
+    app, other = (records.add_repository(alice, name) for name in ("app", "other"))
+    records.collaborators[bob.id, app.id] = Permission.READ
+    server = EmbeddedForge(records, tmp_path / "server", clock=clock)
+    source = repository(tmp_path / "source")
+    for each in (app, other):
+        await server.import_repository(each.id, str(source))
+    async with listening(GitHttp(server)) as port:
+        url = f"http://127.0.0.1:{port}"
+        worker = DistantForge(records, tmp_path / "nothing", url + "/", clock=clock)
+        yield Machines(server, worker, records, alice, bob, app, other, source, url, clock)
+
+
+@pytest.fixture
+def good(machines: Machines) -> Pass:
+    until = machines.clock() + timedelta(minutes=1)
+    return Pass(machines.alice.id, machines.app.id, writable=True, expires_at=until)
+
+
+async def test_a_mirror_is_fetched_and_work_is_pushed(machines: Machines, tmp_path: Path) -> None:
+    remote = await machines.remote()
+    mirror = await Mirrors(tmp_path / "mirrors").refresh(machines.app.id, remote)
+    base = git(mirror, "rev-parse", "main")
+    made = commit(machines.source, "new.txt", "new\n")
+    git(machines.source, "update-ref", REF, made)
+    git(machines.source, "bundle", "create", str(tmp_path / "bundle"), REF, f"^{base}")
+    work = Work((tmp_path / "bundle").read_bytes(), mirror, base, made)
+    publisher = Publisher(tmp_path / "publishing")
+    await publisher.deliver(work, head_ref="agent/one", remote=remote, expected_old=None)
+    alice = Actor(machines.alice)
+    assert await machines.worker.find_tip(alice, machines.app, "agent/one") == made
+    assert git(machines.server.path(machines.app.id), "rev-parse", "agent/one") == made
+    with pytest.raises(PushRejected):
+        await publisher.deliver(work, head_ref="main", remote=remote, expected_old=None)
+
+
+async def test_tips_are_those_of_the_server(machines: Machines) -> None:
+    alice, bare = Actor(machines.alice), machines.server.path(machines.app.id)
+    git(bare, "update-ref", "refs/heads/refs/heads/main", "topic")
+    for branch in ("main", "topic", "refs/heads/main"):
+        told = await machines.worker.find_tip(alice, machines.app, branch)
+        assert told == git(bare, "rev-parse", f"refs/heads/{branch}")
+    for branch in ("none", "mai", "..", "-q", "*"):
+        assert await machines.worker.find_tip(alice, machines.app, branch) is None
+
+
+async def test_who_may_only_read_gets_a_remote_that_cannot_be_written(machines: Machines) -> None:
+    remote = await machines.remote(machines.bob)
+    assert not remote.writable
+    assert (await machines.remote()).writable
+    with pytest.raises(AppError) as refused:
+        await machines.worker.remote(Actor(machines.bob), machines.other)
+    assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_a_pass_opens_one_repository_for_what_it_says(machines: Machines, good: Pass) -> None:
+    secret = await machines.secret(good)
+    assert await machines.asked(secret) == 200
+    assert await machines.asked(secret, service="receive") == 200
+    assert await machines.asked(secret, "alice/other") == 404
+    reading = await machines.secret(replace(good, writable=False))
+    assert await machines.asked(reading) == 200
+    assert await machines.asked(reading, service="receive") == 403
+    bobs = await machines.secret(replace(good, account_id=machines.bob.id))
+    assert await machines.asked(bobs) == 200
+    assert await machines.asked(bobs, service="receive") == 403
+
+
+async def test_a_pass_that_was_changed_or_has_expired_opens_nothing(
+    machines: Machines, good: Pass
+) -> None:
+    secret = await machines.secret(good)
+    assert await machines.asked(secret.replace(".101.", ".102."), "alice/other") == 401
+    assert await machines.asked(passes.sign(b"another key", good)) == 401
+    assert await machines.asked(await machines.secret(replace(good, account_id=99))) == 401
+    assert await machines.asked(f"{secret}0") == 401
+    machines.clock.advance(61)
+    assert await machines.asked(secret) == 401
+
+
+async def test_a_pass_of_a_suspended_user_opens_nothing(machines: Machines, good: Pass) -> None:
+    secret = await machines.secret(good)
+    machines.records.accounts["alice"] = replace(machines.alice, suspended_at=machines.clock())
+    assert await machines.asked(secret) == 403
+
+
+async def test_the_api_refuses_a_pass(machines: Machines, good: Pass) -> None:
+    with pytest.raises(AppError) as refused:
+        await machines.server.identify(await machines.secret(good))
+    assert refused.value.code is Code.FORBIDDEN
+
+
+async def test_a_pass_is_used_again_while_there_is_time(machines: Machines) -> None:
+    first = await machines.remote()
+    assert await machines.remote() == first
+    machines.clock.advance(3601)
+    assert (await machines.remote()).env != first.env
+    assert "ghs_" not in repr(first)
+
+
+async def test_a_server_that_is_away_is_named(machines: Machines, tmp_path: Path) -> None:
+    lost = DistantForge(machines.records, tmp_path, "http://127.0.0.1:1", clock=machines.clock)
+    with pytest.raises(ForgeError, match=r"alice/app cannot be read from http://127\.0\.0\.1:1"):
+        await lost.find_tip(Actor(machines.alice), machines.app, "main")
+    missing = replace(machines.app, name="missing")
+    with pytest.raises(ForgeError) as gone:
+        await machines.worker.find_tip(Actor(machines.alice), missing, "main")
+    assert gone.value.permanent
