@@ -371,6 +371,7 @@ async def _work(config: Config, listening: socket.socket | None) -> None:
     ):
         answering = hosting.answering(_metrics(made), listening) if listening else nullcontext()
         async with answering, working(made, public_url, at_once):
+            hosting.keep()
             at = listening.getsockname()[1] if listening else None
             log.info("worker.ready", data=str(config.data), metrics_port=at)
             await stopping.wait()
