@@ -209,7 +209,7 @@ class World:
 @pytest.fixture
 async def world(data: Path, database_url: str, source: Path) -> AsyncIterator[World]:
     async with app.parts(configured(data, **{"database.url": database_url})) as parts:
-        administration = Administration(parts.database, parts.forge, tokens)
+        administration = Administration(parts.database, parts.embedded, tokens)
         # The first user of all administers the site, which none of the cast should.
         await administration.create_token("root")
         secrets = {

@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from journeyman.config import Config
+from journeyman.config.forges import EMBEDDED
 from journeyman.domain.audit import Author, Surface
+from journeyman.domain.errors import AppError, Code
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.service import audit
@@ -36,12 +38,16 @@ class Operator:
 
 
 @asynccontextmanager
-async def operating(config: Config) -> AsyncIterator[Operator]:
+async def operating(config: Config, *, anywhere: bool = False) -> AsyncIterator[Operator]:
     """On a data directory that a server may be using at the same time.
 
     The database is brought up to date first; what is done is the operator's in the audit log, told
-    by the user id that the system knows.
+    by the user id that the system knows. CONFLICT where another forge has users and repositories,
+    unless what is done is the same *anywhere*.
     """
+    if config.forge.kind != EMBEDDED and not anywhere:
+        message = f"Users, tokens and repositories are at {config.forge.url}: go there for that."
+        raise AppError(Code.CONFLICT, message)
     await asyncio.to_thread(upgrade, config)
     database = Database(config.database.url)
     forge = EmbeddedForge(StoredRecords(database), config.data / "repositories")

@@ -1,6 +1,6 @@
 """The composition root: from a Config to a running process.
 
-Only this file and `administering` name implementations.
+Only this file, `adapters` and `administering` name implementations.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from journeyman import __version__, administering, hosting
+from journeyman import __version__, adapters, administering, hosting
 from journeyman.api import routes
 from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
@@ -24,6 +25,7 @@ from journeyman.api.payloads import Payloads
 from journeyman.config import Config
 from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
+from journeyman.forge import Forge
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
@@ -31,12 +33,9 @@ from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
 from journeyman.forge.embedded.texts import Texts
-from journeyman.llm.kinds import KINDS
-from journeyman.llm.provider import Options
-from journeyman.llm.registry import Provider, Registry
+from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
-from journeyman.sandbox import Guarantee, Provision, SandboxBackend, bubblewrap, provisions
-from journeyman.sandbox.firewall import addresses, dial
+from journeyman.sandbox import Guarantee, Provision, provisions
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -71,6 +70,7 @@ from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.service.templates import Templates
+from journeyman.service.upstream import Credentials, Seen, claim
 from journeyman.service.users import Users
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
@@ -85,7 +85,6 @@ from journeyman.telemetry import traces
 from journeyman.telemetry.requests import Observed
 from journeyman.web.dashboard import Dashboard
 from journeyman.web.signin import SignIn
-from journeyman.webhooks.sender import HttpSender
 from journeyman.worker.deliverer import Deliverer
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
@@ -96,6 +95,14 @@ log = structlog.get_logger()
 Invite = Callable[[str], None]
 
 
+class PartOfPaths(Protocol):
+    """An application that answers some paths."""
+
+    def matches(self, path: str) -> bool: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """One process's share of everything, wired."""
@@ -103,7 +110,9 @@ class Parts:
     config: Config
     database: Database
     queue: queue.Queue
-    forge: EmbeddedForge
+    forge: Forge
+    embedded: EmbeddedForge
+    """What is kept here; the same as *forge* unless another one is configured."""
     models: Registry
     live: Live
     services: Services
@@ -112,6 +121,7 @@ class Parts:
     readings: Readings
     changes: Changes
     deliveries: Deliveries
+    credentials: Credentials
 
 
 @asynccontextmanager
@@ -126,32 +136,55 @@ async def parts(
     ensure_data_directory(config.data)
     await asyncio.to_thread(migrate, config)
     database = Database(config.database.url)
-    sending = queue.Queue(database.engine)
     records, root = StoredRecords(database), config.data / "repositories"
-    forge = DistantForge(records, root, server_url) if server_url else EmbeddedForge(records, root)
-    models = Registry(_providers(config))
-    live = Live()
-    mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
-    outbox = Outbox(Payloads(public_url or config.public_url))
-    changes = Changes(outbox)
+    own = DistantForge(records, root, server_url) if server_url else EmbeddedForge(records, root)
     vault = Vault(config.data / "secrets.key", make=not server_url)
-    tasks = Tasks(database, sending, forge, models, changes, limits=config.limits)
+    async with adapters.forge(config, own) as forge:
+        made = _wired(config, database, forge, own, vault, public_url or config.public_url)
+        elsewhere = asyncio.create_task(Elsewhere(database, made.live).run())
+        try:
+            await claim(database, config.forge.url)
+            yield made
+        finally:
+            await _end(elsewhere)
+            await made.models.aclose()
+            made.queue.close()
+            database.close()
+
+
+def _wired(
+    config: Config,
+    database: Database,
+    forge: Forge,
+    embedded: EmbeddedForge,
+    vault: Vault,
+    public_url: str,
+) -> Parts:
+    sending = queue.Queue(database.engine)
+    models, live = Registry(adapters.providers(config)), Live()
+    mirrors, publisher = Mirrors(config.data / "mirrors"), Publisher(config.data / "publishing")
+    outbox = Outbox(Payloads(public_url))
+    changes = Changes(outbox)
+    credentials = Credentials(vault)
+    tasks = Tasks(
+        database, sending, forge, models, changes, credentials=credentials, limits=config.limits
+    )
     sessions = Sessions(database, sending, tasks, live, changes)
-    history = History(forge.path)
-    operator, logins = Administration(database, forge, tokens), Logins(database)
+    history, upstream = History(embedded.path), forge is not embedded
+    operator, logins = Administration(database, embedded, tokens), Logins(database)
     services = Services(
-        identity=Identity(forge),
+        identity=Identity(forge, Seen(database) if upstream else None),
         tasks=tasks,
         sessions=sessions,
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
-        custom_agents=CustomAgents(Texts(forge.path)),
+        custom_agents=CustomAgents(Texts(embedded.path)),
         browsing=Browsing(database, tasks),
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
-        pulls=Pulls(database, forge, tasks, history, Merges(forge.path, history), changes),
+        pulls=Pulls(database, forge, tasks, history, Merges(embedded.path, history), changes),
         logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),
@@ -165,11 +198,12 @@ async def parts(
         authorizations=Authorizations(database),
         users=Users(database, operator, logins),
     )
-    made = Parts(
+    return Parts(
         config=config,
         database=database,
         queue=sending,
         forge=forge,
+        embedded=embedded,
         models=models,
         live=live,
         services=services,
@@ -178,15 +212,8 @@ async def parts(
         readings=Readings(database, config.data, _directories(config)),
         changes=changes,
         deliveries=Deliveries(database, vault),
+        credentials=credentials,
     )
-    elsewhere = asyncio.create_task(Elsewhere(database, live).run())
-    try:
-        yield made
-    finally:
-        await _end(elsewhere)
-        await models.aclose()
-        sending.close()
-        database.close()
 
 
 @asynccontextmanager
@@ -196,9 +223,9 @@ async def working(
     """Take runs from the queue for as long as the context lasts. Running steps may end then, for
     as long as the configuration says and *at_once* is not set."""
     config = parts.config
-    ledger = Ledger(parts.database, parts.live, parts.changes)
+    ledger = Ledger(parts.database, parts.live, parts.changes, credentials=parts.credentials)
     secrets, configurations = parts.services.secrets, parts.services.configurations
-    provided = _provisions(config)
+    provided = adapters.provisions(config)
     images = {name.lower(): image for name, image in config.sandbox.images.items()}
 
     async def exposed(repository: Repository) -> Exposed:
@@ -226,7 +253,7 @@ async def working(
         forge=parts.forge,
         mirrors=parts.mirrors,
         publisher=parts.publisher,
-        sandboxes=_sandboxes(config),
+        sandboxes=adapters.sandboxes(config),
         limits=config.sandbox.limits,
         models=parts.models,
         workspaces=config.data / "workspaces",
@@ -247,7 +274,7 @@ async def working(
     expiry = Expiry(parts.database, config.retention)
     repairs = Janitor(ledger, parked, parts.queue, equipment, expiry, config.retention)
     janitor = asyncio.create_task(repairs.run())
-    delivering = asyncio.create_task(Deliverer(parts.deliveries, _sender(config)).run())
+    delivering = asyncio.create_task(Deliverer(parts.deliveries, adapters.sender(config)).run())
     worker.start()
     await engine.start(worker.steps())
     try:
@@ -333,12 +360,13 @@ def _directories(config: Config) -> dict[str, Path]:
 
 async def doctor(config: Config) -> tuple[Guarantee, ...]:
     """What this host can and cannot guarantee."""
-    probe = await _sandboxes(config).probe()
+    probe = await adapters.sandboxes(config).probe()
     return probe.guarantees
 
 
 async def _invite_first(made: Parts, public_url: str, invite: Invite | None) -> None:
-    secret = await made.services.logins.invite_first() if invite else None
+    here = made.forge is made.embedded
+    secret = await made.services.logins.invite_first() if invite and here else None
     if invite is not None and secret is not None:
         invite(f"{public_url}/login/link/{secret}")
 
@@ -388,85 +416,28 @@ async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
 
 
 def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
-    """Git where the path is a repository's, login below its own, the API everywhere else."""
+    """Git where the path is a repository's, login below its own, the API everywhere else. Where
+    another forge has the repositories and the users, the API alone."""
     public_url = made.config.server.public_url.rstrip("/")
-    options = routes.Options(rate=made.config.rate, public_url=public_url)
+    forge_url = made.forge.url
+    options = routes.Options(rate=made.config.rate, public_url=public_url, forge_url=forge_url)
     github = routes.build_app(made.services, options, stopping=stopping)
-    others = (
-        _metrics(made),
-        GitHttp(made.forge),
-        TokenEndpoints(made.services.oauth, public_url=public_url),
-        SignIn(made.services, public_url=public_url),
-        dashboard := Dashboard(made.services, stopping=stopping, public_url=public_url),
-    )
+    dashboard = Dashboard(made.services, stopping=stopping, public_url=public_url)
+    others: tuple[PartOfPaths, ...] = (_metrics(made),)
+    if not forge_url:
+        others += (
+            GitHttp(made.embedded),
+            TokenEndpoints(made.services.oauth, public_url=public_url),
+            SignIn(made.services, public_url=public_url),
+            dashboard,
+        )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         http = scope["type"] == "http"
-        if http and dashboard.welcomes(scope):
+        if http and not forge_url and dashboard.welcomes(scope):
             await dashboard(scope, receive, send)
             return
         chosen = next((one for one in others if http and one.matches(scope["path"])), github)
         await chosen(scope, receive, send)
 
     return Observed(app, new_request_id)
-
-
-def _sandboxes(config: Config) -> SandboxBackend:
-    sandbox = config.sandbox
-    if sandbox.backend == "bubblewrap":
-        return bubblewrap.Bubblewrap(bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid))
-    # Most servers need none of it, and its client is slow to import.
-    from journeyman.sandbox.container import backend  # noqa: PLC0415
-
-    return backend.Containers(
-        backend.Options(
-            engine=sandbox.backend,
-            socket=sandbox.socket,
-            image=sandbox.image,
-            runtime=sandbox.runtime,
-            uid=sandbox.uid,
-            gid=sandbox.uid,
-        )
-    )
-
-
-def _provisions(config: Config) -> provisions.Provisions:
-    firewall = config.firewall
-    return provisions.Provisions(
-        provisions.Options(
-            enabled=firewall.enabled,
-            recommended=firewall.recommended,
-            allow=firewall.allow,
-            setup_allow=firewall.setup_allow,
-            mcp_allow=firewall.mcp_allow,
-            allowed_networks=firewall.allowed_networks,
-            repositories=firewall.repositories,
-        )
-    )
-
-
-def _sender(config: Config) -> HttpSender:
-    allowed = addresses.ranges(config.webhooks.allowed_networks)
-    return HttpSender(dial.Resolver(), lambda address: addresses.refusal(address, allowed))
-
-
-def _providers(config: Config) -> list[Provider]:
-    return [
-        KINDS[provider.kind](
-            Options(
-                name=provider.name,
-                base_url=provider.base_url,
-                api_key=provider.api_key,
-                models=provider.models,
-                region=provider.region,
-                window_tokens=provider.window_tokens,
-                max_output_tokens=provider.max_output_tokens,
-                images=provider.images
-                if provider.images is not None
-                else provider.kind != "openai-compatible",
-                first_token_timeout_seconds=provider.first_token_timeout_seconds,
-                total_timeout_seconds=provider.total_timeout_seconds,
-            )
-        )
-        for provider in config.providers
-    ]

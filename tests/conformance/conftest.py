@@ -135,7 +135,7 @@ def octokit(place: Path) -> Path:
 async def seed(place: Path) -> Seeded:
     source = make_source(place / "source")
     async with app.parts(configured(place / "data")) as parts:
-        administration = Administration(parts.database, parts.forge, tokens)
+        administration = Administration(parts.database, parts.embedded, tokens)
         secrets = {
             user: (await administration.create_token(user))[0]
             for user in ("root", "alice", "bob", "mallory")

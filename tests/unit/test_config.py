@@ -305,6 +305,37 @@ def test_a_client_names_what_it_does_not_understand(tmp_path: Path) -> None:
         config.load_client(url="localhost:8080", environ={"HOME": str(tmp_path)})
 
 
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://github.com/", "github"),
+        ("https://octo.ghe.com", "github"),
+        ("https://codeberg.org", "gitea"),
+        ("ssh://git@git.example/srv", "git"),
+        ("/srv/git", "git"),
+    ],
+)
+def test_the_kind_of_a_forge_is_told_by_its_address(tmp_path: Path, url: str, kind: str) -> None:
+    loaded = load(tmp_path, f'forge = "{url}"\n')
+    assert (loaded.forge.url, loaded.forge.kind) == (url.rstrip("/"), kind)
+    assert load(tmp_path, f'[forge]\nurl = "{url}"\n').forge == loaded.forge
+
+
+def test_a_forge_that_its_address_does_not_tell_is_asked_for(tmp_path: Path) -> None:
+    said = refusal(tmp_path, env={"JOURNEYMAN_FORGE_URL": "https://git.example"})
+    assert "forge.kind" in said
+    assert "'https://git.example'" in said
+    given = {"JOURNEYMAN_FORGE_URL": "https://git.example", "JOURNEYMAN_FORGE_KIND": "github"}
+    assert load(tmp_path, env=given).forge.kind == "github"
+    for env in (
+        {"JOURNEYMAN_FORGE_KIND": "github"},
+        {"JOURNEYMAN_FORGE_URL": "ftp://x", "JOURNEYMAN_FORGE_KIND": "github"},
+        {"JOURNEYMAN_FORGE_URL": "https://a:b@x", "JOURNEYMAN_FORGE_KIND": "github"},
+        {"JOURNEYMAN_FORGE_URL": "https://github.com", "JOURNEYMAN_FORGE_CA_FILE": "/nothing"},
+    ):
+        assert "forge." in refusal(tmp_path, env=env)
+
+
 def test_every_setting_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
     for setting in config.load(environ={}).settings():

@@ -36,6 +36,8 @@ class Options:
     rate: RateOptions = field(default_factory=RateOptions)
     public_url: str = ""
     """What addresses in answers start with. Empty: the Host header of each request."""
+    forge_url: str = ""
+    """Where users, repositories and pull requests are. Empty: here."""
     heartbeat_seconds: float = 15.0
     """How often an idle stream sends a comment, so that nothing between takes it for dead."""
 
@@ -58,7 +60,8 @@ def build_app(
     """
     options = options or Options()
     routes = table(services, options, ready=ready, stopping=stopping, clock=clock)
-    router = Router(routes, redirect_slashes=False, default=routing.nothing_here)
+    nowhere = routing.Nowhere(options.forge_url)
+    router = Router(routes, redirect_slashes=False, default=nowhere)
     return Headers(Boundary(Versions(router)), public_url=options.public_url)
 
 
@@ -81,12 +84,19 @@ def table(
     return [
         *_github(gate, services),
         *_own(gate, ready),
-        *_apps(services),
         *_extensions(gate, services, events),
-        *forge_routes.of_pulls(gate, services),
-        *forge_routes.of_code(gate, services),
+        *([] if options.forge_url else _embedded(gate, services)),
         *agent_routes.of_agent(gate, services),
         *gh_routes.of_gh(gate, services),
+    ]
+
+
+def _embedded(gate: Gate, services: Services) -> list[BaseRoute]:
+    """What only Journeyman's own forge can answer."""
+    return [
+        *_apps(services),
+        *forge_routes.of_pulls(gate, services),
+        *forge_routes.of_code(gate, services),
     ]
 
 

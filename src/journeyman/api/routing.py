@@ -37,8 +37,15 @@ def route(path: str, **endpoints: Endpoint) -> Route:
     return Route(path, Methods(endpoints))
 
 
-async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketClose()(scope, receive, send)
-        return
-    raise not_found("Nothing is served here.")
+class Nowhere:
+    """*forge_url*: where to look instead for what a forge has; empty for nowhere else."""
+
+    def __init__(self, forge_url: str) -> None:
+        told = f" Users, repositories and pull requests are at {forge_url}." if forge_url else ""
+        self._message = f"Nothing is served here.{told}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
+        raise not_found(self._message)

@@ -77,7 +77,7 @@ async def _read(config: Config, query: AuditQuery, repository: str | None) -> Se
 
     from journeyman.administering import operating
 
-    async with operating(config) as operator:
+    async with operating(config, anywhere=True) as operator:
         if repository is not None:
             repository_id = await operator.audit.find_repository(repository)
             if repository_id is None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
+from journeyman.config import forges
 from journeyman.config.sections import (
     MASK,
     SECTIONS,
@@ -182,6 +183,8 @@ def _read_file(path: Path) -> _Layer:
         _known(name, ("data", "providers", *SECTIONS), origin)
         if name == "data":
             layer["data"] = _Found(value, origin, text=False)
+        elif name == "forge" and isinstance(value, str):
+            layer["forge.url"] = _Found(value, origin, text=False)
         elif name == "providers":
             layer |= _read_providers(_table(value, name, origin), origin)
         else:
@@ -291,6 +294,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
         _check_preference("review", (review,), providers)
     _check_database(parts["database"].url)
     _check_address("worker.server_url", parts["worker"].server_url)
+    parts["forge"] = forges.resolved(parts["forge"])
     _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
     for section in ("firewall", "webhooks"):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from journeyman.api.ratelimit import RateOptions
+from journeyman.config.forges import Forge
 from journeyman.domain.limits import Limits as SessionLimits
 from journeyman.domain.retention import Retention
 from journeyman.sandbox import Limits
@@ -164,6 +165,7 @@ class Config:
     data: Path
     server: Server
     database: Database
+    forge: Forge
     rate: RateOptions
     worker: Worker
     sandbox: Sandbox
@@ -211,6 +213,7 @@ class Client:
 SECTIONS: dict[str, type] = {
     "server": Server,
     "database": Database,
+    "forge": Forge,
     "rate": RateOptions,
     "worker": Worker,
     "sandbox": Sandbox,

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from journeyman.domain.repositories import Account, Permission
+from journeyman.domain.roles import Roles
 
 
 class TokenKind(StrEnum):
@@ -72,6 +73,14 @@ class Principal:
     """`read` or `write` by name, as `agent_tasks`; None: the token's kind has no permissions."""
     repository_ids: frozenset[int] | None = None
     """The selected repositories; None: all that its account sees."""
+    secret: str | None = field(default=None, repr=False)
+    """The token itself, where another forge must be asked with it; None: the store is enough."""
+    roles: Roles | None = field(default=None, repr=False, compare=False)
+    """What another forge lets the token do; None: the store says what its account may do."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.account, self.secret)
 
     def allows(self, needs: str) -> bool:
         """Whether the token has the permission that is written as `agent_tasks=read`."""

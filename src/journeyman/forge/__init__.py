@@ -6,10 +6,11 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from journeyman.domain.discussions import CheckRun, Comment, Issue, Place, Reaction, ReviewComment
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Permission, Pull, Repository
 
@@ -24,6 +25,13 @@ class ForgeError(Exception):
 
 class PushRejected(ForgeError):
     """The forge took the connection and refused the ref: protected, moved meanwhile, too large."""
+
+
+class CredentialRefused(ForgeError):
+    """The forge does not take the actor's token any more: it has expired, or was revoked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,9 @@ class NewPull:
     head_ref: str
     base_ref: str
     draft: bool = True
+    """A forge that has none, or a repository that may have none, opens it without."""
+    assignee: str = ""
+    """The login of who is to look after it; a forge without assignees leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,85 @@ class PullChange:
     draft: bool | None = None
 
 
+class Discussion(Protocol):
+    """Issues and pull requests as the places where people talk. AppError NOT_FOUND for what is not
+    there; reads go through all pages up to a bound that the implementation states.
+    """
+
+    async def issue(self, actor: Actor, repository: Repository, number: int) -> Issue:
+        """An issue, or a pull request as one."""
+        ...
+
+    async def comments(
+        self, actor: Actor, repository: Repository, number: int
+    ) -> Sequence[Comment]:
+        """The conversation of an issue or a pull request, oldest first."""
+        ...
+
+    async def review_comments(
+        self, actor: Actor, repository: Repository, number: int
+    ) -> Sequence[ReviewComment]:
+        """Those on lines of a pull request, oldest first."""
+        ...
+
+    async def comment(
+        self, actor: Actor, repository: Repository, number: int, body: str
+    ) -> Comment: ...
+
+    async def react(
+        self, actor: Actor, repository: Repository, place: Place, id: int, reaction: Reaction
+    ) -> None:
+        """Once, however often it is called."""
+        ...
+
+    async def permission_of(self, actor: Actor, repository: Repository, login: str) -> Permission:
+        """What somebody else may do there: NONE for who is unknown."""
+        ...
+
+
+class Checks(Protocol):
+    """What continuous integration says of a commit."""
+
+    async def check_runs(
+        self, actor: Actor, repository: Repository, sha: str
+    ) -> Sequence[CheckRun]: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a forge's own API has answered, as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Passing(Protocol):
+    """A forge whose API is GitHub's: what Journeyman does not answer itself is asked of it."""
+
+    async def get(self, principal: Principal, path: str, query: str, accept: str) -> Answer:
+        """*path* as GitHub's clients write it, below no prefix. Links in the answer's headers have
+        the form `{api}/…`, with these very braces for where the API is."""
+        ...
+
+
 class Forge(Protocol):
+    """What every forge does, a plain git remote too. What only some do are the properties: None
+    where this one does not."""
+
     name: str
+    """embedded, github, …"""
+    url: str
+    """Where people look at it, without a slash at the end; empty for the embedded one."""
+
+    @property
+    def discussion(self) -> Discussion | None: ...
+
+    @property
+    def checks(self) -> Checks | None: ...
+
+    @property
+    def passing(self) -> Passing | None: ...
 
     async def identify(self, token: str) -> Principal:
         """Raises AppError: UNAUTHENTICATED for a token that is unknown, expired or revoked,
@@ -110,4 +198,6 @@ class Forge(Protocol):
 
     async def update_pull(
         self, actor: Actor, repository: Repository, number: int, change: PullChange
-    ) -> Pull: ...
+    ) -> Pull:
+        """AppError NOT_FOUND when there is none of that number."""
+        ...

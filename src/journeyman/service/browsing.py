@@ -69,7 +69,7 @@ class Browsing:
             writable = granted >= Permission.WRITE and not task.repository.archived
             return Sight(task, sessions, writable, people, tuple(waiting))
 
-        return await self._database.read(look)
+        return await self._tasks.reach.read(principal, look)
 
     async def before(
         self, principal: Principal, task_id: str, before: Cursor | None, most: int
@@ -134,7 +134,7 @@ class Browsing:
                 return None
             return Access(accounts.get_repository(tx, pull.repository_id), granted), pull
 
-        found = await self._database.read(find)
+        found = await self._tasks.reach.read(principal, find)
         if found is None:
             raise not_found("There is no such pull request.")
         return found

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.events import Event, EventType, NewEvent
-from journeyman.domain.sessions import LeaseLost, Reason, Session, State, transition
+from journeyman.domain.sessions import FINAL, LeaseLost, Reason, Session, State, transition
 from journeyman.service.outbox import Outbox
-from journeyman.store import events, sessions, tasks
+from journeyman.store import credentials, events, sessions, tasks
 
 
 def append(
@@ -72,6 +72,8 @@ class Changes:
             raise AppError(
                 Code.CONFLICT, f"Session {session.id} changed meanwhile; look at it again."
             )
+        if state in FINAL:
+            credentials.remove(tx, session.id)
         self._outbox.session(tx, session, now, action=state, task_action=state)
 
     def artifact(

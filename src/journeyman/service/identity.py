@@ -7,16 +7,22 @@ from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Permission
 from journeyman.forge import Access, Forge
 from journeyman.service import outages
+from journeyman.service.upstream import Seen
 
 
 class Identity:
-    def __init__(self, forge: Forge) -> None:
+    def __init__(self, forge: Forge, seen: Seen | None = None) -> None:
+        """*seen*: where what another forge tells is written down."""
         self._forge = forge
+        self._seen = seen
 
     async def authenticate(self, token: str) -> Principal:
         """Raises UNAUTHENTICATED for a bad token, FORBIDDEN for one of a kind that is not taken."""
         with outages.told():
-            return await self._forge.identify(token)
+            principal = await self._forge.identify(token)
+        if self._seen is not None:
+            await self._seen.account(principal.account)
+        return principal
 
     async def access(self, principal: Principal, owner: str, name: str) -> Access:
         """The repository as *principal* sees it; NOT_FOUND when it may not be seen, as if it
@@ -26,6 +32,10 @@ class Identity:
         if found is None or found.permission < Permission.READ:
             raise not_found("Not Found")
         repository = found.repository
+        if self._seen is not None:
+            await self._seen.repository(repository)
+        if principal.roles is not None:
+            principal.roles.note(repository.id, found.permission)
         if repository.full_name.lower() != f"{owner}/{name}".lower():
             raise Renamed(repository.full_name)
         return found

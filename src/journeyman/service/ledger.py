@@ -19,15 +19,24 @@ from journeyman.domain.usage import Spent
 from journeyman.service.changes import Changes, append
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
+from journeyman.service.upstream import Credentials
 from journeyman.store import accounts, events, sessions, tasks, usage
 from journeyman.store.database import Database
 
 
 class Ledger:
     def __init__(
-        self, database: Database, live: Live, changes: Changes, *, clock: Clock = utc_now
+        self,
+        database: Database,
+        live: Live,
+        changes: Changes,
+        *,
+        credentials: Credentials | None = None,
+        clock: Clock = utc_now,
     ) -> None:
+        """*credentials*: of sessions that work on another forge."""
         self._database = database
+        self._credentials = credentials
         self._live = live
         self._changes = changes
         self._clock = clock
@@ -42,7 +51,7 @@ class Ledger:
             return Held(
                 session=session,
                 repository=task.repository,
-                actor=Actor(accounts.get_account(tx, session.user_id)),
+                actor=Actor(accounts.get_account(tx, session.user_id), self._secret(tx, session)),
                 task_name=task.name,
                 log=events.session_log(tx, session_id),
                 checkpoint=events.find_checkpoint(tx, session_id),
@@ -51,6 +60,9 @@ class Ledger:
             )
 
         return await self._database.write(take)
+
+    def _secret(self, tx: Connection, session: Session) -> str | None:
+        return self._credentials.find(tx, session.id) if self._credentials else None
 
     async def list_working(self) -> list[Session]:
         """All sessions that a run should be known for."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.errors import AppError, Code
-from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.principals import Principal
 from journeyman.domain.queries import TaskDetail
 from journeyman.domain.sessions import Session
 from journeyman.forge import Forge
@@ -52,7 +52,7 @@ class Patches:
         assert session.base_sha is not None
         assert saved.bundle is not None
         with outages.told():
-            remote = await self._forge.remote(Actor(principal.account), repository)
+            remote = await self._forge.remote(principal.actor, repository)
             mirror = await self._mirrors.holding(repository.id, remote, session.base_sha)
             work = Work(saved.bundle, mirror, _start(detail, session), saved.sha)
             try:

@@ -170,7 +170,7 @@ class Pulls:
     async def open(self, principal: Principal, access: Access, new: NewPull) -> PullDetail:
         """INVALID where a branch is missing, or where one is open between the two."""
         require_write(access)
-        repository, actor = access.repository, Actor(principal.account)
+        repository, actor = access.repository, principal.actor
         with outages.told():
             tips = await self._history.tips(repository)
             for field, ref in (("head", new.head_ref), ("base", new.base_ref)):
@@ -276,7 +276,7 @@ class Pulls:
             raise not_found("This task is in another repository.")
         require_write(access)
         branch = _branch_of(task)
-        actor, repository = Actor(principal.account), access.repository
+        actor, repository = principal.actor, access.repository
         with outages.told():
             await self._check_not_closed(actor, repository, task)
             if await self._forge.find_tip(actor, repository, branch.head_ref) is None:

@@ -118,9 +118,12 @@ class Sessions:
         session = sessions.lock_newest(tx, task.id)
         if session.ended:
             session = self._follow_up(tx, principal, task, session, content)
+            self._tasks.keep_credential(tx, session.id, principal)
             events.add_message(tx, session.id, principal.account.id, "prompt", content, now)
             _record(tx, Action.TASK_STEER, session, now)
             return
+        if session.user_id == principal.account.id:
+            self._tasks.keep_credential(tx, session.id, principal)
         sessions.want_pause(tx, session.id, None)
         source = "answer" if session.state is State.WAITING_FOR_USER else "steer"
         events.add_message(tx, session.id, principal.account.id, source, content, now)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.limits import DEFAULTS, Limits
-from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Revision, TaskDetail, TaskPage, TaskQuery
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.domain.sessions import Session, State
@@ -26,6 +26,8 @@ from journeyman.service import audit, outages
 from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
+from journeyman.service.reach import Reach
+from journeyman.service.upstream import Credentials
 from journeyman.store import accounts, events, sessions, tasks
 from journeyman.store.database import Database
 from journeyman.telemetry.carried import tell
@@ -40,9 +42,13 @@ class Tasks:
         models: Models,
         changes: Changes,
         *,
+        credentials: Credentials | None = None,
         limits: Limits = DEFAULTS,
         clock: Clock = utc_now,
     ) -> None:
+        """*credentials*: for sessions that work on another forge."""
+        self.reach = Reach(database, forge)
+        self._credentials = credentials
         self._database = database
         self._queue = queue
         self._forge = forge
@@ -82,6 +88,7 @@ class Tasks:
                     return known
             tasks.add_task(tx, task)
             sessions.add_session(tx, task.session)
+            self.keep_credential(tx, task.session.id, principal)
             if idempotency_key is not None:
                 tasks.add_idempotent(
                     tx, principal.account.id, idempotency_key, digest, task.id, task.created_at
@@ -118,7 +125,7 @@ class Tasks:
             earlier = sessions.list_earlier(tx, task.session) if task.session_count > 1 else []
             return TaskDetail(task, (*earlier, task.session), position)
 
-        detail = await self._database.read(read)
+        detail = await self.reach.read(principal, read)
         if detail is None:
             raise not_found("Not Found")
         return detail
@@ -136,7 +143,7 @@ class Tasks:
             position = sessions.queue_position(tx, head.session_id) if waits else None
             return Revision(head.version, position)
 
-        found = await self._database.read(read)
+        found = await self.reach.read(principal, read)
         if found is None:
             raise not_found("Not Found")
         return found
@@ -149,6 +156,10 @@ class Tasks:
 
     async def list_own(self, principal: Principal, query: TaskQuery) -> TaskPage:
         """The tasks that *principal* has made."""
+        if principal.roles is not None:
+            creator_id = principal.account.id
+            ids = await self._database.read(lambda tx: tasks.repositories_of(tx, creator_id))
+            await self.reach.ask(principal, ids)
         return await self._database.read(lambda tx: tasks.list_for_creator(tx, principal, query))
 
     async def archive(self, principal: Principal, task_id: str, archived: bool) -> Task:
@@ -175,10 +186,15 @@ class Tasks:
 
     async def require_write(self, principal: Principal, task: Task) -> None:
         """FORBIDDEN unless *principal* may write to the task's repository."""
-        granted = await self._database.read(
-            lambda tx: accounts.permission_of(tx, principal, task.repository.id)
+        granted = await self.reach.read(
+            principal, lambda tx: accounts.permission_of(tx, principal, task.repository.id)
         )
         require_write(Access(task.repository, granted))
+
+    def keep_credential(self, tx: Connection, session_id: str, principal: Principal) -> None:
+        """What the session works with on another forge, until its end."""
+        if self._credentials is not None:
+            self._credentials.keep(tx, session_id, principal, self._clock())
 
     async def _checked(self, principal: Principal, repository: Repository, new: NewTask) -> NewTask:
         """*new* with its branch names short and its base filled in; INVALID for what cannot
@@ -211,7 +227,7 @@ class Tasks:
 
     async def _exists(self, principal: Principal, repository: Repository, branch: str) -> bool:
         with outages.told():
-            tip = await self._forge.find_tip(Actor(principal.account), repository, branch)
+            tip = await self._forge.find_tip(principal.actor, repository, branch)
         return tip is not None
 
 

@@ -304,7 +304,10 @@ def permission(tx: sa.Connection, account_id: int, repository_id: int) -> Permis
 
 
 def permission_of(tx: sa.Connection, principal: Principal, repository_id: int) -> Permission:
-    """What a principal may do: no more than its account, and no more than its token."""
+    """What a principal may do: no more than its account, and no more than its token. RoleUnknown
+    where another forge has to be asked first."""
+    if principal.roles is not None:
+        return principal.roles.of(repository_id)
     role, private = _role(tx, principal.account.id, repository_id)
     return principal.limit(role, repository_id, private=private)
 

@@ -35,6 +35,8 @@ def reached(principal: Principal, permission: Permission) -> sa.ColumnElement[bo
 
     Says the same as `accounts.permission_of`, for many at once.
     """
+    if principal.roles is not None:
+        return repository.c.id.in_(principal.roles.at_least(permission))
     public: sa.ColumnElement[bool] = ~repository.c.private
     granted = sa.exists().where(
         collaborator.c.repository_id == repository.c.id,

@@ -322,6 +322,14 @@ checkpoint = sa.Table(
     sa.Column("expired_at", Instant),
 )
 
+session_credential = sa.Table(
+    "session_credential",
+    metadata,
+    sa.Column("session_id", sa.ForeignKey("session.id"), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
 review = sa.Table(
     "review",
     metadata,

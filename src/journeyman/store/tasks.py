@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from journeyman.domain.artifacts import Artifact, BranchArtifact, PullArtifact
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Sort, TaskPage, TaskQuery
-from journeyman.domain.repositories import Repository
+from journeyman.domain.repositories import Permission, Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
 from journeyman.store import sessions, task_counts
@@ -193,10 +193,19 @@ def list_for_repository(tx: sa.Connection, repository_id: int, query: TaskQuery)
     return _page(tx, _Scope(of_repository=True), {"repository_id": repository_id}, query)
 
 
+def repositories_of(tx: sa.Connection, creator_id: int) -> Sequence[int]:
+    """Those in which somebody has made tasks."""
+    query = sa.select(task_count.c.repository_id).where(task_count.c.creator_id == creator_id)
+    return tx.scalars(query).all()
+
+
 def list_for_creator(tx: sa.Connection, principal: Principal, query: TaskQuery) -> TaskPage:
     """The tasks that *principal* made, in the repositories that it still sees and its token
     reaches."""
     values: dict[str, Any] = {"creator_id": principal.account.id}
+    if principal.roles is not None:
+        values["repository_ids"] = principal.roles.at_least(Permission.READ)
+        return _page(tx, _Scope(everywhere=True, told=True), values, query)
     selected = principal.repository_ids is not None
     if principal.repository_ids is not None:
         values["repository_ids"] = sorted(principal.repository_ids)
@@ -220,6 +229,8 @@ class _Scope:
     """The creator administers the site, and sees every repository."""
     public_only: bool = False
     selected: bool = False
+    told: bool = False
+    """Another forge has said which repositories they are."""
 
     def condition(self, of: sa.Table) -> sa.ColumnElement[bool]:
         """*of*: the tasks, or their counts."""
@@ -233,9 +244,11 @@ class _Scope:
             found = found & (public | own | granted)
         if self.public_only:
             found = found & public
+        ids: sa.BindParameter[Any] = sa.bindparam("repository_ids", expanding=True)
         if self.selected:
-            ids: sa.BindParameter[Any] = sa.bindparam("repository_ids", expanding=True)
             found = found & (repository_id.in_(ids) | public)
+        if self.told:
+            found = found & repository_id.in_(ids)
         return found
 
 

@@ -136,7 +136,7 @@ async def check(world: World, task: Task, where: str) -> None:
     assert len(results) == len(set(results)), where
     assert [type(made) for made in task.artifacts] == [BranchArtifact, PullArtifact], where
     assert count(events, EventType.ARTIFACT) == 2
-    bare = world.parts.forge.path(world.repository.id)
+    bare = world.parts.embedded.path(world.repository.id)
     assert git("show", f"{task.session.head_ref}:log.txt", cwd=bare) == "one\ntwo\n", where
     workspaces = world.parts.config.data / "workspaces"
     assert not any(workspaces.glob("[!.]*")), where

@@ -263,7 +263,7 @@ async def test_a_delivery_of_a_former_run_leaves_the_newer_one_alone(
 async def test_a_pull_request_of_somebody_else_is_left_as_it_is(
     world: World, machine: Machine, tmp_path: Path
 ) -> None:
-    forge, records = world.parts.forge, StoredRecords(world.parts.database)
+    forge, records = world.parts.embedded, StoredRecords(world.parts.database)
     alice = await world.principal("alice")
     bare = forge.path(world.repository.id)
     git("branch", "feature", "main", cwd=bare)

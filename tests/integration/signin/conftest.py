@@ -150,7 +150,7 @@ async def site(tmp_path: Path, with_users: Path, clock: Clock) -> AsyncIterator[
     data = Path(shutil.copytree(with_users, tmp_path / "data"))
     async with app.parts(configured(data)) as parts:
         timed = on_time(parts, clock)
-        administration = Administration(parts.database, parts.forge, tokens, clock=clock)
+        administration = Administration(parts.database, parts.embedded, tokens, clock=clock)
         application = app.asgi_app(timed, asyncio.Event())
         made = Site(timed.services, administration, application, clock)
         yield made

@@ -125,10 +125,10 @@ async def world(filled: Filled, tmp_path: Path) -> AsyncIterator[World]:
             parts.services,
             Ledger(parts.database, parts.live, parts.changes),
             parts.deliveries,
-            Administration(parts.database, parts.forge, tokens),
+            Administration(parts.database, parts.embedded, tokens),
             dict(filled.tokens),
             tmp_path / "data",
-            parts.forge,
+            parts.embedded,
         )
         yield made
         for client in made.clients:

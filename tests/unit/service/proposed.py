@@ -22,7 +22,7 @@ def push(world: World, source: Path, branch: str, files: dict[str, str]) -> str:
         (source / name).write_text(content)
     git("add", "-A", cwd=source)
     git("commit", "-qm", f"Change {', '.join(files)[:60]}", cwd=source)
-    git("push", "-q", str(world.parts.forge.path(world.repository.id)), branch, cwd=source)
+    git("push", "-q", str(world.parts.embedded.path(world.repository.id)), branch, cwd=source)
     return git("rev-parse", "HEAD", cwd=source).strip()
 
 

@@ -105,7 +105,7 @@ async def test_one_repository_can_be_looked_at_alone(
 ) -> None:
     await carried(world, clock, waits=1, takes=2)
     other = await world.administration.add_repository(
-        "alice/other", str(world.parts.forge.path(world.repository.id))
+        "alice/other", str(world.parts.embedded.path(world.repository.id))
     )
     principal = await world.principal("alice")
     assert (await overviews.look(principal, 7, world.repository)).tasks == 1

@@ -31,7 +31,9 @@ def utc_now() -> datetime:
 class EmbeddedForge:
     """Bare repositories at `root/<repository id>.git`; the rest is in *records*."""
 
-    name = "embedded"
+    name, url = "embedded", ""
+    # It has no issues and no continuous integration, and its API is Journeyman's own.
+    discussion = checks = passing = None
 
     def __init__(
         self, records: Records, root: Path, *, clock: Callable[[], datetime] = utc_now

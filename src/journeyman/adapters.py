@@ -1,0 +1,93 @@
+"""From settings to the implementations of forge, models, sandbox and webhooks that they ask for.
+
+With `app`, which wires them, the only file that names any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from journeyman.config import Config
+from journeyman.domain.errors import AppError, Code
+from journeyman.forge import Forge
+from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.llm.kinds import KINDS
+from journeyman.llm.provider import Options
+from journeyman.llm.registry import Provider
+from journeyman.sandbox import SandboxBackend, bubblewrap
+from journeyman.sandbox.firewall import addresses, dial
+from journeyman.sandbox.provisions import Options as ProvisionOptions
+from journeyman.sandbox.provisions import Provisions
+from journeyman.webhooks.sender import HttpSender
+
+
+@asynccontextmanager
+async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]:
+    """The one that is configured, with its connections until the context ends."""
+    chosen = config.forge
+    if chosen.kind == "embedded":
+        yield embedded
+        return
+    raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
+
+
+def sandboxes(config: Config) -> SandboxBackend:
+    sandbox = config.sandbox
+    if sandbox.backend == "bubblewrap":
+        return bubblewrap.Bubblewrap(bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid))
+    # Most servers need none of it, and its client is slow to import.
+    from journeyman.sandbox.container import backend  # noqa: PLC0415
+
+    return backend.Containers(
+        backend.Options(
+            engine=sandbox.backend,
+            socket=sandbox.socket,
+            image=sandbox.image,
+            runtime=sandbox.runtime,
+            uid=sandbox.uid,
+            gid=sandbox.uid,
+        )
+    )
+
+
+def provisions(config: Config) -> Provisions:
+    firewall = config.firewall
+    return Provisions(
+        ProvisionOptions(
+            enabled=firewall.enabled,
+            recommended=firewall.recommended,
+            allow=firewall.allow,
+            setup_allow=firewall.setup_allow,
+            mcp_allow=firewall.mcp_allow,
+            allowed_networks=firewall.allowed_networks,
+            repositories=firewall.repositories,
+        )
+    )
+
+
+def sender(config: Config) -> HttpSender:
+    allowed = addresses.ranges(config.webhooks.allowed_networks)
+    return HttpSender(dial.Resolver(), lambda address: addresses.refusal(address, allowed))
+
+
+def providers(config: Config) -> list[Provider]:
+    return [
+        KINDS[provider.kind](
+            Options(
+                name=provider.name,
+                base_url=provider.base_url,
+                api_key=provider.api_key,
+                models=provider.models,
+                region=provider.region,
+                window_tokens=provider.window_tokens,
+                max_output_tokens=provider.max_output_tokens,
+                images=provider.images
+                if provider.images is not None
+                else provider.kind != "openai-compatible",
+                first_token_timeout_seconds=provider.first_token_timeout_seconds,
+                total_timeout_seconds=provider.total_timeout_seconds,
+            )
+        )
+        for provider in config.providers
+    ]

@@ -1,0 +1,111 @@
+"""What the forge suite needs of an implementation, and the implementations that it runs on.
+
+Alice owns the private repository `alice/App`, Bob may read it, Mallory may not see it. It has the
+branches `main` and `topic`, and the tag `v1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from journeyman.domain.principals import Actor, kind_of
+from journeyman.domain.repositories import Account, Permission, Repository
+from journeyman.forge import Forge
+from journeyman.forge.embedded.forge import EmbeddedForge
+from tests.contract.records import START, MemoryRecords
+from tests.integration.forge.client import commit, git, repository
+
+
+class World(Protocol):
+    """A forge with three users and a repository."""
+
+    @property
+    def forge(self) -> Forge: ...
+
+    @property
+    def app(self) -> Repository: ...
+
+    @property
+    def source(self) -> Path:
+        """A clone of `app` as it was made."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The prefixes of the tokens that it issues to users."""
+        ...
+
+    def account(self, login: str) -> Account: ...
+
+    def token(
+        self,
+        login: str,
+        prefix: str = "",
+        *,
+        expires_in: timedelta | None = None,
+        revoked: bool = False,
+    ) -> str:
+        """A new one; without a *prefix* of any kind."""
+        ...
+
+    def actor(self, login: str) -> Actor: ...
+
+
+def source(directory: Path) -> Path:
+    made = repository(directory / "source")
+    git(made, "checkout", "-q", "topic")
+    commit(made, "topic.txt", "1\n", "Begin the topic")
+    git(made, "checkout", "-q", "main")
+    return made
+
+
+class Embedded:
+    kinds = ("ghp_", "github_pat_", "gho_", "ghu_")
+
+    def __init__(self, directory: Path) -> None:
+        self.records = MemoryRecords()
+        for login in ("alice", "bob", "mallory"):
+            self.records.add_account(login)
+        self.app = self.records.add_repository(self.account("alice"), "App")
+        self.records.collaborators[self.account("bob").id, self.app.id] = Permission.READ
+        self.forge = EmbeddedForge(self.records, directory / "repositories", clock=_clock)
+        self.source = source(directory)
+
+    def account(self, login: str) -> Account:
+        return self.records.accounts[login]
+
+    def token(
+        self,
+        login: str,
+        prefix: str = "",
+        *,
+        expires_in: timedelta | None = None,
+        revoked: bool = False,
+    ) -> str:
+        made = self.records.add_token(
+            self.account(login), prefix or "ghp_", expires_in=expires_in, revoked=revoked
+        )
+        assert kind_of(made)
+        return made
+
+    def actor(self, login: str) -> Actor:
+        return Actor(self.account(login))
+
+
+@asynccontextmanager
+async def embedded(directory: Path) -> AsyncIterator[World]:
+    made = Embedded(directory)
+    await made.forge.import_repository(made.app.id, str(made.source))
+    yield made
+
+
+def _clock() -> datetime:
+    return START
+
+
+WORLDS: Mapping[str, Callable[[Path], AbstractAsyncContextManager[World]]] = {"embedded": embedded}
+"""By the forge's name. Each makes one in an empty directory, and cleans up after it."""
