@@ -196,7 +196,7 @@ def _wired(
         overviews=Overviews(database, sending),
         personal_tokens=PersonalTokens(database, operator),
         authorizations=Authorizations(database),
-        users=Users(database, operator, logins),
+        users=Users(database, operator, logins, sessions),
     )
     return Parts(
         config=config,

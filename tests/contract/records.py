@@ -1,10 +1,12 @@
 """The embedded forge's persistence in memory, for the suites that run a forge without a store."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from journeyman.domain.errors import AppError, Code
-from journeyman.domain.principals import Token, kind_of
+from journeyman.domain.principals import Principal, Token, kind_of
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import (
     Account,
     AccountType,
@@ -29,6 +31,7 @@ class MemoryRecords:
         self.collaborators: dict[tuple[int, int], Permission] = {}
         self.pulls: list[Pull] = []
         self.touched: list[int] = []
+        self.pushed: list[tuple[str, int, str, Update]] = []
 
     def add_account(self, login: str, *, site_admin: bool = False) -> Account:
         account = Account(len(self.accounts) + 1, login, AccountType.USER, site_admin, START)
@@ -83,6 +86,11 @@ class MemoryRecords:
     async def find_repository(self, owner: str, name: str) -> Repository | None:
         wanted = f"{owner}/{name}".lower()
         return next((r for r in self.repositories if r.full_name.lower() == wanted), None)
+
+    async def note_push(
+        self, by: Principal, repository_id: int, address: str, pushed: Sequence[Update]
+    ) -> None:
+        self.pushed += [(by.account.login, repository_id, address, one) for one in pushed]
 
     async def permission(self, account_id: int, repository_id: int) -> Permission:
         repository = next(r for r in self.repositories if r.id == repository_id)

@@ -20,6 +20,8 @@ class Surface(StrEnum):
 
     API = "api"
     WEB = "web"
+    GIT = "git"
+    """A push over HTTP."""
     CLI = "cli"
     """The operator, at the machine."""
     WORKER = "worker"
@@ -53,6 +55,13 @@ class Action(StrEnum):
     PULL_MERGE = "pull_request.merge"
     PULL_CLOSE = "pull_request.close"
     PULL_REOPEN = "pull_request.reopen"
+    REVIEW_SUBMIT = "pull_request_review.submit"
+    COMMENT_CREATE = "pull_request_review_comment.create"
+    COMMENT_DELETE = "pull_request_review_comment.delete"
+    GIT_PUSH = "git.push"
+    TEMPLATE_CREATE = "agent_template.create"
+    TEMPLATE_UPDATE = "agent_template.update"
+    TEMPLATE_REMOVE = "agent_template.remove"
     SECRET_CREATE = "agent_secret.create"  # noqa: S105 - a word, not a password
     SECRET_UPDATE = "agent_secret.update"  # noqa: S105
     SECRET_REMOVE = "agent_secret.remove"  # noqa: S105

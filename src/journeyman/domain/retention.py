@@ -16,7 +16,7 @@ class Retention:
 
     events_days: int = 0
     """The log of each session."""
-    checkpoints_days: int = 0
+    checkpoints_days: int = 90
     """The patch, and with it work that was never pushed."""
     runs_days: int = 7
     """The engine's notes of ended runs: only for who looks into a fault."""

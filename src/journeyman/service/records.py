@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from journeyman.domain.audit import Action
+from journeyman.domain.audit import Action, Author, Surface
 from journeyman.domain.errors import not_found
-from journeyman.domain.principals import Token
+from journeyman.domain.principals import Principal, Token
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Account, Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
 from journeyman.service import audit, server_keys
@@ -16,6 +19,8 @@ from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, pulls, renames
 from journeyman.store.database import Database
 
+PUSHED_LISTED = 100
+"""Refs of one push that the audit log names."""
 TOUCH_EVERY = timedelta(minutes=1)
 """How exact a token's last use is known: not every request is worth a write."""
 
@@ -54,6 +59,21 @@ class StoredRecords:
                 accounts.find_repository(tx, owner, name) or renames.find_former(tx, owner, name)
             )
         )
+
+    async def note_push(
+        self, by: Principal, repository_id: int, address: str, pushed: Sequence[Update]
+    ) -> None:
+        author = Author(Surface.GIT, by.account, by.token_id, by.kind, address)
+        listed = [asdict(one) for one in pushed[:PUSHED_LISTED]]
+        data = {"updates": listed, "updates_count": len(pushed)}
+
+        def note(tx: Connection) -> None:
+            with audit.acting(author):
+                audit.record(
+                    tx, Action.GIT_PUSH, self._clock(), repository_id=repository_id, data=data
+                )
+
+        await self._database.write(note)
 
     async def permission(self, account_id: int, repository_id: int) -> Permission:
         return await self._database.read(

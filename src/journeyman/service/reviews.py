@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
+from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Pull, PullState
 from journeyman.domain.reviews import Discussion, LineComment, NewComment, prompt_of
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.forge import Access
+from journeyman.service import audit
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
 from journeyman.service.sessions import Sessions
@@ -62,7 +66,9 @@ class Reviews:
             if len(reviews.pending(tx, pull.id, user_id)) >= MOST_PENDING:
                 message = f"{MOST_PENDING} comments wait to be sent; send them first."
                 raise AppError(Code.CONFLICT, message)
-            reviews.add_comment(tx, pull.id, user_id, new, self._clock())
+            now = self._clock()
+            reviews.add_comment(tx, pull.id, user_id, new, now)
+            _record(tx, Action.COMMENT_CREATE, pull, now, path=new.path)
 
         await self._database.write(add)
 
@@ -73,7 +79,8 @@ class Reviews:
 
         def discard(tx: Connection) -> None:
             pull = _pull(tx, access, number)
-            reviews.delete_pending(tx, pull.id, principal.account.id, comment_id)
+            if reviews.delete_pending(tx, pull.id, principal.account.id, comment_id):
+                _record(tx, Action.COMMENT_DELETE, pull, self._clock(), comment_id=comment_id)
 
         await self._database.write(discard)
 
@@ -87,7 +94,7 @@ class Reviews:
         prompt = prompt_of(number, body, draft.comments)
         if draft.task_id is None:
             return await self._begin(principal, access, draft, prompt)
-        record = partial(self._record, draft=draft, task_id=draft.task_id)
+        record = partial(self._add, draft=draft, task_id=draft.task_id)
         return await self._sessions.steer_with(principal, draft.task_id, prompt, record)
 
     async def _begin(
@@ -98,10 +105,11 @@ class Reviews:
         said = repr((draft.body, draft.comments)).encode()
         key = f"review-{draft.pull.id}-{hashlib.sha256(said).hexdigest()}"
         task = await self._tasks.create(principal, access, new, idempotency_key=key)
-        await self._database.write(lambda tx: self._record(tx, draft=draft, task_id=task.id))
+        await self._database.write(lambda tx: self._add(tx, draft=draft, task_id=task.id))
         return task
 
-    def _record(self, tx: Connection, *, draft: _Draft, task_id: str) -> None:
+    def _add(self, tx: Connection, *, draft: _Draft, task_id: str) -> None:
+        now = self._clock()
         reviews.add_review(
             tx,
             pull_id=draft.pull.id,
@@ -109,8 +117,10 @@ class Reviews:
             body=draft.body,
             task_id=task_id,
             comment_ids=[comment.id for comment in draft.comments],
-            now=self._clock(),
+            now=now,
         )
+        count = len(draft.comments)
+        _record(tx, Action.REVIEW_SUBMIT, draft.pull, now, task_id=task_id, comments=count)
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,11 @@ def _draft(tx: Connection, principal: Principal, access: Access, number: int, bo
     pull, user_id = _open_pull(tx, access, number), principal.account.id
     comments = reviews.pending(tx, pull.id, user_id)
     return _Draft(pull, user_id, body, comments, browsing.task_of_pull(tx, pull.id))
+
+
+def _record(tx: Connection, action: Action, pull: Pull, now: datetime, **more: Any) -> None:
+    data = {"pull_request_id": pull.id, "number": pull.number, **more}
+    audit.record(tx, action, now, repository_id=pull.repository_id, data=data)
 
 
 def _pull(tx: Connection, access: Access, number: int) -> Pull:

@@ -53,21 +53,24 @@ class Sessions:
         as it is then. A session that has ended stays as it is."""
         await self._writable(principal, task_id)
 
-        def cancel(tx: Connection) -> None:
-            now = self._clock()
-            session = sessions.lock_newest(tx, task_id)
-            if session.ended:
-                return
-            sessions.request_cancel(tx, session.id, now)
-            _record(tx, Action.TASK_CANCEL, session, now)
-            if session.state is not State.IN_PROGRESS:
-                self._changes.state(
-                    tx, session, State.CANCELLED, now, reason=Reason.CANCELLED_BY_USER
-                )
-
-        await self._database.write(cancel)
+        await self._database.write(lambda tx: self._cancel(tx, task_id))
         self._live.notify(task_id)
         return await self._settled(principal, task_id)
+
+    def cancel_all_of(self, tx: Connection, user_id: int) -> None:
+        """End every session that works, or would, for somebody who may not use this server."""
+        for task_id in sessions.active_tasks_of(tx, user_id):
+            self._cancel(tx, task_id)
+
+    def _cancel(self, tx: Connection, task_id: str) -> None:
+        now = self._clock()
+        session = sessions.lock_newest(tx, task_id)
+        if session.ended:
+            return
+        sessions.request_cancel(tx, session.id, now)
+        _record(tx, Action.TASK_CANCEL, session, now)
+        if session.state is not State.IN_PROGRESS:
+            self._changes.state(tx, session, State.CANCELLED, now, reason=Reason.CANCELLED_BY_USER)
 
     async def pause(self, principal: Principal, task_id: str) -> Task:
         """Let the newest session rest: at once when no worker has it, else after the turn that it

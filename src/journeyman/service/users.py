@@ -14,6 +14,7 @@ from journeyman.service import audit
 from journeyman.service.administration import Administration
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.logins import Logins
+from journeyman.service.sessions import Sessions
 from journeyman.store import accounts, logins
 from journeyman.store.database import Database
 
@@ -24,12 +25,14 @@ class Users:
         database: Database,
         administration: Administration,
         of_logins: Logins,
+        of_sessions: Sessions,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._administration = administration
         self._logins = of_logins
+        self._sessions = of_sessions
         self._clock = clock
 
     async def list_all(self) -> Sequence[Account]:
@@ -43,8 +46,9 @@ class Users:
         return await self._logins.create_link(login)
 
     async def suspend(self, by: Account, login: str) -> None:
-        """They cannot log in any more, and no token of theirs is taken. CONFLICT for oneself: at
-        least one administrator must be able to take it back."""
+        """They cannot log in any more, no token of theirs is taken, and what they have begun is
+        cancelled. CONFLICT for oneself: at least one administrator must be able to take it back.
+        """
         if login.lower() == by.login.lower():
             raise AppError(Code.CONFLICT, "You cannot suspend yourself.")
         await self._set_suspended(login, self._clock())
@@ -64,5 +68,6 @@ class Users:
             audit.record(tx, action, now, user=account)
             if since is not None:
                 logins.end_sessions_of(tx, account.id, now)
+                self._sessions.cancel_all_of(tx, account.id)
 
         await self._database.write(change)

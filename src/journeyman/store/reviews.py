@@ -48,12 +48,10 @@ def pending(tx: sa.Connection, pull_id: int, user_id: int) -> list[LineComment]:
     return [_comment(row) for row in rows]
 
 
-def delete_pending(tx: sa.Connection, pull_id: int, user_id: int, comment_id: int) -> None:
-    tx.execute(
-        review_comment.delete().where(
-            *_waiting(pull_id, user_id), review_comment.c.id == comment_id
-        )
-    )
+def delete_pending(tx: sa.Connection, pull_id: int, user_id: int, comment_id: int) -> bool:
+    """False when it is gone already."""
+    wanted = (*_waiting(pull_id, user_id), review_comment.c.id == comment_id)
+    return tx.execute(review_comment.delete().where(*wanted)).rowcount == 1
 
 
 def add_review(

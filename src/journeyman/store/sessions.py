@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from journeyman.domain.limits import Limits
-from journeyman.domain.sessions import FINAL, Reason, Session, State
+from journeyman.domain.sessions import ACTIVE, FINAL, Reason, Session, State
 from journeyman.store.columns import Instant
 from journeyman.store.tables import session, task
 
@@ -232,6 +232,12 @@ def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
     """All sessions in one of *states*."""
     rows = tx.execute(_SESSIONS.where(session.c.state.in_(states)))
     return [to_session(row) for row in rows]
+
+
+def active_tasks_of(tx: sa.Connection, user_id: int) -> list[str]:
+    """The tasks whose session of this user has not ended, always in the same order."""
+    wanted = (session.c.user_id == user_id, session.c.state.in_(tuple(ACTIVE)))
+    return list(tx.scalars(sa.select(session.c.task_id).where(*wanted).order_by(session.c.task_id)))
 
 
 _TURNS = (

@@ -90,6 +90,7 @@ async def test_a_mirror_is_fetched_and_work_is_pushed(machines: Machines, tmp_pa
     alice = Actor(machines.alice)
     assert await machines.worker.find_tip(alice, machines.app, "agent/one") == made
     assert git(machines.server.path(machines.app.id), "rev-parse", "agent/one") == made
+    assert machines.records.pushed == []
     with pytest.raises(PushRejected):
         await publisher.deliver(work, head_ref="main", remote=remote, expected_old=None)
 

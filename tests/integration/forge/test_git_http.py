@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Account, Permission, Repository
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp, Options
@@ -126,6 +127,23 @@ async def test_a_push_arrives(served: Served) -> None:
     assert ended.code == 0, ended.output
     bare = served.forge.path(served.app.id)
     assert git(bare, "rev-parse", "main", "other") == f"{pushed}\n{pushed}"
+
+
+async def test_what_a_push_changed_is_noted(served: Served) -> None:
+    copy = await served.clone(served.url(served.token(served.alice)), "copy")
+    before, topic = (git(copy, "rev-parse", name) for name in ("HEAD", "origin/topic"))
+    pushed = commit(copy, "new.txt", "new\n")
+    refs = ("HEAD:main", "HEAD:refs/heads/other", ":topic", f"{before}:refs/heads/main/below")
+    ended = await client(copy, "push", "-q", "origin", *refs)
+    assert "main/below" in ended.output
+    wanted = {
+        Update("refs/heads/main", before, pushed),
+        Update("refs/heads/other", "0" * 40, pushed),
+        Update("refs/heads/topic", topic, "0" * 40),
+    }
+    assert set(served.records.pushed) == {
+        ("alice", served.app.id, "127.0.0.1", update) for update in wanted
+    }
 
 
 async def test_a_push_in_chunks_arrives(served: Served) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from journeyman.domain.audit import AuditQuery
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.repositories import Permission
 from journeyman.domain.reviews import BODY_LIMIT, NewComment, Side
@@ -35,6 +36,10 @@ async def test_comments_wait_for_their_writer_and_are_sent_together(
     await reviews.comment(alice, access, number, on_line(7, "Why?", side=Side.LEFT))
     seen_by_bob = await reviews.list(await world.principal("bob"), access, number)
     assert seen_by_bob.pending == ()
+    await reviews.comment(alice, access, number, on_line(9, "Never mind"))
+    pending = (await reviews.list(alice, access, number)).pending
+    await reviews.discard(alice, access, number, pending[-1].id)
+    await reviews.discard(alice, access, number, pending[-1].id)
     pending = (await reviews.list(alice, access, number)).pending
     assert [comment.line for comment in pending] == [1, 7]
 
@@ -47,6 +52,12 @@ async def test_comments_wait_for_their_writer_and_are_sent_together(
     assert "Nearly there." in prompt
     assert "`README.md`, line 1:\n\n> # hi\n\nSay more" in prompt
     assert "`README.md`, line 7, as it was before the change:" in prompt
+    kinds = frozenset({"pull_request_review", "pull_request_review_comment"})
+    entries, _ = await world.parts.services.audit.all(AuditQuery(actions=kinds))
+    told = [entry.action.removeprefix("pull_request_review") for entry in entries]
+    assert told == [".submit", "_comment.delete", *["_comment.create"] * 3]
+    assert entries[0].data["comments"] == 2
+    assert "Why?" not in str(entries)
 
     said = await reviews.list(await world.principal("bob"), access, number)
     (review,) = said.reviews

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from journeyman.domain.audit import AuditQuery
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.repositories import Permission
 from journeyman.domain.templates import MOST, NewTemplate
@@ -24,6 +25,15 @@ async def test_a_template_is_kept_replaced_and_deleted(world: World) -> None:
     await templates.delete(access, found[0].id)
     await templates.delete(access, found[0].id)
     assert [one.name for one in await templates.list(access)] == ["Upgrade"]
+    entries, _ = await world.parts.services.audit.all(
+        AuditQuery(actions=frozenset({"agent_template"}), ascending=True)
+    )
+    assert [(entry.action.partition(".")[2], entry.data["name"]) for entry in entries] == [
+        ("create", "Upgrade"),
+        ("create", "Docs"),
+        ("update", "Upgrade"),
+        ("remove", "Docs"),
+    ]
 
 
 @EACH_DATABASE

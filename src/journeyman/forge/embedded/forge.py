@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from journeyman import git
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens
@@ -149,6 +150,12 @@ class EmbeddedForge:
         self, actor: Actor, repository: Repository, number: int, change: PullChange
     ) -> Pull:
         return await self._records.update_pull(repository.id, number, change)
+
+    async def note_push(
+        self, by: Principal, repository: Repository, address: str, pushed: Sequence[Update]
+    ) -> None:
+        """*by* has pushed from *address*."""
+        await self._records.note_push(by, repository.id, address, pushed)
 
     async def import_repository(self, repository_id: int, source: str) -> str:
         """Fill the repository from a path or an address; gives back its default branch.

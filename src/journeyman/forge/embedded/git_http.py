@@ -11,21 +11,27 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
 
-from journeyman.domain.errors import AppError, Code
-from journeyman.domain.principals import Principal
+import structlog
+
+from journeyman.domain.errors import AppError, Code, DatabaseLost
+from journeyman.domain.principals import Principal, TokenKind
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.forge import ForgeError
-from journeyman.forge.embedded import bodies, packs, passes
+from journeyman.forge.embedded import bodies, packs, passes, updates
 from journeyman.forge.embedded.bodies import Speed
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.packs import Headers
+from journeyman.git import GitError
 from journeyman.telemetry.requests import note_route
+
+log = structlog.get_logger()
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -67,6 +73,8 @@ class Request:
 
     client: str
     """An account, or the address of somebody unknown."""
+    principal: Principal | None
+    address: str
     repository: Repository
     service: str
     advertise: bool
@@ -111,6 +119,8 @@ class GitHttp:
         protocol = headers.get(b"git-protocol", "")
         return Request(
             client=_client(scope, principal),
+            principal=principal,
+            address=_address(scope),
             repository=repository,
             service=service,
             advertise=advertise,
@@ -187,8 +197,24 @@ class GitHttp:
                 await respond(send, 408, "The request did not come, or came too slowly.")
                 return True
             with body:
+                wanted = updates.asked(body) if push else []
                 async with self._slots:
-                    return await packs.serve(pack, body, headers, receive, send)
+                    served = await packs.serve(pack, body, headers, receive, send)
+                await self._note(request, wanted)
+                return served
+
+    async def _note(self, request: Request, wanted: Sequence[Update]) -> None:
+        """A user's push is written down; a worker's is told by the session's own log."""
+        by, repository = request.principal, request.repository
+        if not wanted or by is None or by.kind is TokenKind.INSTALLATION:
+            return
+        try:
+            pushed = await updates.done(wanted, self._forge.path(repository.id))
+            if pushed:
+                await self._forge.note_push(by, repository, request.address, pushed)
+        except (GitError, DatabaseLost) as error:
+            # It has happened, and the user was told so.
+            log.warning("push.unrecorded", repository=repository.full_name, error=str(error))
 
     def _of(self, client: str) -> asyncio.Semaphore:
         """As many places as one client may have: fewer than there are."""
@@ -211,7 +237,11 @@ class GitHttp:
 def _client(scope: Scope, principal: Principal | None) -> str:
     if principal is not None:
         return f"account {principal.account.id}"
-    return f"address {(scope.get('client') or ('local',))[0]}"
+    return f"address {_address(scope)}"
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("local",))[0])
 
 
 def _service(scope: Scope, what: str, headers: dict[bytes, str]) -> tuple[str, bool]:

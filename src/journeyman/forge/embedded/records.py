@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from journeyman.domain.principals import Token
+from journeyman.domain.principals import Principal, Token
+from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Account, Permission, Pull, Repository
 from journeyman.forge import NewPull, PullChange
 
@@ -26,6 +28,12 @@ class Records(Protocol):
 
     async def find_repository(self, owner: str, name: str) -> Repository | None:
         """In any case of letters."""
+        ...
+
+    async def note_push(
+        self, by: Principal, repository_id: int, address: str, pushed: Sequence[Update]
+    ) -> None:
+        """For the audit log."""
         ...
 
     async def permission(self, account_id: int, repository_id: int) -> Permission:
