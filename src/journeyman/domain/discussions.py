@@ -52,6 +52,22 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class PullHead:
+    """What a pull request would bring where."""
+
+    id: int
+    """Its database id, not its number."""
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    from_fork: bool
+    """Its branch is in another repository."""
+    is_open: bool
+    is_mergeable: bool | None
+    """False: there are conflicts; None: the forge does not know yet."""
+
+
+@dataclass(frozen=True)
 class Comment:
     id: int
     author: Account

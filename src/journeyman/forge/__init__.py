@@ -10,9 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from journeyman.domain.discussions import CheckRun, Comment, Issue, Place, Reaction, ReviewComment
+from journeyman.domain.discussions import (
+    CheckRun,
+    Comment,
+    Issue,
+    Place,
+    PullHead,
+    Reaction,
+    ReviewComment,
+)
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Permission, Pull, Repository
+from journeyman.domain.triggers import Happening
 
 
 class ForgeError(Exception):
@@ -86,6 +95,10 @@ class Discussion(Protocol):
         """An issue, or a pull request as one."""
         ...
 
+    async def pull_head(self, actor: Actor, repository: Repository, number: int) -> PullHead:
+        """Between which branches a pull request is. NOT_FOUND also for an issue."""
+        ...
+
     async def comments(
         self, actor: Actor, repository: Repository, number: int
     ) -> Sequence[Comment]:
@@ -121,6 +134,18 @@ class Checks(Protocol):
     ) -> Sequence[CheckRun]: ...
 
 
+class News(Protocol):
+    """What has happened lately, for who cannot receive webhooks."""
+
+    async def news(
+        self, actor: Actor, repository: Repository, cursor: str | None
+    ) -> tuple[Sequence[Happening], str]:
+        """What has happened since *cursor* was given, oldest first, and the next cursor; from now
+        on without one. The same may be told twice; nothing is left out. Asks conditionally: where
+        nothing has happened it costs nothing of a rate limit."""
+        ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a forge's own API has answered, as it came."""
@@ -153,6 +178,9 @@ class Forge(Protocol):
 
     @property
     def checks(self) -> Checks | None: ...
+
+    @property
+    def news(self) -> News | None: ...
 
     @property
     def passing(self) -> Passing | None: ...

@@ -10,6 +10,8 @@ from journeyman.store.hook_tables import audit_entry as audit_entry
 from journeyman.store.hook_tables import hook as hook
 from journeyman.store.hook_tables import hook_delivery as hook_delivery
 from journeyman.store.hook_tables import hook_notice as hook_notice
+from journeyman.store.trigger_tables import forge_cursor as forge_cursor
+from journeyman.store.trigger_tables import trigger as trigger
 
 account = sa.Table(
     "account",

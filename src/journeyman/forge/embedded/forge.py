@@ -34,7 +34,7 @@ class EmbeddedForge:
 
     name, url = "embedded", ""
     # It has no issues and no continuous integration, and its API is Journeyman's own.
-    discussion = checks = passing = None
+    discussion = checks = news = passing = None
 
     def __init__(
         self, records: Records, root: Path, *, clock: Callable[[], datetime] = utc_now
