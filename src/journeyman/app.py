@@ -88,6 +88,7 @@ from journeyman.web.signin import SignIn
 from journeyman.worker.deliverer import Deliverer
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
+from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
 
@@ -248,15 +249,20 @@ async def working(
         said = await configurations.of_repository(repository)
         return Checks(said.enabled_tools, config.models.review)
 
+    sandboxes, workspaces = adapters.sandboxes(config), config.data / "workspaces"
+    bases = Bases(
+        config.data / "bases", sandboxes, workspaces=workspaces, limits=config.sandbox.limits
+    )
     equipment = Equipment(
         ledger=ledger,
         forge=parts.forge,
         mirrors=parts.mirrors,
+        bases=bases,
         publisher=parts.publisher,
-        sandboxes=adapters.sandboxes(config),
+        sandboxes=sandboxes,
         limits=config.sandbox.limits,
         models=parts.models,
-        workspaces=config.data / "workspaces",
+        workspaces=workspaces,
         public_url=public_url,
         provision=provision,
         exposed=exposed,
@@ -287,6 +293,7 @@ async def working(
         await _end(draining)
         await engine.stop()
         await worker.stop()
+        await bases.close()
 
 
 @asynccontextmanager
@@ -355,7 +362,7 @@ async def disk(config: Config) -> Disk | None:
 
 
 def _directories(config: Config) -> dict[str, Path]:
-    return {name: config.data / name for name in ("repositories", "mirrors", "workspaces")}
+    return {name: config.data / name for name in ("repositories", "mirrors", "bases", "workspaces")}
 
 
 async def doctor(config: Config) -> tuple[Guarantee, ...]:

@@ -13,6 +13,7 @@ from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
 from journeyman.sandbox import Limits, Provision, SandboxBackend
+from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
 
@@ -50,6 +51,7 @@ class Equipment:
     ledger: Ledger
     forge: Forge
     mirrors: Mirrors
+    bases: Bases
     publisher: Publisher
     sandboxes: SandboxBackend
     limits: Limits

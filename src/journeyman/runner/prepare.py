@@ -39,10 +39,13 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
     given = replace(given, env={**exposed.env, **given.env})
+    spec = _spec(held, mirror, given, equipment)
+    spec = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
     with measured("sandbox.start", metrics.SANDBOX_START):
-        box = await equipment.sandboxes.start(_spec(held, mirror, given, equipment))
+        box = await equipment.sandboxes.start(spec)
     try:
         await _check_out(held, base_sha, box, equipment)
+        equipment.bases.prepare(held.repository.id, base_sha, mirror)
         found = await briefing.customisation(base_sha, box)
         profile = choices.profile_for(held, found)
         model = choices.model_for(held, profile, equipment.models)

@@ -92,6 +92,12 @@ class SandboxSpec:
     """None: no network at all."""
     image: str = ""
     """For container engines: another image than the backend's own."""
+    base: Path | None = None
+    """Where `SandboxBackend.overlays`: the directory of a closed `plain` session, whose files the
+    workspace begins with. It is not written to, and must stay as long as *directory*; without it
+    *directory* begins anew."""
+    plain: bool = False
+    """Its folders can be read on the host afterwards: they are on no disk of their own."""
 
 
 @dataclass(frozen=True)
@@ -278,6 +284,10 @@ class SandboxBackend(Protocol):
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """A ready sandbox. Raises SandboxUnavailable, never falls back to none."""
+        ...
+
+    async def overlays(self) -> bool:
+        """Whether this host can lay what a session writes over a `SandboxSpec.base`."""
         ...
 
     async def remove(self, directory: Path) -> None:

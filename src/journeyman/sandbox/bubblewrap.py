@@ -25,6 +25,7 @@ from journeyman.sandbox import (
     hints,
     inside,
     probing,
+    staging,
 )
 from journeyman.sandbox.firewall import sockets
 from journeyman.sandbox.firewall.dial import Resolve, Resolver
@@ -84,6 +85,13 @@ class Bubblewrap:
         """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
         await folders.remove(directory)
 
+    async def overlays(self) -> bool:
+        """See SandboxBackend.overlays."""
+        try:
+            return (await self._host()).overlays
+        except SandboxUnavailable:
+            return False
+
     async def sweep(self) -> None:
         """See SandboxBackend.sweep."""
         with contextlib.suppress(SandboxUnavailable):
@@ -102,6 +110,7 @@ class Bubblewrap:
                     "each session has its own user, process and network view",
                 ),
                 _nesting(host),
+                _beginning(host),
             ),
             who=f"account {host.account.uid}" if host.account else "the service's own account",
         )
@@ -131,6 +140,7 @@ class Bubblewrap:
             version=version,
             account=account,
             volumes=volumes if volumes and await volumes.work() else None,
+            overlays=account is not None and await staging.overlays(account),
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init=self._init,
@@ -142,6 +152,12 @@ def _nesting(host: Host) -> Guarantee:
     if host.nested_users_off:
         return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
     return Guarantee("nested namespaces", True, "refused by the filter alone", hints.UPGRADE)
+
+
+def _beginning(host: Host) -> Guarantee:
+    if host.overlays:
+        return Guarantee("overlay", True, "sessions of a large repository begin on a checkout")
+    return Guarantee("overlay", True, "none: each session makes its own checkout", hints.OVERLAY)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ SOCKETS = (
     "let the service enter the network namespaces of its sandboxes: as root it needs "
     "CAP_SYS_ADMIN, and /proc/sys/net must be writable for it"
 )
+OVERLAY = "run the server as root on a kernel with overlayfs"
 ROOT = "run the server as root, or use bubblewrap, which needs no root"
 SAME_HOST = "let the engine and the server run on one host, and see the same paths"
 OWN_SYSTEM = "leave sandbox.image empty, or name an image for this machine's architecture"

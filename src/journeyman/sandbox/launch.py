@@ -1,7 +1,6 @@
 """Starting one bubblewrap: its files, its process, its control groups, its process 1's first word.
 
-Knows nothing of commands. As root the launch goes through a private mount namespace, in which the
-session's folders are bound where an unprivileged account can reach them; it vanishes with it.
+Knows nothing of commands.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from journeyman.sandbox import (
     folders,
     inside,
     running,
+    staging,
     volume,
 )
 from journeyman.sandbox.arguments import View
@@ -33,23 +33,15 @@ from journeyman.sandbox.descriptors import Descriptors
 from journeyman.sandbox.firewall.sockets import Sockets
 from journeyman.sandbox.folders import Account
 from journeyman.sandbox.hints import hint_for
+from journeyman.sandbox.staging import Sources
 from journeyman.sandbox.volume import Volumes
 from journeyman.sandbox.wire import Channel
 
 START_SECONDS = 30.0
 END_SECONDS = 10.0
+BASE = "base"
+"""In a session's directory: where the files are that its workspace lies over."""
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
-"""Folders of the host over which a launch as root puts its own, in its own mount namespace only."""
-BIND_AND_RUN = """set -e
-stage=$1 session=$2 disk=$3 options=$4 mirror=$5; shift 5
-mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
-mkdir "$stage/session" "$stage/mirror"
-if [ -n "$disk" ]; then mount -n -o "$options" -- "$disk" "$stage/session"
-else mount -n --bind -- "$session" "$stage/session"; fi
-if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
-exec "$@"
-"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,8 @@ class Host:
     cgroups: Cgroups
     volumes: Volumes | None
     """None where no session can have a disk of its own."""
+    overlays: bool
+    """Whether a session's files can lie over a base."""
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
     enter: str
@@ -108,7 +102,7 @@ class Launched:
 async def launch(spec: SandboxSpec, host: Host) -> Launched:
     """A running sandbox for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
     try:
-        disk = await _disk(spec, host)
+        sources = await _sources(spec, host)
     except OSError as error:
         raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
     cgroup = host.cgroups.create(spec.id, spec.limits)
@@ -117,10 +111,10 @@ async def launch(spec: SandboxSpec, host: Host) -> Launched:
     launched: Launched | None = None
     try:
         async with asyncio.timeout(START_SECONDS):
-            process, doors = _spawn(spec, host, disk, errors)
+            process, doors = _spawn(spec, host, sources, errors)
             enter = host.enter if spec.network is not None else None
             launched = await _admit(process, doors, cgroup, errors, enter)
-            launched = replace(launched, disk="file system" if disk else "polled")
+            launched = replace(launched, disk="file system" if sources.disk else "polled")
             await running.limit(launched, spec.limits)
         return launched
     except (OSError, SandboxLost, ValueError) as error:
@@ -146,22 +140,37 @@ class _Doors:
         os.close(self.block)
 
 
-async def _disk(spec: SandboxSpec, host: Host) -> Path | None:
-    """The file that is the session's disk; None when its folders are on the host's."""
-    if host.volumes is not None and not (spec.directory / "work").exists():
-        return await host.volumes.add(spec.directory, spec.limits.disk_bytes)
-    folders.make(spec.directory, host.account)
-    return None
+async def _sources(spec: SandboxSpec, host: Host) -> Sources:
+    """What the session has on the host, made if missing."""
+    directory, disk = spec.directory, None
+    base = await _base(spec, host)
+    if host.volumes is not None and not spec.plain and not (directory / "work").exists():
+        disk = await host.volumes.add(directory, spec.limits.disk_bytes)
+    else:
+        folders.make(directory, host.account)
+    return Sources(directory, disk, spec.mirror, base)
+
+
+async def _base(spec: SandboxSpec, host: Host) -> Path | None:
+    """The session's, from its first start on. Its files are nothing without: they go, too."""
+    link = spec.directory / BASE
+    if link.is_symlink() and not (host.overlays and link.is_dir()):
+        await folders.remove(spec.directory)
+    begun = any((spec.directory / name).exists() for name in ("work", volume.FILE))
+    if spec.base is not None and host.overlays and not begun and not link.is_symlink():
+        spec.directory.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(spec.base.absolute())
+    return link.readlink() if link.is_symlink() else None
 
 
 def _spawn(
-    spec: SandboxSpec, host: Host, disk: Path | None, errors: int
+    spec: SandboxSpec, host: Host, sources: Sources, errors: int
 ) -> tuple[subprocess.Popen[bytes], _Doors]:
     """Start the process; the sandbox dies with the calling thread."""
     with Descriptors() as given, contextlib.ExitStack() as undo:
         doors, control, block, report = _doors(given)
         undo.callback(doors.close)
-        prefix, view = _view(spec, host, disk)
+        prefix, view = _view(spec, host, sources)
         options = arguments.options(view, given, block=block, info=report)
         listed = given.hold(b"\0".join(os.fsencode(option) for option in options) + b"\0")
         process = subprocess.Popen(
@@ -195,14 +204,16 @@ def _doors(given: Descriptors) -> tuple[_Doors, int, int, int]:
     return _Doors(ours, info, release), control, given.keep(block), given.keep(report)
 
 
-def _view(spec: SandboxSpec, host: Host, disk: Path | None) -> tuple[list[str], View]:
+def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], View]:
     session, mirror, prefix = spec.directory, spec.mirror, list[str]()
+    work = session / "work"
     if host.account is not None:
-        stage = _stage([session, *([mirror] if mirror else [])])
-        prefix = _as_account(host.account, stage, session, disk, mirror)
-        session, mirror = stage / "session", (stage / "mirror" if mirror else None)
+        stage = staging.stage_for(sources)
+        prefix = [*staging.prefix(stage, sources), *_as_account(host.account)]
+        session, work = stage / "session", stage / "work"
+        mirror = stage / "mirror" if mirror else None
     return prefix, View(
-        work=session / "work",
+        work=work,
         home=session / "home",
         tmp=session / "tmp",
         mirror=mirror,
@@ -213,24 +224,11 @@ def _view(spec: SandboxSpec, host: Host, disk: Path | None) -> tuple[list[str], 
     )
 
 
-def _as_account(
-    account: Account, stage: Path, session: Path, disk: Path | None, mirror: Path | None
-) -> list[str]:
+def _as_account(account: Account) -> list[str]:
     return [
-        *("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", BIND_AND_RUN),
-        *("sh", str(stage), str(session), str(disk or ""), volume.OPTIONS, str(mirror or "")),
         *("setpriv", "--reuid", str(account.uid), "--regid", str(account.gid)),
         *("--clear-groups", "--inh-caps=-all", "--"),
     ]
-
-
-def _stage(sources: list[Path]) -> Path:
-    resolved = [source.resolve() for source in sources]
-    for stage in map(Path, STAGES):
-        hides = any(source.is_relative_to(stage) for source in resolved)
-        if stage.is_dir() and not stage.is_symlink() and not hides:
-            return stage
-    raise OSError(f"none of {', '.join(STAGES)} can be used to bind a session's folders")
 
 
 async def _admit(

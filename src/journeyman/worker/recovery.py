@@ -57,6 +57,7 @@ class Janitor:
         for sweep in (
             self.sweep_workspaces,
             self._equipment.mirrors.sweep,
+            self._equipment.bases.sweep,
             self._equipment.publisher.sweep,
         ):
             await self._told(sweep)
@@ -85,7 +86,9 @@ class Janitor:
             await asyncio.to_thread(self._queue.forget, old)
         if (old := before(now, keep.workspaces_days)) is not None:
             await self._remove_resting(old)
-        if (old := before(now, keep.mirrors_days)) is not None:
+        old = before(now, keep.mirrors_days)
+        await self._equipment.bases.sweep(None if old is None else old.timestamp())
+        if old is not None:
             in_use = await self._ledger.repositories_in_use()
             await self._equipment.mirrors.tidy(old.timestamp(), in_use)
             await self._equipment.mirrors.sweep()

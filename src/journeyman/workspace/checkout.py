@@ -72,6 +72,7 @@ async def checkout(
 ) -> None:
     """Check *base_sha* out of the mirror on the branch *head_ref*, ready for the agent to commit.
 
+    One that began on a base of any commit is moved to this one, and its refs to the mirror's.
     A workspace that is ready is left as it is; one whose `.git` is gone gets a new one and keeps
     its files. Every commit made inside gets *trailers* ("Co-authored-by: …"). *clone_url* must hold
     no credential.
@@ -79,6 +80,11 @@ async def checkout(
     await _run(
         box, "checkout", base_sha, head_ref, clone_url, _hook(trailers), seconds=CHECKOUT_SECONDS
     )
+
+
+async def make_base(box: Sandbox, commit: str) -> None:
+    """Make the empty workspace what sessions of *commit* can begin on; see SandboxSpec.base."""
+    await _run(box, "base", commit, seconds=CHECKOUT_SECONDS)
 
 
 async def snapshot(

@@ -17,6 +17,7 @@ from journeyman.sandbox import Provision, bubblewrap
 from journeyman.service.ledger import Ledger
 from journeyman.worker import loop
 from journeyman.worker.loop import Worker
+from journeyman.workspace.bases import Bases
 from tests.conftest import World
 
 WRITE = "Write\n\n```sh\necho one > one.txt\n```\n\n```sh\necho two > two.txt\n```"
@@ -28,15 +29,17 @@ async def offline(_repository: Repository) -> Provision:
 
 def equip(parts: Parts, root: Path) -> Equipment:
     """What the runs of a worker with the disk *root* work with."""
+    sandboxes, workspaces = bubblewrap.Bubblewrap(), root / "workspaces"
     return Equipment(
         ledger=Ledger(parts.database, parts.live, parts.changes),
         forge=parts.forge,
         mirrors=parts.mirrors,
+        bases=Bases(root / "bases", sandboxes, workspaces=workspaces),
         publisher=parts.publisher,
-        sandboxes=bubblewrap.Bubblewrap(),
+        sandboxes=sandboxes,
         limits=parts.config.sandbox.limits,
         models=parts.models,
-        workspaces=root / "workspaces",
+        workspaces=workspaces,
         public_url="http://journeyman.test",
         provision=offline,
     )

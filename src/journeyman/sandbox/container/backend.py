@@ -94,6 +94,10 @@ class Containers:
         """See SandboxBackend.remove. Raises OSError when something could not be deleted."""
         await folders.remove(directory)
 
+    async def overlays(self) -> bool:
+        """See SandboxBackend.overlays."""
+        return False
+
     async def sweep(self) -> None:
         """See SandboxBackend.sweep."""
         await probing.sweep()

@@ -1,0 +1,88 @@
+"""As root: a session's folders, put where an unprivileged account can reach them.
+
+This happens in a mount namespace of the sandbox's own, and vanishes with it. Knows nothing of what
+runs there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.sandbox import folders, volume
+from journeyman.sandbox.folders import Account
+
+STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
+"""Folders of the host over which a launch puts its own, in its own mount namespace only."""
+PRIVATELY = ("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
+LAYER = "lowerdir=$1/work,upperdir=$2/work,workdir=$2/overlay,redirect_dir=on,nosuid,nodev"
+"""With redirects, folders of the base can be renamed like others."""
+MOUNTS = f"""set -e
+stage=$1 session=$2 disk=$3 options=$4 mirror=$5 base=$6; shift 6
+overlay() {{ mkdir -p "$2/overlay"; mount -n -t overlay -o "{LAYER}" journeyman "$3"; }}
+mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
+mkdir "$stage/session" "$stage/mirror" "$stage/base" "$stage/work"
+if [ -n "$disk" ]; then mount -n -o "$options" -- "$disk" "$stage/session"
+else mount -n --bind -- "$session" "$stage/session"; fi
+if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
+if [ -z "$base" ]; then mount -n --bind "$stage/session/work" "$stage/work"
+else
+    mount -n --bind -- "$base" "$stage/base"
+    overlay "$stage/base" "$stage/session" "$stage/work"
+fi
+exec "$@"
+"""
+TRY = 'read -r line <"$1/work/below" && [ "$line" = lower ] && rm "$1/work/below"'
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a session has on the host."""
+
+    directory: Path
+    disk: Path | None
+    """The file that is its disk; None: *directory* has its folders."""
+    mirror: Path | None
+    base: Path | None
+    """See SandboxSpec.base."""
+
+
+def prefix(stage: Path, sources: Sources) -> list[str]:
+    """Before a command line: its folders are then at *stage*: `session`, `work`, `mirror`."""
+    optional = (str(sources.mirror or ""), str(sources.base or ""))
+    disk = (str(sources.disk or ""), volume.OPTIONS)
+    return [*PRIVATELY, MOUNTS, "sh", str(stage), str(sources.directory), *disk, *optional]
+
+
+def stage_for(sources: Sources) -> Path:
+    """A folder that hides none of *sources*. Raises OSError."""
+    paths = (sources.directory, sources.mirror, sources.base)
+    resolved = [path.resolve() for path in paths if path is not None]
+    for stage in map(Path, STAGES):
+        hides = any(path.is_relative_to(stage) for path in resolved)
+        if stage.is_dir() and not stage.is_symlink() and not hides:
+            return stage
+    raise OSError(f"none of {', '.join(STAGES)} can be used to bind a session's folders")
+
+
+async def overlays(account: Account) -> bool:
+    """Whether one file system can be laid over another here, found out by doing so."""
+    with tempfile.TemporaryDirectory(prefix="journeyman-overlay-") as folder:
+        sources = Sources(Path(folder, "session"), None, None, Path(folder, "base"))
+        for one in ("session", "base"):
+            folders.make(Path(folder, one), account)
+        Path(folder, "base/work/below").write_text("lower\n")
+        try:
+            stage = stage_for(sources)
+            process = await asyncio.create_subprocess_exec(
+                *prefix(stage, sources),
+                *("sh", "-c", TRY, "sh", str(stage)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            return await process.wait() == 0
+        except OSError:
+            return False
