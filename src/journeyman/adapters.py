@@ -68,7 +68,11 @@ def provisions(config: Config) -> Provisions:
 
 def sender(config: Config) -> HttpSender:
     allowed = addresses.ranges(config.webhooks.allowed_networks)
-    return HttpSender(dial.Resolver(), lambda address: addresses.refusal(address, allowed))
+    return HttpSender(
+        dial.Resolver(),
+        lambda address: addresses.refusal(address, allowed),
+        ca_file=config.webhooks.ca_file,
+    )
 
 
 def providers(config: Config) -> list[Provider]:

@@ -168,7 +168,13 @@ def _wired(
     changes = Changes(outbox)
     credentials = Credentials(vault)
     tasks = Tasks(
-        database, sending, forge, models, changes, credentials=credentials, limits=config.limits
+        database,
+        sending,
+        forge,
+        models,
+        changes,
+        credentials=credentials,
+        allowance=config.limits.allowance,
     )
     sessions = Sessions(database, sending, tasks, live, changes)
     history, upstream = History(embedded.path), forge is not embedded

@@ -106,6 +106,10 @@ def test_a_stopped_server_hands_over_and_another_start_finishes_the_task(
     assert server.stop() == 0
     server.start()
     assert client.wait(made["id"], seconds=60)["state"] == "completed"
+    # The step that ran was waited for: nothing was begun twice.
+    kinds = [event["type"] for event in client.events(made["id"])]
+    assert kinds.count("tool.execution_start") == kinds.count("tool.execution_complete") == 3
+    assert kinds.count("session.resume") == 1
 
 
 def test_a_task_that_was_accepted_before_the_kill_is_not_lost(

@@ -52,12 +52,13 @@ def client(server: Server, token: str) -> Iterator[Client]:
 
 
 @contextmanager
-def worker(server: Server, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def worker(server: Server, name: str, drain_seconds: int = 30) -> Iterator[subprocess.Popen[bytes]]:
     log = server.data / f"{name}.log"
+    own = {"JOURNEYMAN_WORKER_DRAIN_SECONDS": str(drain_seconds)}
     with log.open("ab") as file:
         process = subprocess.Popen(
             [JOURNEYMAN, "worker", "--data", server.data],
-            env={"PATH": os.environ["PATH"], "HOME": str(server.data), **server.environ},
+            env={"PATH": os.environ["PATH"], "HOME": str(server.data), **server.environ, **own},
             stdout=file,
             stderr=file,
         )
@@ -149,3 +150,20 @@ def test_cancelling_reaches_another_processs_worker(server: Server, client: Clie
         answer = client.http.post(f"/agents/tasks/{made['id']}/cancel")
         assert answer.json()["state"] == "cancelled"
         assert time.monotonic() - begun < 5
+
+
+def test_a_second_sigterm_hands_over_at_once(server: Server, client: Client) -> None:
+    """The first one would wait for as long as the step runs: longer than this test may."""
+    with worker(server, "one", drain_seconds=3600) as one:
+        made = client.create(REPOSITORY, "Wait\n\n```sh\nsleep 3600\n```")
+        wait_for(client, made["id"], "tool.execution_start", 1)
+        one.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.wait(1)
+        assert client.task(made["id"])["state"] == "in_progress"
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(40) == 0
+        with worker(server, "two"):
+            wait_for(client, made["id"], "session.resume", 1)
+            answer = client.http.post(f"/agents/tasks/{made['id']}/cancel")
+            assert answer.json()["state"] == "cancelled"

@@ -8,6 +8,7 @@ import pytest
 
 from journeyman import config
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.limits import Limits
 
 
 def load(
@@ -138,6 +139,9 @@ def test_an_unknown_variable_is_named_with_the_nearest_known() -> None:
         ("JOURNEYMAN_SERVER_PORT", "http", "server.port = 'http' (from JOURNEYMAN_SERVER_PORT)"),
         ("JOURNEYMAN_SERVER_PORT", "70000", "server.port = '70000'"),
         ("JOURNEYMAN_WORKER_SERVER_URL", "agents.example", "worker.server_url"),
+        ("JOURNEYMAN_LIMITS_USERS", "alice=3", "limits.users = 'alice=3'"),
+        ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/dev/null", "'/dev/null' has no certificates"),
+        ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/no/file", "webhooks.ca_file: '/no/file'"),
         ("JOURNEYMAN_WORKER_CONCURRENCY", "0", "worker.concurrency"),
         ("JOURNEYMAN_SANDBOX_MEMORY", "lots", "sandbox.memory = 'lots'"),
         ("JOURNEYMAN_SANDBOX_UID", "0", "sandbox.uid"),
@@ -369,3 +373,35 @@ def test_a_container_engine_and_its_images(tmp_path: Path) -> None:
 )
 def test_a_wrong_container_setting_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in refusal(tmp_path, f"[sandbox]\n{text}\n")
+
+
+def test_limits_may_be_those_of_a_repository_or_a_user(tmp_path: Path) -> None:
+    (tmp_path / "journeyman.toml").write_text(
+        "[limits]\nmost_minutes = 120\n"
+        '[limits.repositories."Alice/Hello"]\nminutes = 90\nsteps = 100\n'
+        "[limits.users.bob]\ncredits = 50.5\n"
+    )
+    allowance = config.load(flags={"data": str(tmp_path)}, environ={}).limits.allowance
+    assert allowance.most.minutes == 120
+    assert allowance.repositories == {"alice/hello": Limits(minutes=90, steps=100)}
+    assert allowance.users == {"bob": Limits(minutes=None, credits=50.5)}
+    environ = {"JOURNEYMAN_LIMITS_USERS": '{"bob": {"credits": 50.5}}'}
+    assert config.load(environ=environ).limits.allowance.users == allowance.users
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("[limits.users.bob]\nminuts = 1", "limits.users.bob has 'minuts'; it may have minutes,"),
+        ("[limits.users.bob]\nminutes = -1", "limits.minutes is -1"),
+        ("[limits.users.bob]\nminutes = 'long'", "limits.users = "),
+        ("[limits]\nusers = 3", "limits.users = 3"),
+        ("[limits]\nmost_steps = -1", "limits.most_steps = -1"),
+        ("[limits]\nmost_step = 1", "did you mean 'limits.most_steps'"),
+    ],
+)
+def test_wrong_limits_are_named(tmp_path: Path, written: str, says: str) -> None:
+    (tmp_path / "journeyman.toml").write_text(written)
+    with pytest.raises(AppError) as caught:
+        config.load(flags={"data": str(tmp_path)}, environ={})
+    assert says in caught.value.message

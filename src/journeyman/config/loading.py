@@ -17,7 +17,9 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from journeyman.config import forges
+from journeyman.config.limits import Figures
 from journeyman.config.sections import (
+    ADDRESS,
     MASK,
     SECTIONS,
     Client,
@@ -63,7 +65,6 @@ _AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_",
 _CLIENT_KEYS = ("url", "token", "token_file")
 _SECRETS = ("database.url", "metrics.token")
 _PREFIX = "JOURNEYMAN_"
-_ADDRESS = re.compile(r"https?://[^/\s]+")
 _OTLP = "OTEL_EXPORTER_OTLP_"
 
 
@@ -139,7 +140,7 @@ def load_client(
         or _secret_file(kept.get("token_file"))
     )
     url = url or environ.get(f"{_PREFIX}URL") or kept.get("url") or Client.url
-    if not _ADDRESS.match(url):
+    if not ADDRESS.match(url):
         raise _wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
     return Client(url=url.rstrip("/"), token=token or None)
 
@@ -293,7 +294,6 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     if (review := parts["models"].review) not in ("", "auto"):
         _check_preference("review", (review,), providers)
     _check_database(parts["database"].url)
-    _check_address("worker.server_url", parts["worker"].server_url)
     parts["forge"] = forges.resolved(parts["forge"])
     _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
@@ -374,11 +374,6 @@ def _check_database(url: str) -> None:
         raise _wrong("database.url", message)
 
 
-def _check_address(key: str, url: str) -> None:
-    if url and not _ADDRESS.match(url):
-        raise _wrong(key, f"{key} is {url!r}; give an address like https://agents.example.")
-
-
 def _check_sandbox(sandbox: Sandbox) -> None:
     contained = [
         name for name in ("image", "images", "socket", "runtime") if getattr(sandbox, name)
@@ -433,8 +428,10 @@ def _convert(key: str, found: _Found, kind: Any) -> Any:
     elif kind == Pairs and isinstance(value, str) and found.text:
         value = _pairs(key, value)
     try:
+        if kind == Figures and found.text:
+            value = msgspec.json.decode(value)
         return msgspec.convert(value, kind, strict=not found.text)
-    except msgspec.ValidationError as exc:
+    except msgspec.DecodeError as exc:
         shown = MASK if _is_secret(key) else repr(found.value)
         raise _wrong(key, f"{key} = {shown} (from {found.origin}) is wrong: {exc}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,11 +13,13 @@ import msgspec
 
 from journeyman.api.ratelimit import RateOptions
 from journeyman.config.forges import Forge
-from journeyman.domain.limits import Limits as SessionLimits
+from journeyman.config.limits import SessionLimits
+from journeyman.domain.errors import invalid
 from journeyman.domain.retention import Retention
 from journeyman.sandbox import Limits
 
 MASK = "********"
+ADDRESS = re.compile(r"https?://[^/\s]+")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
@@ -55,6 +58,12 @@ class Worker:
     """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
     server_url: str = ""
     """Where `serve` answers, for a `worker` that does not share its data directory."""
+
+    def __post_init__(self) -> None:
+        if self.server_url and not ADDRESS.match(self.server_url):
+            key = "worker.server_url"
+            said = f"{key} is {self.server_url!r}; give an address like https://agents.example."
+            raise invalid(key, said, "invalid")
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,16 @@ class Firewall:
 class Webhooks:
     allowed_networks: Names = ()
     """Ranges that are not public, in which receivers may be."""
+    ca_file: str = ""
+    """Authorities to trust beside the system's own, in PEM, for receivers inside a company."""
+
+    def __post_init__(self) -> None:
+        try:
+            if self.ca_file:
+                ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            said = f"webhooks.ca_file: {self.ca_file!r} has no certificates in PEM ({error})."
+            raise invalid("webhooks.ca_file", said, "invalid") from error
 
 
 @dataclass(frozen=True)

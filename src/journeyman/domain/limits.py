@@ -6,7 +6,8 @@ worker that was killed takes nothing of the account with it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -55,6 +56,14 @@ class Limits:
         own = {name: value for name, value in asdict(self).items() if value is not None}
         return Limits(**{**asdict(defaults), **own})
 
+    def within(self, most: Limits) -> Limits:
+        """These, and what is left of them where *most* has less."""
+        own = asdict(self)
+        for name, value in asdict(most).items():
+            if value:
+                own[name] = min(own[name] or value, value)
+        return Limits(**own)
+
     @property
     def seconds(self) -> float | None:
         return None if not self.minutes else self.minutes * 60
@@ -67,6 +76,29 @@ class Limits:
 
 DEFAULTS = Limits()
 NONE_GIVEN = Limits(minutes=None)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the operator has decided: limits for who names none, and the most that may be named."""
+
+    defaults: Limits = DEFAULTS
+    repositories: Mapping[str, Limits] = field(default_factory=dict)
+    """In place of the defaults, by full name in lower case."""
+    users: Mapping[str, Limits] = field(default_factory=dict)
+    """In place of those, by login in lower case."""
+    most: Limits = NONE_GIVEN
+
+    def decide(self, asked: Limits, login: str, full_name: str) -> Limits:
+        """The limits of a session for which *asked* was given; INVALID when that is too much."""
+        for name, most in asdict(self.most).items():
+            wanted = getattr(asked, name)
+            if most and wanted is not None and not 0 < wanted <= most:
+                said = f"limits.{name} is {wanted:g}; this server allows {most:g} at the most."
+                raise invalid(f"limits.{name}", said, "invalid")
+        of_repository = self.repositories.get(full_name.lower(), NONE_GIVEN)
+        own = asked.over(self.users.get(login.lower(), NONE_GIVEN))
+        return own.over(of_repository).over(self.defaults).within(self.most)
 
 
 class Meter:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
-from journeyman.domain.limits import DEFAULTS, Limits
+from journeyman.domain.limits import Allowance
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Revision, TaskDetail, TaskPage, TaskQuery
 from journeyman.domain.repositories import Permission, Repository
@@ -43,7 +43,7 @@ class Tasks:
         changes: Changes,
         *,
         credentials: Credentials | None = None,
-        limits: Limits = DEFAULTS,
+        allowance: Allowance,
         clock: Clock = utc_now,
     ) -> None:
         """*credentials*: for sessions that work on another forge."""
@@ -54,7 +54,7 @@ class Tasks:
         self._forge = forge
         self._models = models
         self._changes = changes
-        self._limits = limits
+        self._allowance = allowance
         self._clock = clock
 
     async def create(
@@ -222,7 +222,7 @@ class Tasks:
                 "head_ref",
                 f"head_ref and base_ref are both {base_ref!r}; name a branch to work on.",
             )
-        limits = new.limits.over(self._limits)
+        limits = self._allowance.decide(new.limits, principal.account.login, repository.full_name)
         return replace(new, base_ref=base_ref, head_ref=head_ref, limits=limits)
 
     async def _exists(self, principal: Principal, repository: Repository, branch: str) -> bool:

@@ -48,8 +48,15 @@ class Refused(Exception):
 
 class HttpSender:
     def __init__(
-        self, resolve: Resolve, refusal: Refusal, *, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        resolve: Resolve,
+        refusal: Refusal,
+        *,
+        ca_file: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
+        """*ca_file*: authorities to trust beside the system's own, in PEM."""
+        self._ca_file = ca_file
         self._network = _Checked(resolve, refusal)
         self._timeout_seconds = timeout_seconds
 
@@ -70,7 +77,7 @@ class HttpSender:
     async def _post(self, request: Request, deadline: float) -> Response:
         certificates = None
         if request.url.startswith("https:"):
-            certificates = await asyncio.to_thread(_certificates, request.verify)
+            certificates = await asyncio.to_thread(_certificates, request.verify, self._ca_file)
         pool = httpcore.AsyncConnectionPool(ssl_context=certificates, network_backend=self._network)
         async with pool, AsyncExitStack() as open_until_read:
             headers = [*request.headers.items(), ("Connection", "close")]
@@ -133,9 +140,11 @@ async def _beginning(answer: httpcore.Response, deadline: float) -> bytes:
 
 
 @cache
-def _certificates(verify: bool) -> ssl.SSLContext:
-    """The system's own certificates."""
+def _certificates(verify: bool, ca_file: str) -> ssl.SSLContext:
+    """The system's own certificates, and those of *ca_file*."""
     context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

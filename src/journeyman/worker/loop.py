@@ -85,12 +85,15 @@ class Worker:
         self._watch = asyncio.create_task(self._watch_wishes())
 
     async def drain(self, seconds: float) -> None:
-        """Begin no more steps, and wait for the running ones: what they have done need not be
-        done again by the worker that goes on."""
+        """Begin no more steps, and wait for the running ones and for what they have left to be
+        saved: what they have done need not be done again by the worker that goes on."""
         self._draining = True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
+                saving = [run.saving for run in self._open.values() if run.saving is not None]
+                if saving:
+                    await asyncio.wait(saving)
 
     async def stop(self) -> None:
         """End what is still open; the log and the checkpoints let another worker go on with it."""

@@ -10,7 +10,7 @@ import pytest
 
 from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event, EventType
-from journeyman.domain.limits import Limit, Limits, Meter
+from journeyman.domain.limits import NONE_GIVEN, Allowance, Limit, Limits, Meter
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -135,3 +135,39 @@ def test_a_limit_is_a_number_from_0_on(name: str, value: float) -> None:
     with pytest.raises(AppError) as refused:
         Limits(**{name: value})  # type: ignore[arg-type]
     assert [error.field for error in refused.value.fields] == [f"limits.{name}"]
+
+
+ALLOWANCE = Allowance(
+    defaults=Limits(minutes=59, credits=9),
+    repositories={"alice/big": Limits(minutes=90, steps=7)},
+    users={"bob": Limits(minutes=None, steps=3)},
+    most=Limits(minutes=60, tokens=1000),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "login", "repository", "expected"),
+    [
+        (NONE_GIVEN, "alice", "alice/small", Limits(59, None, 1000, 9)),
+        (NONE_GIVEN, "alice", "Alice/Big", Limits(60, 7, 1000, 9)),
+        (NONE_GIVEN, "Bob", "alice/big", Limits(60, 3, 1000, 9)),
+        (Limits(minutes=5, steps=0), "bob", "alice/big", Limits(5, 0, 1000, 9)),
+    ],
+)
+def test_who_asks_is_above_the_user_above_the_repository_above_the_server(
+    asked: Limits, login: str, repository: str, expected: Limits
+) -> None:
+    assert ALLOWANCE.decide(asked, login, repository) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Limits(minutes=61), "limits.minutes is 61; this server allows 60 at the most."),
+        (Limits(minutes=0), "limits.minutes is 0; this server allows 60 at the most."),
+        (Limits(minutes=5, tokens=1001), "limits.tokens is 1001; this server allows 1000"),
+    ],
+)
+def test_more_than_the_most_is_refused(asked: Limits, told: str) -> None:
+    with pytest.raises(AppError, match=told):
+        ALLOWANCE.decide(asked, "alice", "alice/small")
