@@ -106,9 +106,9 @@ def test_a_stopped_server_hands_over_and_another_start_finishes_the_task(
     assert server.stop() == 0
     server.start()
     assert client.wait(made["id"], seconds=60)["state"] == "completed"
-    # The step that ran was waited for: nothing was begun twice.
+    # The step that ran was waited for: no block was run twice, and the report once.
     kinds = [event["type"] for event in client.events(made["id"])]
-    assert kinds.count("tool.execution_start") == kinds.count("tool.execution_complete") == 3
+    assert kinds.count("tool.execution_start") == kinds.count("tool.execution_complete") == 4
     assert kinds.count("session.resume") == 1
 
 
