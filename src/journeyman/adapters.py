@@ -29,6 +29,13 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
     if chosen.kind == "embedded":
         yield embedded
         return
+    if chosen.kind == "github":
+        # An embedded forge needs none of it.
+        from journeyman.forge.github import forge as github  # noqa: PLC0415
+
+        async with github.client(chosen.ca_file) as client:
+            yield github.GitHubForge(client, chosen.url, ca_file=chosen.ca_file)
+        return
     raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
 
 

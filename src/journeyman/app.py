@@ -32,7 +32,6 @@ from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
-from journeyman.forge.embedded.texts import Texts
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, provisions
@@ -186,7 +185,7 @@ def _wired(
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
-        custom_agents=CustomAgents(Texts(embedded.path)),
+        custom_agents=CustomAgents(forge.texts),
         browsing=Browsing(database, tasks),
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),

@@ -94,7 +94,7 @@ class Extensions:
 
     async def custom_agents(self, request: Request, principal: Principal) -> Response:
         access = await self._access(request, principal)
-        found = await self._services.custom_agents.list(access)
+        found = await self._services.custom_agents.list(principal, access)
         return responses.as_json(wire.custom_agents(found))
 
     async def models(self, _request: Request, _principal: Principal) -> Response:

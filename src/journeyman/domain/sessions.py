@@ -35,6 +35,7 @@ class Reason(StrEnum):
     BASE_REF_NOT_FOUND = "base_ref_not_found"
     EMPTY_REPOSITORY = "empty_repository"
     REPOSITORY_UNAVAILABLE = "repository_unavailable"
+    CREDENTIAL_REFUSED = "credential_refused"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     SANDBOX_LOST = "sandbox_lost"
     WORKSPACE_NOT_SAVED = "workspace_not_saved"

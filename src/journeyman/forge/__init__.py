@@ -164,6 +164,17 @@ class Passing(Protocol):
         ...
 
 
+class Texts(Protocol):
+    """Text files of a repository, read without a clone."""
+
+    async def below(
+        self, actor: Actor, repository: Repository, ref: str, directory: str
+    ) -> Mapping[str, str]:
+        """By path: those of one directory, without links, what is too big and what is further
+        down; none where there is no such directory or ref."""
+        ...
+
+
 class Forge(Protocol):
     """What every forge does, a plain git remote too. What only some do are the properties: None
     where this one does not."""
@@ -172,6 +183,8 @@ class Forge(Protocol):
     """embedded, github, …"""
     url: str
     """Where people look at it, without a slash at the end; empty for the embedded one."""
+    noreply: str
+    """The domain of the e-mail addresses `<id>+<login>@…` by which it knows its accounts."""
 
     @property
     def discussion(self) -> Discussion | None: ...
@@ -184,6 +197,9 @@ class Forge(Protocol):
 
     @property
     def passing(self) -> Passing | None: ...
+
+    @property
+    def texts(self) -> Texts | None: ...
 
     async def identify(self, token: str) -> Principal:
         """Raises AppError: UNAUTHENTICATED for a token that is unknown, expired or revoked,

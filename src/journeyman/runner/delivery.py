@@ -94,7 +94,14 @@ async def tell_pull(
         with measured("pull_request", metrics.PULL):
             if found is None:
                 title = words.pull_title(held)
-                new = NewPull(title, body, session.head_ref, session.base_ref, draft)
+                new = NewPull(
+                    title,
+                    body,
+                    session.head_ref,
+                    session.base_ref,
+                    draft,
+                    assignee=held.actor.account.login,
+                )
                 found = await forge.open_pull(held.actor, held.repository, new)
             else:
                 change = PullChange(body=body, draft=draft)

@@ -69,6 +69,10 @@ class Equipment:
     def workspace(self, session_id: str) -> Path:
         return self.workspaces / session_id
 
+    def clone_url(self, held: Held) -> str:
+        """What people clone from."""
+        return f"{self.forge.url or self.public_url}/{held.repository.full_name}.git"
+
     def log_url(self, held: Held) -> str:
         task_id = held.session.task_id
         return f"{self.public_url}/{held.repository.full_name}/agents/tasks/{task_id}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from journeyman.domain.errors import AppError
 from journeyman.domain.sessions import Reason, State
-from journeyman.forge import ForgeError, PushRejected
+from journeyman.forge import CredentialRefused, ForgeError, PushRejected
 from journeyman.sandbox import FileRefused, SandboxLost, SandboxUnavailable
 from journeyman.workspace import BundleRefused, WorkspaceError
 
@@ -81,6 +81,9 @@ def outcome_of(error: BaseException) -> Outcome:
             return failed(
                 Reason.WORKSPACE_NOT_SAVED, f"{error} What was saved before is in the patch."
             )
+        case CredentialRefused():
+            message = f"{error} The work is kept; a message with a good token goes on with it."
+            return failed(Reason.CREDENTIAL_REFUSED, message)
         case PushRejected(permanent=True):
             return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
         case ForgeError(permanent=False):

@@ -131,7 +131,7 @@ async def _check_out(held: Held, base_sha: str, box: Sandbox, equipment: Equipme
         box,
         base_sha=base_sha,
         head_ref=head_ref,
-        clone_url=f"{equipment.public_url}/{held.repository.full_name}.git",
+        clone_url=equipment.clone_url(held),
         trailers=trailers(held, equipment),
     )
     if held.session.last_seq or held.checkpoint is not None:

@@ -378,4 +378,4 @@ def _toolbox(run: Run) -> Toolbox:
 
 
 def trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
-    return words.trailers(held.actor.account, equipment.log_url(held))
+    return words.trailers(held.actor.account, equipment.log_url(held), equipment.forge.noreply)

@@ -46,9 +46,9 @@ def _commands(attempts: Sequence[Blocked]) -> list[str]:
     return list(dict.fromkeys(command[:COMMAND_SHOWN] for command in cleaned))[:COMMANDS_SHOWN]
 
 
-def trailers(requester: Account, log_url: str) -> tuple[str, ...]:
-    """Who asked for a commit, and where its log is."""
-    email = f"{requester.id}+{requester.login}@users.noreply.journeyman.invalid"
+def trailers(requester: Account, log_url: str, noreply: str) -> tuple[str, ...]:
+    """Who asked for a commit, by an address that the forge knows them by, and where its log is."""
+    email = f"{requester.id}+{requester.login}@{noreply}"
     return (f"Agent-Logs-Url: {log_url}", f"Co-authored-by: {requester.login} <{email}>")
 
 

@@ -125,7 +125,7 @@ class Starting:
         access = await self._access(principal, chosen.full_name)
         templates = await self._services.templates.list(access)
         try:
-            agents = await self._services.custom_agents.list(access)
+            agents = await self._services.custom_agents.list(principal, access)
         except AppError:
             agents = ()
         return {"agents": agents, "templates": templates}

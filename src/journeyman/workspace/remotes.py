@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
-from journeyman.forge import ForgeError, PushRejected, Remote
+from journeyman.forge import CredentialRefused, ForgeError, PushRejected, Remote
 from journeyman.git import GitError
 from journeyman.git.faults import Fault, fault_of
 
+_UNAUTHENTICATED = re.compile(r"Authentication failed|could not read (Username|Password)|\b401\b")
+"""As against a credential that is good and not enough: 403."""
 PROTOCOLS = frozenset({"https", "http", "ssh", "file"})
 
 
@@ -22,7 +25,10 @@ def protocol(remote: Remote) -> str:
 def explained(error: GitError, done: str) -> ForgeError:
     """*error* as the caller's; *done* completes "the repository cannot be …"."""
     said = f"The repository cannot be {done}: {_telling(error)}"
-    match fault_of(error):
+    fault = fault_of(error)
+    if fault is Fault.DENIED and _UNAUTHENTICATED.search(error.output or error.message):
+        return CredentialRefused(f"{said} The token has expired or was revoked.")
+    match fault:
         case Fault.REJECTED | Fault.TOO_LARGE:
             return PushRejected(f"The forge refused the push: {_telling(error)}", permanent=True)
         case Fault.DENIED | Fault.NOT_FOUND | Fault.BAD_OBJECTS | Fault.SHALLOW:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from journeyman.domain.principals import Principal, TokenKind
 from journeyman.domain.repositories import Permission
 from journeyman.forge import Access
 from journeyman.forge.embedded.forge import EmbeddedForge
-from journeyman.forge.embedded.texts import Texts
 from journeyman.service.custom_agents import CustomAgents
 from tests.conftest import git
 from tests.contract.records import MemoryRecords
@@ -31,7 +31,8 @@ async def listed(source: Path, tmp_path: Path) -> list[str]:
     forge = EmbeddedForge(records, tmp_path / "repositories")
     await forge.import_repository(app.id, str(source))
     access = Access(app, Permission.READ)
-    return [profile.id for profile in await CustomAgents(Texts(forge.path)).list(access)]
+    principal = Principal(app.owner, TokenKind.CLASSIC)
+    return [profile.id for profile in await CustomAgents(forge.texts).list(principal, access)]
 
 
 async def test_those_of_the_default_branch_that_users_may_choose(

@@ -4,8 +4,7 @@ read there, git goes over HTTP to the server, with a pass for one repository.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 from journeyman import git
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
-from journeyman.forge import ForgeError, Remote
+from journeyman.forge import ForgeError, Remote, credential
 from journeyman.forge.embedded.forge import EmbeddedForge, utc_now
 from journeyman.forge.embedded.passes import Issued
 from journeyman.forge.embedded.records import Records
@@ -59,19 +58,4 @@ class DistantForge(EmbeddedForge):
         account = actor.account.id
         secret = self._issued.for_(key, account, repository.id, writable=writable)
         url = f"{self._url}/{repository.full_name}.git"
-        return Remote(url, env=_credential(secret), writable=writable)
-
-
-def _credential(secret: str) -> Mapping[str, str]:
-    """For git's environment: sent to this address alone, wherever it is sent on to."""
-    basic = base64.b64encode(f"x-access-token:{secret}".encode()).decode()
-    entries = {"http.extraHeader": f"Authorization: Basic {basic}", "http.followRedirects": "false"}
-    counted = enumerate(entries.items())
-    return {
-        "GIT_CONFIG_COUNT": str(len(entries)),
-        **{
-            f"GIT_CONFIG_{part}_{number}": text
-            for number, entry in counted
-            for part, text in zip(("KEY", "VALUE"), entry, strict=True)
-        },
-    }
+        return Remote(url, env=credential.for_git(secret, self._url), writable=writable)

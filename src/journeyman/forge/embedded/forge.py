@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +14,9 @@ from journeyman.domain.repositories import Account, Permission, Pull, PullState,
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens
 from journeyman.forge.embedded.records import Records
+from journeyman.forge.embedded.texts import Texts
+from journeyman.forge.refs import can_be_branch
 from journeyman.git import GitError
-
-_NO_BRANCH = re.compile(
-    r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^$"
-)
-"""What git allows in no branch's name (git-check-ref-format)."""
-LONGEST_BRANCH = 240
-"""Bytes; a file system holds no longer name."""
 
 
 def utc_now() -> datetime:
@@ -32,7 +26,7 @@ def utc_now() -> datetime:
 class EmbeddedForge:
     """Bare repositories at `root/<repository id>.git`; the rest is in *records*."""
 
-    name, url = "embedded", ""
+    name, url, noreply = "embedded", "", "users.noreply.journeyman.invalid"
     # It has no issues and no continuous integration, and its API is Journeyman's own.
     discussion = checks = news = passing = None
 
@@ -42,6 +36,7 @@ class EmbeddedForge:
         self._records = records
         self._root = root.absolute()
         self._clock = clock
+        self.texts = Texts(self.path)
 
     def path(self, repository_id: int) -> Path:
         """Where the repository's git data is."""
@@ -100,7 +95,7 @@ class EmbeddedForge:
         return repository if repository and not repository.private else None
 
     async def find_tip(self, actor: Actor, repository: Repository, branch: str) -> str | None:
-        if _NO_BRANCH.search(branch) or len(branch.encode()) > LONGEST_BRANCH:
+        if not can_be_branch(branch):
             return None
         return await self._tip(actor, repository, f"refs/heads/{branch}")
 

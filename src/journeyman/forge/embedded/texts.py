@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from journeyman import git
+from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.forge import ForgeError
 from journeyman.git import GitError
@@ -23,7 +24,9 @@ class Texts:
     def __init__(self, path: Callable[[int], Path]) -> None:
         self._path = path
 
-    async def below(self, repository: Repository, ref: str, directory: str) -> dict[str, str]:
+    async def below(
+        self, _actor: Actor, repository: Repository, ref: str, directory: str
+    ) -> dict[str, str]:
         """By path; without links, what is too big and what is further down; none without *ref*."""
         git_dir = self._path(repository.id)
         try:
