@@ -26,6 +26,8 @@ from journeyman.forge.embedded import tokens
 from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
 from tests import engines, postgres
+from tests.peers.github import description
+from tests.peers.github.description import Description
 
 NOT_SKIPPED_IN_CI = (
     "root",
@@ -138,6 +140,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def github_description(tmp_path_factory: pytest.TempPathFactory) -> Description:
+    """What GitHub publishes of its API, from npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed; please run: sudo apt-get install npm")
+    return Description(description.fetch(tmp_path_factory.mktemp("description")))
 
 
 class Clock:

@@ -1,21 +1,36 @@
-"""The suite's world, once for each implementation."""
+"""The suite's world, once for each implementation; and those of which more is asked."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.forge.worlds import WORLDS, Embedded, World
+from tests.contract.forge.worlds import (
+    NEEDS,
+    WORLDS,
+    Embedded,
+    OnGitHub,
+    World,
+    embedded,
+    on_github,
+)
+from tests.peers.github.description import Description
 
 
-@pytest.fixture(params=WORLDS)
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS.get(name, ())) for name in WORLDS])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    async with WORLDS[request.param](tmp_path) as made:
+    async with WORLDS[request.param](tmp_path, request) as made:
+        yield made
+
+
+@pytest.fixture(name="embedded")
+async def an_embedded(tmp_path: Path) -> AsyncIterator[Embedded]:
+    async with embedded(tmp_path) as made:
+        assert isinstance(made, Embedded)
         yield made
 
 
 @pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[Embedded]:
-    async with WORLDS["embedded"](tmp_path) as made:
-        assert isinstance(made, Embedded)
+async def github(tmp_path: Path, github_description: Description) -> AsyncIterator[OnGitHub]:
+    async with on_github(tmp_path, github_description) as made:
         yield made

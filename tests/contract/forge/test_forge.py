@@ -55,7 +55,11 @@ async def test_a_repository_is_found_in_any_case_by_those_who_may_see_it(world: 
     async def permission(login: str) -> Permission | None:
         principal = await world.forge.identify(world.token(login))
         access = await world.forge.find_access(principal, "ALICE", "app")
-        assert access is None or access.repository == world.app
+        if access is not None:
+            found, app = access.repository, world.app
+            assert (found.id, found.full_name) == (app.id, app.full_name)
+            assert (found.owner.id, found.default_branch) == (app.owner.id, "main")
+            assert (found.private, found.archived) == (True, False)
         return access.permission if access else None
 
     assert await permission("alice") is Permission.ADMIN

@@ -6,18 +6,25 @@ branches `main` and `topic`, and the tag `v1`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from journeyman.domain.principals import Actor, kind_of
-from journeyman.domain.repositories import Account, Permission, Repository
+import pytest
+
+from journeyman.domain.principals import SCOPED, Actor, kind_of
+from journeyman.domain.repositories import Account, AccountType, Permission, Repository
 from journeyman.forge import Forge
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.github.forge import GitHubForge, client
 from tests.contract.records import START, MemoryRecords
 from tests.integration.forge.client import commit, git, repository
+from tests.peers.github.description import Description
+from tests.peers.github.server import GitHub, serving
+from tests.peers.github.state import MADE
 
 
 class World(Protocol):
@@ -107,5 +114,62 @@ def _clock() -> datetime:
     return START
 
 
-WORLDS: Mapping[str, Callable[[Path], AbstractAsyncContextManager[World]]] = {"embedded": embedded}
+class OnGitHub:
+    kinds = ("ghp_", "github_pat_", "gho_", "ghu_")
+
+    def __init__(self, server: GitHub, forge: GitHubForge, directory: Path) -> None:
+        self.server, self.forge = server, forge
+        for login in ("alice", "bob", "mallory"):
+            server.state.add_user(login)
+        self.source = source(directory)
+        self.repository = server.state.add_repository("alice/App", self.source)
+        self.repository.roles[self.account("bob").id] = "read"
+        owner = self.account("alice")
+        self.app = Repository(self.repository.id, owner, "App", "main", True, False, MADE, MADE)
+
+    def account(self, login: str) -> Account:
+        user = self.server.state.user(login)
+        return Account(user.id, user.login, AccountType.USER, False, MADE)
+
+    def token(
+        self,
+        login: str,
+        prefix: str = "",
+        *,
+        expires_in: timedelta | None = None,
+        revoked: bool = False,
+    ) -> str:
+        kind = kind_of(prefix or "ghp_")
+        return self.server.state.add_token(
+            login,
+            prefix or "ghp_",
+            scopes=("repo",) if kind in SCOPED else (),
+            expires_in=expires_in,
+            revoked=revoked,
+        )
+
+    def actor(self, login: str) -> Actor:
+        return Actor(self.account(login), self.token(login))
+
+
+@asynccontextmanager
+async def on_github(
+    directory: Path, description: Description, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[OnGitHub]:
+    """Whatever is said to it fits GitHub's description."""
+    async with serving(description, directory / "github") as server, client() as http:
+        yield OnGitHub(server, GitHubForge(http, server.url, clock=clock), directory)
+        assert server.problems == []
+
+
+Maker = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[World]]
+
+WORLDS: Mapping[str, Maker] = {
+    "embedded": lambda directory, _request: embedded(directory),
+    "github": lambda directory, request: on_github(
+        directory, request.getfixturevalue("github_description")
+    ),
+}
 """By the forge's name. Each makes one in an empty directory, and cleans up after it."""
+NEEDS = {"github": [pytest.mark.npm]}
+"""What of the machine the world needs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from journeyman.domain.discussions import CheckRun, Comment, Issue, ReviewComment
+from journeyman.domain.discussions import CheckRun, Comment, Issue, PullHead, ReviewComment
 from journeyman.domain.repositories import (
     Account,
     AccountType,
@@ -120,6 +120,19 @@ class PullAnswer(msgspec.Struct):
     closed_at: datetime | None = None
     merged_at: datetime | None = None
     merge_commit_sha: str | None = None
+    mergeable: bool | None = None
+
+    def pull_head(self) -> PullHead:
+        own = self.head.repo and self.base.repo and self.head.repo.id == self.base.repo.id
+        return PullHead(
+            id=self.id,
+            head_ref=self.head.ref,
+            head_sha=self.head.sha,
+            base_ref=self.base.ref,
+            from_fork=not own,
+            is_open=self.state == "open",
+            is_mergeable=self.mergeable,
+        )
 
     def pull(self, repository: Repository) -> Pull:
         return Pull(

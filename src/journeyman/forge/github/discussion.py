@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from journeyman.domain.discussions import CheckRun, Comment, Issue, Place, Reaction, ReviewComment
+from journeyman.domain.discussions import (
+    CheckRun,
+    Comment,
+    Issue,
+    Place,
+    PullHead,
+    Reaction,
+    ReviewComment,
+)
 from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Permission, Repository
@@ -15,6 +23,7 @@ from journeyman.forge.github.answers import (
     CollaboratorPermission,
     CommentAnswer,
     IssueAnswer,
+    PullAnswer,
     ReviewCommentAnswer,
 )
 from journeyman.forge.github.api import PAGE, Api, Missing, path_of, secret_of
@@ -42,6 +51,11 @@ class GitHubDiscussion:
         with _found(f"There is no issue #{number}."):
             path = f"{path_of(repository)}/issues/{number}"
             return (await self._api.get(secret_of(actor), path, IssueAnswer)).issue()
+
+    async def pull_head(self, actor: Actor, repository: Repository, number: int) -> PullHead:
+        with _found(f"There is no pull request #{number}."):
+            path = f"{path_of(repository)}/pulls/{number}"
+            return (await self._api.get(secret_of(actor), path, PullAnswer)).pull_head()
 
     async def comments(
         self, actor: Actor, repository: Repository, number: int

@@ -72,7 +72,7 @@ class GitHubForge(GitHubPulls):
     """*client*: with the certificates to trust; it is the caller's to close. *clock* gives seconds
     that only grow."""
 
-    name = "github"
+    name, news = "github", None
 
     def __init__(
         self,
