@@ -5,7 +5,7 @@ With `app`, which wires them, the only file that names any.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from journeyman.config import Config
@@ -15,8 +15,9 @@ from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
 from journeyman.llm.registry import Provider
-from journeyman.sandbox import SandboxBackend, bubblewrap
+from journeyman.sandbox import Network, Outside, SandboxBackend, bubblewrap
 from journeyman.sandbox.firewall import addresses, dial
+from journeyman.sandbox.firewall.outside import Ways
 from journeyman.sandbox.provisions import Options as ProvisionOptions
 from journeyman.sandbox.provisions import Provisions
 from journeyman.webhooks.sender import HttpSender
@@ -71,6 +72,12 @@ def provisions(config: Config) -> Provisions:
             repositories=firewall.repositories,
         )
     )
+
+
+def outside() -> Callable[[Network], Outside]:
+    """What the service itself may reach for a session."""
+    resolver = dial.Resolver()
+    return lambda network: Ways(network, resolver)
 
 
 def sender(config: Config) -> HttpSender:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -236,8 +236,13 @@ async def working(
 
     async def exposed(repository: Repository) -> Exposed:
         return Exposed(
-            await secrets.environment_for(repository), await secrets.masked_for(repository)
+            env=await secrets.environment_for(repository),
+            masked=await secrets.masked_for(repository),
+            mcp=await secrets.environment_for(repository, mcp=True),
         )
+
+    async def mcp(repository: Repository) -> Mapping[str, Any] | None:
+        return (await configurations.of_repository(repository)).mcp_configuration
 
     async def provision(repository: Repository) -> Provision:
         said = await configurations.of_repository(repository)
@@ -272,6 +277,8 @@ async def working(
         provision=provision,
         exposed=exposed,
         checks=checks,
+        mcp=mcp,
+        outside=adapters.outside(),
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(

@@ -311,7 +311,7 @@ class _Turn:
         if tool is None:
             names = ", ".join(self.means.tools.names)
             raise ToolError(f"There is no tool {call.tool_name!r}; there are: {names}.")
-        with _measured(call):
+        with _measured(call, "other" if tool.listed else tool.name):
             return await self._carried_out(tool, call, live)
 
     async def _carried_out(self, tool: Tool, call: ToolCallPart, live: Live) -> Result:
@@ -346,8 +346,11 @@ class _Turn:
             return None
 
 
-def _measured(call: ToolCallPart) -> AbstractContextManager[object]:
-    """By OpenTelemetry's conventions for generative AI; arguments and results are not told."""
+def _measured(call: ToolCallPart, label: str) -> AbstractContextManager[object]:
+    """By OpenTelemetry's conventions for generative AI; arguments and results are not told.
+
+    *label*: of the metric, which has few: `other` for the tools of MCP servers.
+    """
     name = call.tool_name
     attributes = {
         "gen_ai.operation.name": "execute_tool",
@@ -355,4 +358,4 @@ def _measured(call: ToolCallPart) -> AbstractContextManager[object]:
         "gen_ai.tool.call.id": call.tool_call_id,
         "gen_ai.tool.type": "function",
     }
-    return measured(f"execute_tool {name}", metrics.TOOL, name, attributes=attributes)
+    return measured(f"execute_tool {name}", metrics.TOOL, label, attributes=attributes)

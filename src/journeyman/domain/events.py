@@ -27,6 +27,9 @@ class EventType(StrEnum):
     COMPACTION = "session.compaction_complete"
     """{kind: truncated | summarised, tokensBefore, messagesRemoved?, summaryContent?}: the model
     sees less of the conversation from here on; the log keeps all."""
+    MCP_SERVERS = "session.mcp_servers_loaded"
+    """{servers: [{name, status: connected | failed, transport, source: settings | agent, tools?,
+    error?}]}: with each run they are started anew"""
     SESSION_ERROR = "session.error"
     """{message, errorType}"""
     USER_MESSAGE = "user.message"

@@ -92,7 +92,7 @@ def told(
         *(_used(f"Instructions in use: {', '.join(found.used)}", found.used) if found.used else ()),
         *(_used(_as(profile, model), [profile.path]) if profile else ()),
         *_skills(found.skills),
-        *_warnings([*map(str, problems), *unknown]),
+        *warnings([*map(str, problems), *unknown]),
     ]
 
 
@@ -113,7 +113,8 @@ def _as(profile: Profile, model: Model) -> str:
     return f"Custom agent in use: {profile.id}, from {profile.path}, with {model.id}{wanted}"
 
 
-def _warnings(problems: Sequence[str]) -> list[NewEvent]:
+def warnings(problems: Sequence[str]) -> list[NewEvent]:
+    """What is wrong with a customisation, each told once in the session's log."""
     said = list(problems[:PROBLEMS_TOLD])
     if len(problems) > PROBLEMS_TOLD:
         said.append(f"{len(problems) - PROBLEMS_TOLD} more problems of this kind")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.held import Held
@@ -12,7 +13,7 @@ from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
-from journeyman.sandbox import Limits, Provision, SandboxBackend
+from journeyman.sandbox import Limits, Network, Outside, Provision, SandboxBackend
 from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
@@ -26,6 +27,8 @@ class Exposed:
     """For every command."""
     masked: frozenset[str] = field(default_factory=frozenset, repr=False)
     """What no log may show."""
+    mcp: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For MCP servers alone, where their configuration names it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ async def _nothing(repository: Repository) -> Exposed:
     return Exposed()
 
 
+async def _no_servers(repository: Repository) -> Mapping[str, Any] | None:
+    return None
+
+
+def _closed(network: Network) -> Outside:
+    raise ValueError("nothing outside can be reached here")
+
+
 @dataclass(frozen=True)
 class Equipment:
     ledger: Ledger
@@ -64,6 +75,10 @@ class Equipment:
 
     exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
     """The secrets and variables of a repository."""
+    mcp: Callable[[Repository], Awaitable[Mapping[str, Any] | None]] = _no_servers
+    """The MCP configuration in a repository's settings."""
+    outside: Callable[[Network], Outside] = _closed
+    """What the service itself may reach for a session. Raises ValueError when a rule is wrong."""
     checks: Callable[[Repository], Awaitable[Checks]] = _usual_checks
 
     def workspace(self, session_id: str) -> Path:

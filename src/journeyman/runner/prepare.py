@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason
 from journeyman.runner import briefing, choices, delivery, opening, refusals, setup, words
 from journeyman.runner.checks import Checked
-from journeyman.runner.equipment import Equipment
+from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Stop, failed
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.run import Run, trailers
+from journeyman.runner.servers import Servers
+from journeyman.runner.servers import start as start_servers
 from journeyman.sandbox import Provision, Sandbox, SandboxSpec
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
@@ -38,11 +41,11 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
-    given = replace(given, env={**exposed.env, **given.env})
-    spec = _spec(held, mirror, given, equipment)
+    spec = _spec(held, mirror, given, exposed, equipment)
     spec = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
     with measured("sandbox.start", metrics.SANDBOX_START):
         box = await equipment.sandboxes.start(spec)
+    servers = Servers()
     try:
         await _check_out(held, base_sha, box, equipment)
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
@@ -60,8 +63,18 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment
             )
+            servers, told = await start_servers(
+                current,
+                base_sha,
+                profile,
+                mirror=mirror,
+                given=given,
+                exposed=exposed,
+                equipment=equipment,
+            )
+            begun += await opening.tell(current, told, equipment)
     except BaseException:
-        await box.close()
+        await asyncio.gather(box.close(), servers.close())
         raise
     meter, log_ = Meter(), [*held.log, *begun]
     for event in log_:
@@ -86,6 +99,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         refusals=Refusals(held.log),
         profile=profile,
         mask=mask,
+        servers=servers,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=meter,
@@ -108,13 +122,15 @@ async def _start_commit(held: Held, equipment: Equipment) -> str:
     return tip
 
 
-def _spec(held: Held, mirror: Path, given: Provision, equipment: Equipment) -> SandboxSpec:
+def _spec(
+    held: Held, mirror: Path, given: Provision, exposed: Exposed, equipment: Equipment
+) -> SandboxSpec:
     return SandboxSpec(
         id=held.session.id,
         directory=equipment.workspace(held.session.id),
         mirror=mirror,
         limits=equipment.limits,
-        env={**given.env, "BASH_ENV": setup.ENVIRONMENT},
+        env={**exposed.env, **given.env, "BASH_ENV": setup.ENVIRONMENT},
         files={
             **given.files,
             checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL),

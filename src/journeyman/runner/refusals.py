@@ -5,6 +5,7 @@ Knows nothing of sandboxes but what they tell.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -30,14 +31,15 @@ class Refusals:
 
     def news(self, told: Iterable[Blocked]) -> list[NewEvent]:
         """Events for what is new in *told*, which is everything since this run began."""
-        events = []
+        events, whole = [], Counter[Blocked]()
         for one in told:
-            kind = replace(one, count=1)
-            count = one.count - self._of_this_run.get(kind, 0)
+            whole[replace(one, count=1)] += one.count
+        for kind, known in whole.items():
+            count = known - self._of_this_run.get(kind, 0)
             if count > 0:
-                self._of_this_run[kind] = one.count
+                self._of_this_run[kind] = known
                 self._all[kind] = self._all.get(kind, 0) + count
-                events.append(_event(replace(one, count=count)))
+                events.append(_event(replace(kind, count=count)))
         return events
 
 

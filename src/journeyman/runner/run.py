@@ -39,6 +39,7 @@ from journeyman.runner.equipment import Checks, Equipment
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Outcome, Stop, outcome_of
 from journeyman.runner.refusals import Refusals
+from journeyman.runner.servers import Servers
 from journeyman.sandbox import Sandbox
 from journeyman.workspace import BundleRefused, WorkspaceError, checkout
 
@@ -75,6 +76,8 @@ class Run:
     profile: Profile | None
     """The custom agent that was asked for."""
     mask: Mask
+    servers: Servers
+    """The MCP servers."""
     checkpoint: Checkpoint | None
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
@@ -151,7 +154,7 @@ async def turn(run: Run) -> Verdict:
         instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
     )
     verdict = await agent_turn(run.conversation, means)
-    await _tell_refusals(run)
+    await _tell_news(run)
     if run.conversation.touched:
         await run.saved()
         run.saving = asyncio.create_task(_try_to_save(run))
@@ -201,8 +204,9 @@ async def interrupt(run: Run, message: str) -> None:
     await run.equipment.ledger.append(run.held.session, [told])
 
 
-async def _tell_refusals(run: Run) -> None:
-    if news := run.refusals.news(run.box.blocked()):
+async def _tell_news(run: Run) -> None:
+    blocked = (*run.box.blocked(), *run.servers.blocked())
+    if news := [*run.refusals.news(blocked), *run.servers.news()]:
         await run.emit(news)
 
 
@@ -244,7 +248,7 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
         elif keep:
             await _try_to_save(run)
     finally:
-        await run.box.close()
+        await asyncio.gather(run.box.close(), run.servers.close())
         await run.jobs.close()
 
 
@@ -329,7 +333,7 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
         )
         if saved is None or not pushed:
             return "Nothing has changed yet, so nothing was committed."
-        await _tell_refusals(run)
+        await _tell_news(run)
         blocked = run.refusals.all()
         await delivery.tell_pull(
             run.held, description, draft=True, blocked=blocked, equipment=run.equipment
@@ -373,6 +377,7 @@ def _toolbox(run: Run) -> Toolbox:
         allow_ask=True,
         helpers=run.helpers,
         skills=run.customisation.skills,
+        more=run.servers.tools,
     )
     return tools if run.profile is None else tools.only(run.profile.allows)
 

@@ -113,6 +113,8 @@ class Provision:
     """For the repository's setup steps, in the agent's sandbox before the agent begins."""
     mcp: Network | None = None
     """For MCP servers, in a sandbox of their own: rules hold for everything in one sandbox."""
+    mcp_by_address: bool = False
+    """Whether servers that the repository's settings name by their address need no rule."""
     image: str = ""
     """For container engines: the repository's own."""
     ignored: tuple[str, ...] = ()
@@ -270,6 +272,25 @@ class Sandbox(Protocol):
 
     async def close(self) -> None:
         """End everything, free all but the session's directory. Idempotent, never raises."""
+        ...
+
+
+class Unreachable(Exception):
+    """The rules of a session do not let a host be reached; the text says why."""
+
+
+class Outside(Protocol):
+    """What the service itself reaches for a session, under rules like those of its commands."""
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Where to connect to, for a name or an address.
+
+        Raises Unreachable, once the attempt is noted; OSError when the name leads nowhere.
+        """
+        ...
+
+    def blocked(self) -> tuple[Blocked, ...]:
+        """Every refused attempt so far, each kind once, with its count."""
         ...
 
 

@@ -79,5 +79,6 @@ class Provisions:
             found.folders,
             setup=network(*options.setup_allow),
             mcp=network(*options.mcp_allow),
+            mcp_by_address=options.repositories,
             ignored=wrong,
         )

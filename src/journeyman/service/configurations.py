@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection
 
+from journeyman.agent.customisation import servers
 from journeyman.domain.audit import Action
 from journeyman.domain.configuration import AgentConfiguration, EnabledTools
 from journeyman.domain.errors import AppError, Code, invalid
@@ -35,6 +36,8 @@ class Configurations:
     async def put(self, access: Access, new: AgentConfiguration) -> None:
         _require(access, Permission.ADMIN, "set")
         _check_allowlist(new.custom_allowlist)
+        if faults := servers.of_settings(new.mcp_configuration).faults:
+            raise invalid("mcp_configuration", f"{'; '.join(faults)}.", "invalid")
         now, data = self._clock(), asdict(new)
 
         def put(tx: Connection) -> None:

@@ -31,6 +31,7 @@ _ABOVE = {
     "dbos": logging.WARNING,  # advertises its hosted service at INFO
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
+    "mcp.client": logging.CRITICAL,  # tells of servers at length; sessions do so in short
     "openai": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "uvicorn": logging.WARNING,

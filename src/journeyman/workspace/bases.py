@@ -111,7 +111,9 @@ class Bases:
         return sorted(self._root.joinpath(str(repository_id)).glob("[0-9]*"))
 
     def _used(self) -> Collection[Path]:
-        return {link.readlink() for link in self._workspaces.glob("*/base") if link.is_symlink()}
+        # A session's other sandboxes have theirs a level below.
+        links = [link for place in ("*", "*/*") for link in self._workspaces.glob(f"{place}/base")]
+        return {link.readlink() for link in links if link.is_symlink()}
 
     async def _prepare(self, repository_id: int, commit: str, mirror: Path) -> None:
         try:

@@ -54,6 +54,8 @@ async def test_a_put_sets_the_whole(world: World, alice: httpx.AsyncClient) -> N
         ({"is_firewall_enabled": "no"}, "is_firewall_enabled"),
         ({"enabled_tools": {"codeql": 1}}, "enabled_tools.codeql"),
         ({"mcp_configuration": []}, "mcp_configuration"),
+        ({"mcp_configuration": {"servers": {}}}, "mcp_configuration"),
+        ({"mcp_configuration": {"mcpServers": {"x": {"type": "y"}}}}, "mcp_configuration"),
     ],
 )
 async def test_a_bad_value_names_its_field(world: World, body: dict[str, Any], field: str) -> None:

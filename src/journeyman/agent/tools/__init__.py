@@ -50,9 +50,11 @@ def tools_for(
     allow_ask: bool,
     helpers: Mapping[str, Helper] | None = None,
     skills: Sequence[Skill] = (),
+    more: Sequence[Tool] = (),
 ) -> Toolbox:
-    """The tools of a session that works in *box*; *helpers*: the sub-agents it may have."""
-    hands = _hands(box, jobs)
+    """The tools of a session that works in *box*; *helpers*: the sub-agents it may have; *more*:
+    of its MCP servers."""
+    hands = [*_hands(box, jobs), *more]
     if skills:
         hands.append(skill.tool(skills))
     own = [plan.tool(), progress.tool(report_progress)]

@@ -86,6 +86,8 @@ class Tool:
     """Set for the tool that ends the turn with a question."""
     delegate: Callable[[Any], Delegation | None] | None = None
     """Set for the tool that gives work to a sub-agent; None when there is none of that name."""
+    listed: str = ""
+    """How custom agents list it, when that is not by its name: `server/tool` of MCP."""
 
     @property
     def name(self) -> str:
@@ -121,8 +123,8 @@ class Toolbox:
         return tuple(self._tools.values())
 
     def only(self, allows: Callable[[str], bool]) -> Toolbox:
-        """Those whose names *allows* lets through."""
-        return Toolbox([tool for name, tool in self._tools.items() if allows(name)])
+        """Those that *allows* lets through, by the names under which they are listed."""
+        return Toolbox([tool for tool in self.all if allows(tool.listed or tool.name)])
 
     def find(self, name: str) -> Tool | None:
         return self._tools.get(name)

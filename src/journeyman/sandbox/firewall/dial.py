@@ -43,20 +43,30 @@ class Resolver:
 
 async def dial(host: str, port: int, *, resolve: Resolve, allowed: Sequence[Range]) -> Connection:
     """A connection to *host*. Raises Refused; OSError, TimeoutError included, when none answers."""
-    async with asyncio.timeout(RESOLVE_SECONDS):
-        found = await resolve(host, port)
-    reasons = {address: addresses.refusal(address, allowed) for address in found}
-    open_ones = [address for address, reason in reasons.items() if reason is None]
-    if found and not open_ones:
-        raise Refused(str(reasons[found[0]]))
     failure = OSError(f"{host} has no address")
-    for address in open_ones[:ATTEMPTS]:
+    for address in await reachable(host, port, resolve=resolve, allowed=allowed):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncio.open_connection(address, port, limit=BUFFER_BYTES)
         except OSError as error:
             failure = error
     raise failure
+
+
+async def reachable(
+    host: str, port: int, *, resolve: Resolve, allowed: Sequence[Range]
+) -> list[str]:
+    """The first addresses of *host* that may be connected to.
+
+    Raises Refused when it has addresses but none such; OSError when it cannot be resolved.
+    """
+    async with asyncio.timeout(RESOLVE_SECONDS):
+        found = await resolve(host, port)
+    reasons = {address: addresses.refusal(address, allowed) for address in found}
+    open_ones = [address for address, reason in reasons.items() if reason is None]
+    if found and not open_ones:
+        raise Refused(str(reasons[found[0]]))
+    return open_ones[:ATTEMPTS]
 
 
 def _addresses(host: str, port: int) -> list[str]:
