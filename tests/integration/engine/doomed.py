@@ -1,6 +1,6 @@
 """A worker that dies at one station of the walk, as by kill -9: nothing of it goes on.
 
-`python doomed.py DATA DATABASE_URL` reads lines `STATION WHEN SESSION` and answers each with an
+`python doomed.py` reads lines `STATION WHEN SESSION DATA DATABASE_URL` and answers each with an
 exit code: that of a child which has taken runs, like every worker, until the station or the
 run's end. The station is a call of a port, `#2` for the second one; *when* is `before` it is
 made, or `after` it has had its effect and before anybody hears of it.
@@ -113,16 +113,16 @@ async def work(data: Path, url: str, doom: Doom, session_id: str) -> None:
         await worker.stop()
 
 
-def main(data: Path, url: str) -> None:
+def main() -> None:
     for line in sys.stdin:
-        station, when, session_id = line.split()
+        station, when, session_id, data, url = line.split()
         child = os.fork()
         if child == 0:
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # its log is no answer
-            asyncio.run(work(data, url, Doom(station, when), session_id))
+            asyncio.run(work(Path(data), url, Doom(station, when), session_id))
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main()

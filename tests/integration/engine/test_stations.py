@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from journeyman.config import Config
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType
 from journeyman.domain.sessions import State
@@ -74,20 +75,20 @@ class Hell:
 
     process: subprocess.Popen[str]
 
-    async def kill(self, station: str, when: str, task: Task) -> int:
+    async def kill(self, station: str, when: str, config: Config, task: Task) -> int:
         """The exit code of a worker that took the task and was to die at *station*."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{station} {when} {task.session.id}\n")
+        where = f"{config.data} {config.database.url}"
+        self.process.stdin.write(f"{station} {when} {task.session.id} {where}\n")
         self.process.stdin.flush()
         return int(await asyncio.to_thread(self.process.stdout.readline))
 
 
-@pytest.fixture
-def hell(world: World) -> Iterator[Hell]:
-    config = world.parts.config
+@pytest.fixture(scope="module")
+def hell() -> Iterator[Hell]:
     with subprocess.Popen(
-        [sys.executable, "-m", doomed.__name__, config.data, config.database.url],
+        [sys.executable, "-m", doomed.__name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -117,7 +118,8 @@ async def dies(world: World, hell: Hell, station: str, when: str) -> None:
     alice, access = await world.principal("alice"), await world.access("alice")
     asked = NewTask(PROMPT, create_pull_request=True)
     task = await world.parts.services.tasks.create(alice, access, asked)
-    assert await hell.kill(station, when, task) == doomed.DEAD, f"{station} was never reached"
+    died = await hell.kill(station, when, world.parts.config, task)
+    assert died == doomed.DEAD, f"{station} was never reached"
 
     async def carried_out() -> bool:
         return bool(await asyncio.to_thread(world.parts.queue.gone, [run_id(task.session.id, 1)]))
