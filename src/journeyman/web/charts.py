@@ -81,11 +81,23 @@ def line(values: Sequence[float | None], top: float) -> str:
     parts, drawing = [], False
     for place, value in enumerate(values):
         if value is not None:
-            y = _round(SPAN - min(value / top, 1) * SPAN)
-            # The zero length at a beginning shows a value that has no neighbours, as a dot.
-            parts.append(f"{'L' if drawing else 'M'}{place + 0.5} {y}" + ("" if drawing else "h0"))
+            parts.append(f"{'L' if drawing else 'M'}{place + 0.5} {_height(value, top)}")
         drawing = value is not None
     return "".join(parts)
+
+
+def dots(values: Sequence[float | None], top: float) -> str:
+    """The path of the values that have no neighbours to draw a line to: each of no length."""
+    around = [None, *values, None]
+    return "".join(
+        f"M{place + 0.5} {_height(value, top)}h0"
+        for place, value in enumerate(values)
+        if value is not None and around[place] is None and around[place + 2] is None
+    )
+
+
+def _height(value: float, top: float) -> float:
+    return _round(SPAN - min(value / top, 1) * SPAN)
 
 
 def _round(number: float) -> float:

@@ -44,12 +44,20 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Paths: through days that follow each other, and of those that stand alone."""
+
+    line: str
+    dots: str
+
+
+@dataclass(frozen=True)
 class Timed:
     """One kind of time by day."""
 
     top: float
-    p50: str
-    p90: str
+    p50: Curve
+    p90: Curve
     rows: Sequence[tuple[date, Times | None]]
 
 
@@ -134,10 +142,12 @@ def _grouped(states: Mapping[State, int]) -> Mapping[str, int]:
 def _timed(days: Sequence[Day], of: Callable[[Day], Times | None]) -> Timed:
     known = [of(day) for day in days]
     top = charts.ceiling_seconds(max((one.p90_seconds for one in known if one), default=0))
+    half = [one.p50_seconds if one else None for one in known]
+    most = [one.p90_seconds if one else None for one in known]
     return Timed(
         top,
-        charts.line([one.p50_seconds if one else None for one in known], top),
-        charts.line([one.p90_seconds if one else None for one in known], top),
+        Curve(charts.line(half, top), charts.dots(half, top)),
+        Curve(charts.line(most, top), charts.dots(most, top)),
         [(day.day, of(day)) for day in days],
     )
 

@@ -1,4 +1,4 @@
-"""The dashboard's templates. Every text that is not markup is escaped and made visible.
+"""The templates of all pages. Every text that is not markup is escaped and made visible.
 
 Knows nothing of tasks.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -18,19 +19,17 @@ from journeyman.domain.repositories import Account
 from journeyman.web import addresses, ansi, highlight, markdown, render, visible
 from journeyman.web.assets import Assets
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = render.HEADERS | {"Content-Security-Policy": POLICY}
+HERE = Path(__file__).parent / "templates"
 
 
 class Pages:
     """Every template with what all of them use."""
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, *, part: str = "", scripted: bool = True) -> None:
+        """*part*: a folder whose templates come before those of the same name."""
+        self._scripted = scripted
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(render.HERE / "templates"),
+            loader=jinja2.FileSystemLoader([HERE / part, HERE]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -65,12 +64,15 @@ class Pages:
         account: Account | None,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        form_goes_to: str = "",
         **values: Any,
     ) -> Response:
+        """*form_goes_to*: an address that the answer to the page's form may redirect to."""
+        policy = render.policy(scripted=self._scripted, form_goes_to=form_goes_to)
         return Response(
             self.render(template, account=account, **values).encode("utf-8", "replace"),
             status,
-            headers={**HEADERS, **(headers or {})},
+            headers={**render.HEADERS, "Content-Security-Policy": policy, **(headers or {})},
             media_type="text/html",
         )
 

@@ -9,10 +9,11 @@ from starlette.types import Receive, Scope, Send
 
 from journeyman.domain.errors import not_found
 from journeyman.service import Services
-from journeyman.web import render
+from journeyman.web import assets
 from journeyman.web.consent import Consent
 from journeyman.web.desk import Desk, Page
 from journeyman.web.login import Login
+from journeyman.web.pages import Pages
 from journeyman.web.session import Sessions, Visit
 
 WHOLE = frozenset({"/login", "/logout"})
@@ -24,12 +25,10 @@ class SignIn:
 
     def __init__(self, services: Services, *, public_url: str = "") -> None:
         sessions = Sessions(services.logins, public_url=public_url)
-        self._pages = render.Pages()
-        self._desk = Desk(self._pages, sessions)
+        self._desk = Desk(Pages(assets.load(), part="login", scripted=False), sessions)
         routes = [
             *self._login(Login(self._desk, services.logins)),
             *self._consent(Consent(self._desk, services.consents)),
-            Route("/login/assets/{name}", self._asset),
         ]
         nothing = Route("/", self._desk.endpoint(_nothing)).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
@@ -53,10 +52,6 @@ class SignIn:
             self._route("/login/device", consent.show_device, consent.device),
             self._route("/login/oauth/authorize", consent.show_authorize, consent.authorize),
         ]
-
-    async def _asset(self, request: Request) -> Response:
-        found = self._pages.assets.get(request.path_params["name"])
-        return Response(status_code=404) if found is None else render.asset(found)
 
     def _route(self, path: str, show: Page, send: Page) -> Route:
         """*show* for GET and HEAD, *send* for the form on the page."""

@@ -143,6 +143,7 @@ def _resumed(request: Request) -> Cursor | None:
 def _passing(entry: NewEvent, session_number: int) -> bytes:
     """What is shown while it comes, and then told again whole."""
     data, key = entry.data, items.key_of
+    caller = data.get("parentToolCallId")
     match entry.type:
         case EventType.TOOL_PARTIAL:
             content = {
@@ -154,6 +155,7 @@ def _passing(entry: NewEvent, session_number: int) -> bytes:
             content = {
                 "key": key(session_number, "message", data.get("messageId")),
                 "text": visible(data.get("deltaContent", "")),
+                "within": key(session_number, "call", caller) if caller else "",
             }
             kind = "text" if entry.type is EventType.MESSAGE_DELTA else "reasoning"
             return _frame(kind, content)

@@ -20,7 +20,7 @@ from journeyman.domain.events import Event, EventType
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor
 from journeyman.service import Services
-from journeyman.web import log, timeline
+from journeyman.web import log, plans, timeline
 from journeyman.web.desk import Desk
 from journeyman.web.listing import pulls_of
 from journeyman.web.outlines import Outlines
@@ -159,7 +159,7 @@ class Watching:
             "now": now,
         }
 
-    async def _plan(self, seen: Looked, marks: Sequence[Mark]) -> Sequence[log.Step]:
+    async def _plan(self, seen: Looked, marks: Sequence[Mark]) -> Sequence[plans.Step]:
         """The newest of the newest session."""
         number = seen.sight.task.session.number
         for mark in reversed(marks):
@@ -169,7 +169,7 @@ class Watching:
                 event = await self._services.browsing.event(
                     seen.principal, seen.sight.task.id, mark.cursor
                 )
-                return log.plan_of(event.data)
+                return plans.steps_of(event.data)
         return ()
 
     def _items(self, visit: Visit, seen: Looked, window: Window) -> Response:
@@ -226,7 +226,8 @@ def _nearest(items: Sequence[log.Item], at: Cursor | None) -> Cursor | None:
     """The item that stands for the event *at*, which may be drawn as part of another or not."""
     if at is None or not items:
         return None
-    return next((item.at for item in items if item.at >= at), items[-1].at)
+    places = sorted(item.at for item in log.flat(items))
+    return next((place for place in places if place >= at), places[-1])
 
 
 def _question(events: Sequence[Event], sight: Sight) -> log.Item | None:

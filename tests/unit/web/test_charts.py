@@ -34,5 +34,6 @@ def test_columns_are_stacked_from_the_bottom() -> None:
 
 
 def test_a_line_has_gaps_where_nothing_is_known() -> None:
-    assert charts.line([1, 2, None, 4], top=4) == "M0.5 75.0h0L1.5 50.0M3.5 0.0h0"
+    assert charts.line([1, 2, None, 4], top=4) == "M0.5 75.0L1.5 50.0M3.5 0.0"
+    assert charts.dots([1, 2, None, 4], top=4) == "M3.5 0.0h0"
     assert charts.line([None, None], top=1) == ""

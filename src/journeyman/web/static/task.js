@@ -78,10 +78,14 @@ function put(entry) {
   // In the log's order: what is still told in passing stands after all that is stored.
   const passing = entry.key && find(entry.key);
   if (passing && !passing.id) passing.remove();
-  const open = $(".message:not([id])", flow);
-  if (open) open.before(fresh); else flow.append(fresh);
+  const home = homeOf(fresh.dataset.within);
+  const open = $(":scope > .message:not([id])", home);
+  if (open) open.before(fresh); else home.append(fresh);
   app.freshen(fresh);
 }
+
+// A sub-agent's entries stand in the call that began it, once that is on the page.
+function homeOf(key) { return (key && find(key) && $("[data-inside]", find(key))) || flow; }
 
 // A new connection tells again, from the start, what no stored entry says yet.
 function forgetPassing() {
@@ -107,7 +111,7 @@ function output({ key, text }) {
   grown();
 }
 
-function said({ key, text }, kind) {
+function said({ key, text, within }, kind) {
   let message = find(key);
   // What was told in passing may come after the whole: that has a place, and says it already.
   if (message?.id) return;
@@ -116,7 +120,7 @@ function said({ key, text }, kind) {
     message.className = "entry message";
     message.dataset.keyOf = key;
     message.innerHTML = '<div class="card said"><div class="who">Agent</div><div class="reasoning" hidden></div><div class="prose"></div></div>';
-    flow.append(message);
+    homeOf(within).append(message);
   }
   const part = $(kind === "text" ? ".prose" : ".reasoning", message);
   part.hidden = false;
@@ -242,8 +246,9 @@ async function older() {
     if (!answer.ok || answer.redirected) return;
     const fresh = nodes(await answer.text());
     const height = document.documentElement.scrollHeight;
-    const added = $$(".entry", fresh);
-    flow.prepend(...added);
+    const orphans = $$(":scope > [data-within]", flow);
+    flow.prepend(...$$(":scope > .entry", fresh));
+    for (const one of orphans) if (homeOf(one.dataset.within) !== flow) homeOf(one.dataset.within).append(one);
     app.freshen(flow);
     scrollBy({ top: document.documentElement.scrollHeight - height, behavior: "instant" });
     box.dataset.first = answer.headers.get("x-first") || box.dataset.first;
@@ -260,6 +265,7 @@ if (link) {
 
 addEventListener("hashchange", () => { following = false; });
 // An address may name an event that is drawn as part of another.
+for (let up = $(".found", flow)?.parentElement; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
 if (box.dataset.found && !document.getElementById(location.hash.slice(1))) $(".found", flow)?.scrollIntoView({ block: "center" });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select") || $("dialog[open]")) return;
