@@ -18,6 +18,7 @@ from tests.peers.formats import Json
 from tests.peers.model_server import ModelServer, Say
 
 REPOSITORY = "ada/shop"
+ORGANIZATION = "harbour"
 MODEL = "gpt-4.1"
 
 PRICES = '''"""What things cost, in cents."""
@@ -118,7 +119,60 @@ QUESTION = [
 WAIT = "for i in $(seq 1 600); do printf '\\033[32m✓\\033[0m country %s\\n' $i; sleep 1; done"
 SLOW = [Say("I'll run the whole suite against every country first.", [("bash", {"command": WAIT})])]
 BROKEN = [Say("", [("bash", {"command": "exit 1"})], finish="content_filter")]
+PLAN = ("Find functions that nobody calls", "Find imports that nobody needs", "Remove both")
+DEAD = [
+    Say(
+        "Two searches that stand alone, so two sub-agents make them.",
+        [
+            ("plan", {"steps": [{"content": step} for step in PLAN]}),
+            (
+                "task",
+                {
+                    "description": "Functions nobody calls",
+                    "prompt": "Which functions in `shop/` does nobody call? Answer with a list.",
+                },
+            ),
+            (
+                "task",
+                {
+                    "description": "Imports nobody needs",
+                    "prompt": "Which imports in `shop/` does nobody need? Answer with a list.",
+                },
+            ),
+        ],
+    ),
+    Say(
+        "",
+        [
+            (
+                "plan",
+                {
+                    "steps": [
+                        {"content": step, "status": state}
+                        for step, state in zip(
+                            PLAN, ("completed", "completed", "in_progress"), strict=True
+                        )
+                    ]
+                },
+            ),
+            ("bash", {"command": "git ls-remote https://shop.example.org/vulture.git"}),
+            ("create", {"path": "shop/unused.txt", "content": "gross: only called by total\n"}),
+        ],
+    ),
+    Say("Nothing is dead: `gross` is called by `total`, and every import is used."),
+]
+FUNCTIONS = [
+    Say("", [("search", {"pattern": "def ", "path": "shop"}), ("bash", {"command": "ls -l shop"})]),
+    Say("`gross` is called by `total`; `total` by the tests. None is dead."),
+]
+IMPORTS = [
+    Say("", [("search", {"pattern": "^(from|import) ", "path": "shop"})]),
+    Say("`RATES` is used in `gross`. None is needless."),
+]
 STORIES = {
+    "dead code": DEAD,
+    "does nobody call": FUNCTIONS,
+    "does nobody need": IMPORTS,
     "loses a cent": ROUNDING,
     "VAT": QUESTION,
     "suite": SLOW,
@@ -199,7 +253,7 @@ def _work(server: Server, place: Path) -> dict[str, str]:
         made = journeyman("token", "create", "--user", user, data=server.data)
         assert made.returncode == 0, made.stderr
         clients[user] = Client(server.url, made.stdout.strip())
-    for name in (REPOSITORY, "ada/website"):
+    for name in (REPOSITORY, "ada/website", f"{ORGANIZATION}/handbook"):
         source = _shop(place / name.replace("/", "-"))
         added = journeyman("repo", "add", name, str(source), data=server.data)
         assert added.returncode == 0, added.stderr
@@ -221,6 +275,7 @@ def _work(server: Server, place: Path) -> dict[str, str]:
             "as they are.",
             create_pull_request=True,
         ),
+        "dead": begin("Look for dead code and list it"),
         "question": begin("Add the VAT of Greece", "waiting_for_user"),
         "running": begin("Run the suite for every country and mend what fails", "in_progress"),
     }

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, FieldError, invalid, not_found
 from journeyman.domain.principals import Principal
-from journeyman.domain.repositories import AccountType, Permission, Repository
+from journeyman.domain.repositories import Account, AccountType, Permission, Repository
 from journeyman.domain.secrets import (
     MCP_PREFIX,
     Kind,
@@ -66,6 +66,18 @@ class Secrets:
                 Code.FORBIDDEN, f"Only a site administrator may see {kind}s of an organization."
             )
         return Place(kind, organization_id=found.id)
+
+    async def organizations(self, principal: Principal) -> Sequence[Account]:
+        """Those whose secrets *principal* may set: for others than site administrators none."""
+        if not principal.account.site_admin:
+            return ()
+        return await self._database.read(accounts.list_organizations)
+
+    async def list_owned(self, place: Place) -> Sequence[Repository]:
+        """The repositories that what an organization has can be shared with."""
+        organization_id = place.organization_id
+        assert organization_id is not None
+        return await self._database.read(lambda tx: secrets.list_owned(tx, organization_id))
 
     def public_key(self) -> PublicKey:
         return self._vault.public_key

@@ -78,6 +78,11 @@ def list_users(tx: sa.Connection) -> Sequence[Account]:
     return [_account(row) for row in tx.execute(users.order_by(account.c.login_key))]
 
 
+def list_organizations(tx: sa.Connection) -> Sequence[Account]:
+    organizations = sa.select(account).where(account.c.type == AccountType.ORGANIZATION)
+    return [_account(row) for row in tx.execute(organizations.order_by(account.c.login_key))]
+
+
 _TOKEN_COLUMNS = [c.label(f"token_{c.name}") for c in token.c]
 _OWNER_COLUMNS = [c.label(f"owner_{c.name}") for c in account.c]
 

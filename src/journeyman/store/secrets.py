@@ -122,6 +122,17 @@ def remove(tx: sa.Connection, value_id: int) -> None:
     tx.execute(agent_value.delete().where(agent_value.c.id == value_id))
 
 
+def list_owned(tx: sa.Connection, organization_id: int) -> Sequence[Repository]:
+    """The organization's repositories, by name."""
+    found = (
+        sa.select(*REPOSITORY_COLUMNS, *OWNER_COLUMNS)
+        .select_from(repository.join(account, account.c.id == repository.c.owner_id))
+        .where(repository.c.owner_id == organization_id)
+        .order_by(repository.c.name)
+    )
+    return [labelled_repository(row) for row in tx.execute(found)]
+
+
 def list_selected(tx: sa.Connection, value_id: int) -> Sequence[Repository]:
     found = (
         sa.select(*REPOSITORY_COLUMNS, *OWNER_COLUMNS)

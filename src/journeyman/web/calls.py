@@ -43,6 +43,8 @@ def call(data: Data) -> dict[str, Any]:
     if (edit := _edit(name, named)) is not None:
         more["edit"] = edit
         more["open"] = len(edit) <= OPEN_LINES
+    elif name == "plan":
+        more["steps"] = plans.steps_of(named)
     elif name not in SPOKEN and [str(value) for value in named.values()] != [summary]:
         more["json"] = json.dumps(named, indent=2, ensure_ascii=False)
     return more

@@ -23,6 +23,7 @@ from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
 from journeyman.web.settings.audit import AuditLog
 from journeyman.web.settings.managed import Managed
+from journeyman.web.settings.organization import OfOrganization
 from journeyman.web.settings.own import Own
 from journeyman.web.settings.repository import OfRepository
 from journeyman.web.settings.webhooks import Webhooks
@@ -144,6 +145,7 @@ class Dashboard:
             self._get("/settings/repositories", own.repositories),
             self._both("/settings/users", managed.users, managed.create_user),
             self._post("/settings/users/{login}/{verb}", managed.change_user),
+            *self._organizations(OfOrganization(self._desk, services)),
             self._get("/settings/apps", managed.apps),
             self._both("/settings/apps/new", managed.new_app, managed.create_app),
             self._post("/settings/apps/{client_id}/{verb}", managed.change_app),
@@ -159,6 +161,15 @@ class Dashboard:
             self._post(
                 "/{owner}/{repo}/settings/secrets/{kind}/{name}/remove", of_repository.remove_value
             ),
+        ]
+
+    def _organizations(self, organizations: OfOrganization) -> list[BaseRoute]:
+        place = "/settings/organizations"
+        one = f"{place}/{{organization}}"
+        return [
+            self._get(place, organizations.list),
+            self._both(one, organizations.show, organizations.add),
+            self._post(f"{one}/{{kind}}/{{name}}/remove", organizations.remove),
         ]
 
     def _webhooks(self, webhooks: Webhooks) -> list[BaseRoute]:

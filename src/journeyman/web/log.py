@@ -14,14 +14,14 @@ from typing import Any
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.queries import Cursor
 from journeyman.domain.sessions import State
-from journeyman.web import calls, plans, remarks
+from journeyman.web import calls, remarks
 from journeyman.web.fields import Data, Fields, integer
 
 SAID_IN = ("content", "reasoningText")
 """A reply that has neither only calls tools."""
 SPEAKERS = {"limit": "Journeyman", "checks": "Journeyman", "agent": "the agent"}
 """Who says what no person says."""
-HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED})
+HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED, EventType.PLAN})
 
 
 @dataclass
@@ -81,8 +81,10 @@ def item_of(event: Event, people: Mapping[int, str]) -> Item:
     build = _BUILDERS.get(event.type)
     kind, key, more = build(data) if build else _remark(event.type, data)
     if event.type is EventType.USER_MESSAGE:
-        speaker = SPEAKERS.get(str(data.get("source")), "somebody")
-        more["login"] = people.get(integer(data.get("userId")), speaker)
+        source = str(data.get("source"))
+        speaker = SPEAKERS.get(source, "somebody")
+        more |= {"login": people.get(integer(data.get("userId")), speaker)}
+        more |= {"machine": source in SPEAKERS}
     caller = data.get("parentToolCallId")
     within = key_of(at.session_number, "call", caller) if caller else ""
     key = _key(at.session_number, key)
@@ -120,11 +122,6 @@ def _question(data: Data) -> Built:
     choices = data.get("choices")
     listed = [str(choice) for choice in choices] if isinstance(choices, list) else []
     return "question", "", {"choices": listed, "freeform": data.get("allowFreeform") is not False}
-
-
-def _plan(data: Data) -> Built:
-    steps = plans.steps_of(data)
-    return "plan", "", {"steps": steps, "progress": plans.progress(steps)}
 
 
 def _checks(data: Data) -> Built:
@@ -167,7 +164,6 @@ _BUILDERS: Mapping[EventType, Callable[[Data], Built]] = {
     EventType.SESSION_STATE: _state,
     EventType.USER_MESSAGE: _plain("user"),
     EventType.INPUT_REQUESTED: _question,
-    EventType.PLAN: _plan,
     EventType.MESSAGE: _message,
     EventType.USAGE: _usage,
     EventType.TOOL_START: _tool,

@@ -7,7 +7,7 @@ import httpx
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import State
-from tests.unit.web.conftest import EVIL, Site, csrf, page_of
+from tests.unit.web.conftest import EVIL, Site, csrf, page_of, tool_call
 
 
 async def test_a_task_is_paused_and_resumed(site: Site, alice: httpx.AsyncClient) -> None:
@@ -79,7 +79,10 @@ async def test_the_plan_stands_beside_the_log(site: Site, alice: httpx.AsyncClie
     assert "1 of 3" in side
     assert "Look &lt;script&gt;" in side
     assert "Give up" not in side
-    assert "The plan: 1 of 3 done" in (await alice.get(page_of(task))).text
+    await site.tell(task, *tool_call("plan", new, "Noted."))
+    page = (await alice.get(page_of(task))).text
+    assert "<code>1 of 3 done</code>" in page
+    assert EVIL not in page
 
 
 async def test_two_people_steer_at_once_and_both_are_heard(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from journeyman.domain.configuration import AgentConfiguration, EnabledTools
-from journeyman.domain.errors import AppError, invalid, not_found
+from journeyman.domain.errors import AppError, invalid
 from journeyman.domain.repositories import Permission
 from journeyman.domain.secrets import MCP_PREFIX, Kind, Sharing
 from journeyman.forge import Access
@@ -20,13 +20,11 @@ from journeyman.service.secrets import MOST
 from journeyman.web import addresses, render
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
+from journeyman.web.settings import values
 from journeyman.web.settings.filled import Filled
 from journeyman.web.viewer import principal_of
 
-LARGEST_FORM = 1 << 20
-"""Bytes: a value of the greatest length, with every character escaped."""
 AGENT_FIELDS = frozenset({"mcp_configuration", "custom_allowlist"})
-VALUE_FIELDS = frozenset({"name", "value"})
 SWITCHES = (
     "is_firewall_enabled",
     "is_firewall_recommended_allowlist_enabled",
@@ -56,7 +54,7 @@ class OfRepository:
 
     async def set_agent(self, request: Request, visit: Visit) -> Response:
         access = await self._access(request, visit)
-        sent = await self._desk.form(request, visit, limit=LARGEST_FORM)
+        sent = await self._desk.form(request, visit, limit=values.LARGEST_FORM)
         try:
             await self._services.configurations.put(access, _configuration(sent))
         except AppError as error:
@@ -85,36 +83,19 @@ class OfRepository:
         return await self._values(request, visit, await self._access(request, visit), Filled())
 
     async def add_value(self, request: Request, visit: Visit) -> Response:
-        """A secret or a variable, in place of the one of that name."""
         access = await self._access(request, visit)
-        sent = await self._desk.form(request, visit, limit=LARGEST_FORM)
-        kind = Kind.VARIABLE if sent.get("kind") == Kind.VARIABLE else Kind.SECRET
-        name, value = sent.get("name", "").strip(), sent.get("value", "").replace("\r\n", "\n")
+        sent = await self._desk.form(request, visit, limit=values.LARGEST_FORM)
         try:
-            await self._put(access, kind, name, value)
+            place = self._services.secrets.place(access, values.kind_of(sent))
+            await values.put(self._services.secrets, place, sent, Sharing())
         except AppError as error:
-            return await self._values(request, visit, access, Filled(sent, error, VALUE_FIELDS))
+            return await self._values(request, visit, access, Filled(sent, error, values.FIELDS))
         return render.redirect(addresses.settings(access.repository, "/secrets?said=saved"))
-
-    async def _put(self, access: Access, kind: Kind, name: str, value: str) -> None:
-        secrets, sharing = self._services.secrets, Sharing()
-        place = secrets.place(access, kind)
-        if kind is Kind.SECRET:
-            await secrets.put_plain(place, name, value, sharing)
-            return
-        known, _ = await secrets.list_values(place, 1, MOST)
-        if name.upper() in {one.name for one in known}:
-            await secrets.change_variable(place, name, None, value, sharing)
-        else:
-            await secrets.add_variable(place, name, value, sharing)
 
     async def remove_value(self, request: Request, visit: Visit) -> Response:
         access = await self._access(request, visit)
         await self._desk.form(request, visit)
-        kind = request.path_params["kind"]
-        if kind not in set(Kind):
-            raise not_found("Not Found")
-        place = self._services.secrets.place(access, Kind(kind))
+        place = self._services.secrets.place(access, values.kind_in(request.path_params))
         await self._services.secrets.remove(place, request.path_params["name"])
         return render.redirect(addresses.settings(access.repository, "/secrets?said=removed"))
 
@@ -122,10 +103,7 @@ class OfRepository:
         self, request: Request, visit: Visit, access: Access, filled: Filled
     ) -> Response:
         secrets = self._services.secrets
-        kept = {
-            kind: (await secrets.list_values(secrets.place(access, kind), 1, MOST))[0]
-            for kind in Kind
-        }
+        kept = await values.kept(secrets, {kind: secrets.place(access, kind) for kind in Kind})
         shared = {kind: (await secrets.list_shared(access, kind, 1, MOST))[0] for kind in Kind}
         return self._desk.page(
             "settings/secrets.html",
