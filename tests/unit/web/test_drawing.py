@@ -85,7 +85,7 @@ async def test_what_a_sub_agent_did_stands_in_its_call(
         call,
         NewEvent(EventType.USER_MESSAGE, {"content": "Look", "source": "agent", **CHILD}),
         *(NewEvent(one.type, one.data | CHILD) for one in inner),
-        said("Inside", **CHILD),
+        NewEvent(EventType.MESSAGE, {"messageId": "m1", "content": "Inside", **CHILD}),
         result,
         said("Outside"),
     )
