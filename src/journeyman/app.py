@@ -69,7 +69,7 @@ from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.service.templates import Templates
-from journeyman.service.upstream import Credentials, Seen, claim
+from journeyman.service.upstream import Credentials, Seen, Upstream, claim
 from journeyman.service.users import Users
 from journeyman.service.vault import Vault
 from journeyman.store import migrate as schema
@@ -203,6 +203,7 @@ def _wired(
         personal_tokens=PersonalTokens(database, operator),
         authorizations=Authorizations(database),
         users=Users(database, operator, logins, sessions),
+        upstream=Upstream(forge.passing) if forge.passing else None,
     )
     return Parts(
         config=config,

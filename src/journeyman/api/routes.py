@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
-from journeyman.api import accounts, agent_routes, docs, forge_routes, gh_routes, root, routing
+from journeyman.api import (
+    accounts,
+    agent_routes,
+    docs,
+    forge_routes,
+    gh_routes,
+    passed,
+    root,
+    routing,
+)
 from journeyman.api.applications import Applications
 from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
@@ -81,7 +90,9 @@ def table(
         heartbeat_seconds=options.heartbeat_seconds,
         stopping=stopping or asyncio.Event(),
     )
+    upstream = services.upstream
     return [
+        *(passed.of_upstream(gate, upstream) if upstream else _answered(gate, services)),
         *_github(gate, services),
         *_own(gate, ready),
         *_extensions(gate, services, events),
@@ -115,11 +126,18 @@ def _own(gate: Gate, ready: root.Ready) -> list[BaseRoute]:
     ]
 
 
-def _github(gate: Gate, services: Services) -> list[BaseRoute]:
-    tasks, repositories = Tasks(services), Repositories(services)
+def _answered(gate: Gate, services: Services) -> list[BaseRoute]:
+    """From what every forge tells."""
+    repositories = Repositories(services)
     return [
         route("/user", GET=gate.signed(accounts.own)),
         route("/repos/{owner}/{repo}", GET=gate.signed(repositories.get, needs="metadata=read")),
+    ]
+
+
+def _github(gate: Gate, services: Services) -> list[BaseRoute]:
+    tasks = Tasks(services)
+    return [
         route(
             "/agents/repos/{owner}/{repo}/tasks",
             GET=gate.signed(tasks.list_for_repository, needs=READ),

@@ -12,7 +12,8 @@ from starlette.websockets import WebSocketClose
 
 from journeyman.api import exchange
 from journeyman.api.auth import Endpoint
-from journeyman.domain.errors import not_found
+from journeyman.api.errors import Refusal
+from journeyman.domain.errors import Code, not_found
 from journeyman.service import audit
 from journeyman.telemetry.requests import note_route
 
@@ -41,11 +42,11 @@ class Nowhere:
     """*forge_url*: where to look instead for what a forge has; empty for nowhere else."""
 
     def __init__(self, forge_url: str) -> None:
-        told = f" Users, repositories and pull requests are at {forge_url}." if forge_url else ""
-        self._message = f"Nothing is served here.{told}"
+        elsewhere = f"Users, repositories and pull requests are at {forge_url}."
+        self._message = elsewhere if forge_url else "Not Found"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await WebSocketClose()(scope, receive, send)
             return
-        raise not_found(self._message)
+        raise Refusal(Code.NOT_FOUND, self._message)

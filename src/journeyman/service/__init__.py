@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # a command of the operator's needs few of them
     from journeyman.service.sessions import Sessions
     from journeyman.service.tasks import Tasks
     from journeyman.service.templates import Templates
-    from journeyman.service.users import Users
+    from journeyman.service.upstream import Upstream
+from journeyman.service.users import Users
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,5 @@ class Services:
     personal_tokens: PersonalTokens
     authorizations: Authorizations
     users: Users
+    upstream: Upstream | None = None
+    """What is answered by another forge; None: nothing is."""

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Account, Repository
+from journeyman.forge import Answer, Passing
+from journeyman.service import outages
 from journeyman.service.vault import Vault
 from journeyman.store import credentials, upstream
 from journeyman.store.database import Database
@@ -31,6 +33,18 @@ async def claim(database: Database, url: str) -> None:
             f"This data directory belongs to the forge {found}, and forge.url is {url}: choose "
             "another data directory for it, or set forge.url back.",
         )
+
+
+class Upstream:
+    """What another forge answers itself."""
+
+    def __init__(self, passing: Passing) -> None:
+        self._passing = passing
+
+    async def get(self, principal: Principal, path: str, query: str, accept: str) -> Answer:
+        """As `Passing.get`; AppError where the forge cannot be asked."""
+        with outages.told():
+            return await self._passing.get(principal, path, query, accept)
 
 
 class Seen:

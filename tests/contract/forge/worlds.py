@@ -159,7 +159,7 @@ async def on_github(
     """Whatever is said to it fits GitHub's description."""
     async with serving(description, directory / "github") as server, client() as http:
         yield OnGitHub(server, GitHubForge(http, server.url, clock=clock), directory)
-        assert server.problems == []
+        assert not server.problems, server.problems
 
 
 Maker = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[World]]

@@ -42,7 +42,7 @@ class Description:
         self._source = json.loads(file.read_text(encoding="utf-8"))
         self._cut: dict[str, dict[str, Any]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
-        paths = sorted(self._source["paths"], key=lambda path: (path.count("{"), path))
+        paths = sorted(self._source["paths"], key=lambda path: (path.count("{"), -len(path)))
         self._templates: list[tuple[re.Pattern[str], str]] = [(_pattern(p), p) for p in paths]
 
     def template(self, method: str, path: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -227,7 +228,9 @@ def _contents(asked: Asked, repository: Repository, path: str) -> Answer:
 
 
 def _blob(asked: Asked, repository: Repository, sha: str) -> Answer:
-    return 200, asked.objects.blob(sha, git(repository.bare, "cat-file", "blob", sha).encode())
+    command = ["git", "cat-file", "blob", sha]
+    shown = subprocess.run(command, cwd=repository.bare, capture_output=True, check=True)
+    return 200, asked.objects.blob(sha, shown.stdout)
 
 
 def _needs(asked: Asked, repository: Repository, level: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,8 @@ class GitHub:
         self.problems: list[str] = []
         self.faults: list[Fault] = []
         self.seen: list[Seen] = []
+        self.while_git_asks: Callable[[], None] = lambda: None
+        """Called while somebody's git waits for an answer."""
 
     def asked(self, pattern: str) -> list[Seen]:
         return [one for one in self.seen if re.search(pattern, f"{one.method} {one.path}")]
@@ -143,6 +145,7 @@ class GitHub:
         if writes and not repository.allows(token.user, "write"):
             denied = f"Permission to {repository.full_name}.git denied to {token.user.login}."
             return Response(denied, 403)
+        self.while_git_asks()
         return await smart_http.serve(request, repository, token.user, match[2])
 
 

@@ -31,7 +31,7 @@ VERSION = "2022-11-28"
 TIMEOUT = httpx.Timeout(30, connect=10)
 PATIENCE_SECONDS = 30.0
 """The longest wait for a limit inside one call; after that the caller is told."""
-AGAIN_SECONDS = (0.5, 2.0)
+AGAIN_SECONDS = (0.3, 1.0)
 """Waits before a read that failed for a moment is tried again."""
 UNSAID_SECONDS = 60.0
 """GitHub's word for how long to wait where a limit does not say."""
