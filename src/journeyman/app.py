@@ -286,6 +286,7 @@ async def working(
         concurrency=config.worker.concurrency,
         urgent=config.worker.urgent,
         per_user=config.worker.per_user,
+        polling_seconds=config.worker.polling_seconds,
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)
     worker = Worker(ledger, equipment, engine.owns)

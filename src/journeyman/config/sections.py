@@ -54,6 +54,8 @@ class Worker:
     """Urgent ones at once in this process, beside those."""
     per_user: AtLeastOne = 3
     """Sessions at once of one user, over all processes: places are left for others."""
+    polling_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=60)] = 0.1
+    """How often each worker looks into the queue: a task waits half of it, shared by the idle."""
     drain_seconds: NotNegative = 30.0
     """How long a stop waits for running steps; what is cut off then resumes elsewhere."""
     server_url: str = ""

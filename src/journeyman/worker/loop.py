@@ -314,8 +314,9 @@ class Worker:
     async def _watch_wishes(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            with suppress(DatabaseLost):
-                await self._follow_wishes()
+            if self._stepping or self._pausable:
+                with suppress(DatabaseLost):
+                    await self._follow_wishes()
 
     async def _follow_wishes(self) -> None:
         for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
