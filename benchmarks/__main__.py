@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import subprocess
-import threading
+import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import (
     containers,
+    crowd,
     dashboard,
+    dispatch,
+    fleet,
+    model,
     report,
     requests,
     sandbox,
@@ -22,19 +23,24 @@ from benchmarks import (
 )
 from benchmarks.report import Row
 from journeyman.cli import temporary
-from tests.peers.model_server import ModelServer, Say
+from journeyman.store.database import sqlite_url
+from tests import postgres
 
-MODEL = "bench"
 USER = "bench"
 
 
 def main() -> None:
     started = time.monotonic()
-    with _instant_model() as url, temporary.server(_environment(url)) as server:
+    environ = throughput.UNLIMITED
+    with (
+        model.instant(requests.STEPS) as url,
+        temporary.server({**model.environment(url), **environ}) as server,
+    ):
         repository, token = _populate(server)
         rows = _reading(server, repository, token)
         rows += [*_working(server, repository, token), _accepting(server, repository, token)]
-    rows += dashboard.measure()
+    rows += dashboard.measure() + crowd.measure() + asyncio.run(_queues())
+    rows += _fleet()
     for part in (sandbox, workspaces, containers):
         rows += asyncio.run(part.measure())
     report.show(rows, time.monotonic() - started)
@@ -45,7 +51,8 @@ def _reading(server: temporary.Server, repository: str, token: str) -> list[Row]
     server.start("--no-worker")
     rows = throughput.measure_reads(server, repository, token, store.TASKS)
     server.stop()
-    rows.append(asyncio.run(store.measure_appends(server.data, *repository.split("/"), USER)))
+    url = sqlite_url(server.data)
+    rows.append(asyncio.run(store.measure_appends(url, *repository.split("/"), "SQLite")))
     return rows
 
 
@@ -53,11 +60,27 @@ def _working(server: temporary.Server, repository: str, token: str) -> list[Row]
     server.start()
     rows = [
         *requests.measure_first_commands(server.url, repository, token),
-        *requests.measure_steps(server.url, repository, token, MODEL),
+        *requests.measure_steps(server.url, repository, token, model.NAME),
         Row("peak memory of the server", f"{_peak_memory(server.pid)} MB", "VmHWM, both of these"),
     ]
     server.stop()
     return rows
+
+
+def _fleet() -> list[Row]:
+    """What takes a PostgreSQL, where there is one."""
+    with postgres.running(settings=()) as cluster, tempfile.TemporaryDirectory() as made:
+        if cluster is None:
+            return [Row("several processes on PostgreSQL", "", "PostgreSQL is not installed")]
+        directory = Path(made)
+        queued = asyncio.run(dispatch.measure(directory, cluster.fresh(), "PostgreSQL"))
+        return [queued, *fleet.measure(cluster.fresh(), directory)]
+
+
+async def _queues() -> list[Row]:
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        return [await dispatch.measure(directory, sqlite_url(directory), "SQLite")]
 
 
 def _accepting(server: temporary.Server, repository: str, token: str) -> Row:
@@ -70,55 +93,9 @@ def _accepting(server: temporary.Server, repository: str, token: str) -> Row:
 
 def _populate(server: temporary.Server) -> tuple[str, str]:
     """A repository with many tasks behind it, and a token for it."""
-    source = server.directory / "source"
-    source.mkdir()
-    (source / "README.md").write_text("# bench\n")
-    identity = ["-c", "user.name=Bench", "-c", "user.email=bench@example.org"]
-    for arguments in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "."],
-        [*identity, "commit", "--quiet", "--message", "Begin"],
-    ):
-        subprocess.run(["git", *arguments], cwd=source, check=True)
-    token = server.run("token", "create", "--user", USER)
-    server.run("repo", "add", f"{USER}/bench", str(source))
+    repository, token = crowd.populate(server, USER)
     asyncio.run(store.fill(server.data, USER, "bench", USER))
-    return f"{USER}/bench", token
-
-
-def _environment(url: str) -> dict[str, str]:
-    provider = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": url, "OPENAI_MODEL": MODEL}
-    return {**provider, **throughput.UNLIMITED}
-
-
-@contextlib.contextmanager
-def _instant_model() -> Iterator[str]:
-    """An OpenAI-compatible server in a thread that asks for one command after the other; each is
-    another, since a model that repeats itself is stopped."""
-    ready, over = threading.Event(), threading.Event()
-    addresses: list[str] = []
-
-    def turn(number: int, _request: object) -> Say:
-        if number < requests.STEPS:
-            return Say(calls=[("bash", {"command": f"true {number}"})])
-        return Say("All steps are taken.")
-
-    async def serve() -> None:
-        async with ModelServer(turn) as server:
-            addresses.append(server.base_url)
-            ready.set()
-            while not over.is_set():
-                await asyncio.sleep(0.1)
-                server.requests.clear()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    ready.wait(10)
-    try:
-        yield addresses[0]
-    finally:
-        over.set()
-        thread.join()
+    return repository, token
 
 
 def _peak_memory(pid: int) -> int:

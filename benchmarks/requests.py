@@ -31,10 +31,10 @@ def measure_first_commands(url: str, repository: str, token: str) -> list[Row]:
     with client(url, token) as http:
         for _ in range(RUNS):
             started = time.time()
-            task_id = _post(http, repository, HELLO)
-            _wait(http, task_id, seconds=60)
-            first = next(e for e in _events(http, task_id) if e["type"] == "tool.execution_start")
-            until_command.append(_seconds(first["timestamp"]) - started)
+            task_id = create(http, repository, HELLO)
+            wait(http, task_id, seconds=60)
+            first = next(e for e in events(http, task_id) if e["type"] == "tool.execution_start")
+            until_command.append(at(first["timestamp"]) - started)
     how = f"{RUNS}, one after the other, model script"
     return [Row("POST → first command in the sandbox", milliseconds(until_command, 50), how)]
 
@@ -42,11 +42,11 @@ def measure_first_commands(url: str, repository: str, token: str) -> list[Row]:
 def measure_steps(url: str, repository: str, token: str, model: str) -> list[Row]:
     """One task of many steps; a step is a reply of an instant model and the command `true`."""
     with client(url, token) as http:
-        task_id = _post(http, repository, "Take many steps.", model=model)
-        task = _wait(http, task_id, seconds=150)
+        task_id = create(http, repository, "Take many steps.", model=model)
+        task = wait(http, task_id, seconds=150)
         assert task["state"] == "completed", task
-        log = _events(http, task_id)
-    starts = [_seconds(e["timestamp"]) for e in log if e["type"] == "assistant.turn_start"]
+        log = events(http, task_id)
+    starts = [at(e["timestamp"]) for e in log if e["type"] == "assistant.turn_start"]
     tools = [e["data"]["duration"] / 1000 for e in log if e["type"] == "tool.execution_complete"]
     steps = [
         after - before - tool
@@ -63,14 +63,14 @@ def _median(seconds: Sequence[float]) -> str:
     return f"{statistics.median(seconds) * 1000:,.1f} ms"
 
 
-def _post(http: httpx.Client, repository: str, prompt: str, model: str | None = None) -> str:
+def create(http: httpx.Client, repository: str, prompt: str, model: str | None = None) -> str:
     body = {"prompt": prompt, "model": model or "script"}
     answer = http.post(f"/agents/repos/{repository}/tasks", json=body)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-def _wait(http: httpx.Client, task_id: str, *, seconds: float) -> dict[str, Any]:
+def wait(http: httpx.Client, task_id: str, *, seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         task: dict[str, Any] = http.get(f"/agents/tasks/{task_id}").json()
@@ -80,7 +80,7 @@ def _wait(http: httpx.Client, task_id: str, *, seconds: float) -> dict[str, Any]
     raise TimeoutError(f"task {task_id} did not end within {seconds} s")
 
 
-def _events(http: httpx.Client, task_id: str) -> list[dict[str, Any]]:
+def events(http: httpx.Client, task_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     page = 1
     while True:
@@ -92,5 +92,5 @@ def _events(http: httpx.Client, task_id: str) -> list[dict[str, Any]]:
         page += 1
 
 
-def _seconds(time_: str) -> float:
+def at(time_: str) -> float:
     return datetime.fromisoformat(time_.replace("Z", "+00:00")).timestamp()

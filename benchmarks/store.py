@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from benchmarks.report import Row
+from benchmarks.report import Row, milliseconds
 from journeyman.api.payloads import Payloads
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType, NewEvent
@@ -91,14 +91,15 @@ def newest(tx: Connection) -> str:
     return str(tx.execute(last).scalar_one())
 
 
-async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:
-    """One event per transaction, as a worker appends the result of a tool."""
-    database = Database(sqlite_url(data))
+async def measure_appends(url: str, owner: str, name: str, kind: str) -> Row:
+    """One event per transaction, as a worker appends the result of a tool, on a *kind* of
+    database."""
+    database = Database(url)
     ledger = Ledger(database, Live(), Changes(Outbox(Payloads("http://127.0.0.1"))))
 
     def add(tx: Connection) -> Task:
         repository = accounts.find_repository(tx, owner, name)
-        account = accounts.find_account(tx, login)
+        account = accounts.find_account(tx, owner)
         assert repository is not None
         assert account is not None
         ended = _task(repository, account, datetime.now(UTC), TASKS)
@@ -111,13 +112,17 @@ async def measure_appends(data: Path, owner: str, name: str, login: str) -> Row:
     task = await database.write(add)
     held = (await ledger.take(task.session.id)).session
     entry = NewEvent(EventType.TOOL_COMPLETE, {"toolCallId": "1", "result": {"content": OUTPUT}})
-    count, started = 0, time.monotonic()
-    while (took := time.monotonic() - started) < APPEND_SECONDS:
+    took: list[float] = []
+    started = before = time.monotonic()
+    while before - started < APPEND_SECONDS:
         await ledger.append(held, [entry])
-        count += 1
+        after = time.monotonic()
+        took.append(after - before)
+        before = after
     await ledger.finish(held, State.CANCELLED)
     database.close()
-    return Row("events appended", f"{count / took:,.0f} / s", "one per transaction, one session")
+    result = f"{len(took) / APPEND_SECONDS:,.0f} / s  {milliseconds(took, 50, 99)}"
+    return Row(f"events appended, {kind}", result, "one per transaction, one session")
 
 
 def _task(repository: Repository, account: Account, at: datetime, number: int) -> Task:

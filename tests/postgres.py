@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,20 +44,21 @@ class Cluster:
     directory: Path
     port: int = field(default_factory=lambda: _free_port())
     process: subprocess.Popen[bytes] | None = None
+    settings: Sequence[str] = QUICK
     addresses: str = "127.0.0.1"
     """Where it listens."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def start(self) -> None:
         listen = f"listen_addresses={self.addresses}"
-        options = (f"port={self.port}", listen, "max_connections=200", *QUICK)
-        settings = [part for option in options for part in ("-c", option)]
+        options = (f"port={self.port}", listen, "max_connections=200", *self.settings)
+        flags = [part for option in options for part in ("-c", option)]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 as_nobody(
                     self.programs / "postgres",
                     *("-D", self.directory / "data", "-k", self.directory),
-                    *settings,
+                    *flags,
                 ),
                 stdout=log,
                 stderr=log,
@@ -93,7 +94,9 @@ class Cluster:
 
 
 @contextmanager
-def running(network: str | None = None) -> Iterator[Cluster | None]:
+def running(
+    network: str | None = None, *, settings: Sequence[str] = QUICK
+) -> Iterator[Cluster | None]:
     """None when PostgreSQL is not installed. Others than this machine may use it from *network*."""
     found = programs()
     if found is None:
@@ -102,7 +105,7 @@ def running(network: str | None = None) -> Iterator[Cluster | None]:
     directory = Path(tempfile.mkdtemp(prefix="journeyman-pg-"))
     if os.geteuid() == 0:
         shutil.chown(directory, "postgres", "postgres")
-    cluster = Cluster(found, directory)
+    cluster = Cluster(found, directory, settings=settings)
     try:
         subprocess.run(
             as_nobody(
