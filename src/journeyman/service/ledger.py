@@ -86,6 +86,11 @@ class Ledger:
         found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
         return found is None or found.ended
 
+    async def ended_before(self, session_id: str, before: datetime) -> bool:
+        """True also for a session that nobody knows."""
+        found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))
+        return found is None or (found.completed_at is not None and found.completed_at <= before)
+
     async def is_due(self, session_id: str, run_number: int) -> bool:
         """Whether this run is the one that the session is to be carried by."""
         found = await self._database.read(lambda tx: sessions.find_session(tx, session_id))

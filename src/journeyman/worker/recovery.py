@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,9 @@ EVERY_SECONDS = 5.0
 LEAVING = ".leaving-"
 GIVEN_UP = "The work on this session was given up after repeated failures of its workers."
 EXPIRE_SECONDS = 900.0
+SWEEP_SECONDS = 3600.0
+LEFT = timedelta(minutes=10)
+"""By then a worker has removed what it had of a session that has ended, or never will."""
 
 
 class Janitor:
@@ -64,6 +67,7 @@ class Janitor:
         await asyncio.gather(
             self._every(EVERY_SECONDS, self.end_lost_runs, self._parked.retry),
             self._every(EXPIRE_SECONDS, self.expire),
+            self._every(SWEEP_SECONDS, self.sweep_workspaces_left),
         )
 
     async def _every(self, seconds: float, *repairs: Callable[[], Awaitable[object]]) -> None:
@@ -122,6 +126,13 @@ class Janitor:
 
     async def sweep_workspaces(self) -> None:
         """Once at the start: a worker that was killed could not remove what it had."""
+        await self._remove_ended(self._clock())
+
+    async def sweep_workspaces_left(self) -> None:
+        """From time to time: of a worker that was killed while another one works on this disk."""
+        await self._remove_ended(self._clock() - LEFT)
+
+    async def _remove_ended(self, before: datetime) -> None:
         for directory in self._directories():
-            if await self._ledger.has_ended(directory.name):
+            if await self._ledger.ended_before(directory.name, before):
                 await self._equipment.sandboxes.remove(directory)
