@@ -215,11 +215,21 @@ def _first_steps(config: Config) -> list[str]:
     return [
         f"Journeyman {__version__} serves {config.public_url}",
         f"  data    {config.data}",
+        f"  forge   {config.forge.url}",
         f"  models  {shown}",
         "A first task, from another terminal:",
-        f"  journeyman repo add alice/hello PATH-OR-URL --data {config.data}",
-        f"  export JOURNEYMAN_TOKEN=$(journeyman token create --user alice --data {config.data})",
+        *_own_steps(config),
         f"  curl {config.public_url}/agents/repos/alice/hello/tasks \\",
         '    -H "Authorization: Bearer $JOURNEYMAN_TOKEN" \\',
         """    -d '{"prompt": "Say hello.\\n```sh\\necho hello > hello.txt\\n```"}'""",
+    ]
+
+
+def _own_steps(config: Config) -> list[str]:
+    """Where the forge is elsewhere, so are repositories and tokens."""
+    if config.forge.url != "embedded":
+        return [f"  export JOURNEYMAN_TOKEN=…    # of {config.forge.url}"]
+    return [
+        f"  journeyman repo add alice/hello PATH-OR-URL --data {config.data}",
+        f"  export JOURNEYMAN_TOKEN=$(journeyman token create --user alice --data {config.data})",
     ]

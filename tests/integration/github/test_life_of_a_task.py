@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,22 @@ async def test_a_prompt_becomes_a_pull_request_that_is_ready(working: Service) -
     assert pull.assignees == [octo]
     shown = git(working.repository.bare, "show", f"{pull.head}:loud.txt")
     assert shown == "HELLO"
+    (opened,) = working.github.asked("POST .*/pulls$")
+    assert json.loads(opened.body)["draft"], "until it is ready"
+    assert working.github.asked("graphql")
     message = git(working.repository.bare, "log", "-1", "--format=%B", pull.head)
     assert f"Co-authored-by: octo <{octo.id}+octo@users.noreply.127.0.0.1>" in message
     assert f"Agent-Logs-Url: {URL}/octo/app/agents/tasks/{made['id']}" in message
+
+    more = {"content": "Louder still\n\n```sh\necho HELLO! > loud.txt\n```"}
+    assert (await working.octo.post(f"/agents/tasks/{made['id']}/steer", json=more)).is_success
+    await working.wait(made["id"], "in_progress")
+    task = await working.wait(made["id"])
+    assert task["state"] == "completed", task
+    (same,) = working.repository.pulls
+    assert "> Louder still" in same.body
+    assert not same.draft
+    assert git(working.repository.bare, "show", f"{pull.head}:loud.txt") == "HELLO!"
 
 
 async def test_the_token_is_kept_encrypted_until_the_end_and_is_nowhere_else(
