@@ -17,6 +17,8 @@ WORKSPACE = "/workspace"
 """Where the repository's working tree is, seen from inside."""
 HOME = "/home/agent"
 """The home of its commands, seen from inside; it lasts as long as the session's directory."""
+CACHE = f"{HOME}/.cache"
+"""Where `SandboxSpec.cache` is, seen from inside."""
 MIRROR = "/mirror.git"
 """Where the repository's bare mirror is bound read-only, seen from inside."""
 
@@ -96,6 +98,9 @@ class SandboxSpec:
     """Where `SandboxBackend.overlays`: the directory of a closed `plain` session, whose files the
     workspace begins with. It is not written to, and must stay as long as *directory*; without it
     *directory* begins anew."""
+    cache: Path | None = None
+    """A folder of the host, made if missing, that is at CACHE and writable. What is in it counts
+    with what *directory* holds where nothing but measuring limits that, and outlives it."""
     plain: bool = False
     """Its folders can be read on the host afterwards: they are on no disk of their own."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import HOME, MIRROR, WORKSPACE, inside, seccomp
+from journeyman.sandbox import CACHE, HOME, MIRROR, WORKSPACE, inside, seccomp
 from journeyman.sandbox.descriptors import Descriptors
 
 UID = 1000
@@ -25,6 +25,7 @@ class View:
     work: Path
     home: Path
     tmp: Path
+    cache: Path | None
     mirror: Path | None
     folders: tuple[Path, ...]
     """To be seen at the same place inside."""
@@ -88,6 +89,8 @@ def _devices() -> Iterable[str]:
 def _session(view: View) -> Iterable[str]:
     yield from ("--dir", "/run", "--dir", "/var/tmp")  # noqa: S108 - both read-only and empty
     yield from ("--bind", str(view.tmp), "/tmp", "--bind", str(view.home), HOME)  # noqa: S108
+    if view.cache is not None:
+        yield from ("--bind", str(view.cache), CACHE)
     if view.mirror is not None:
         yield from ("--ro-bind", str(view.mirror), MIRROR)
     yield from ("--bind", str(view.work), WORKSPACE, "--chdir", WORKSPACE)

@@ -143,7 +143,7 @@ class Bubblewrap:
             overlays=account is not None and await staging.overlays(account),
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
-            init=self._init,
+            init={**self._init, **await inside.compiled(self._init)},
             enter=self._enter,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 MAX_SHARE = 0.02
@@ -15,10 +15,10 @@ MAX_SHARE = 0.02
 
 
 class Disk:
-    """The use of one session's *directory*, against *limit_bytes*."""
+    """The use of one session's *folders* together, against *limit_bytes*."""
 
-    def __init__(self, directory: Path, limit_bytes: int) -> None:
-        self._directory = directory
+    def __init__(self, folders: Sequence[Path], limit_bytes: int) -> None:
+        self._folders = [str(folder) for folder in folders]
         self.limit_bytes = limit_bytes
         self.used_bytes = 0
 
@@ -30,7 +30,7 @@ class Disk:
     async def measure(self) -> None:
         """Take the use anew; what cannot be read does not count."""
         process = await asyncio.create_subprocess_exec(
-            *("du", "-s", "-x", "--block-size=1", "--", str(self._directory)),
+            *("du", "-s", "-c", "-x", "--block-size=1", "--", *self._folders),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -42,9 +42,9 @@ class Disk:
                 process.kill()
             await process.wait()
             raise
-        used = output.split(b"\t")[0]
-        if used.isdigit():
-            self.used_bytes = int(used)
+        used = output.splitlines()[-1:]  # the sum
+        if used and (number := used[0].split(b"\t")[0]).isdigit():
+            self.used_bytes = int(number)
 
     async def watch(self, interval_seconds: float, on_over: Callable[[], Awaitable[None]]) -> None:
         """Measure for ever; *on_over* each time the limit is newly passed."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDERS = {"work": 0o755, "home": 0o700, "tmp": 0o1777}
+CACHE_MODE = 0o700
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ def make(directory: Path, account: Account | None) -> None:
     if account is not None:
         directory.chmod(0o711)
     for name, mode in FOLDERS.items():
-        folder = directory / name
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(mode)
-            if account is not None:
-                os.chown(folder, account.uid, account.gid)
+        give(directory / name, mode, account)
+
+
+def give(folder: Path, mode: int, account: Account | None) -> None:
+    """Create *folder*, if it is missing, for the sandbox's account."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+        if account is not None:
+            os.chown(folder, account.uid, account.gid)
 
 
 async def remove(directory: Path) -> None:

@@ -5,6 +5,8 @@ Knows nothing of how it gets there.
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,16 @@ PYTHON = "/usr/bin/python3"
 """Of the host; runs process 1."""
 INIT = "/run/journeyman/init"
 START = "import sys; sys.path.insert(0, '/run/journeyman'); from init.serve import main; main()"
+COMPILE = """
+import os, py_compile, sys
+folder, place = sys.argv[1:]
+for name in os.listdir(folder):
+    py_compile.compile(
+        os.path.join(folder, name),
+        dfile=os.path.join(place, name),
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+"""
 SHARED_MEMORY_BYTES = 64 << 20
 
 FROM_ETC = (
@@ -57,6 +69,22 @@ def init_sources() -> dict[str, bytes]:
     package = resources.files("journeyman.sandbox.init")
     texts = [one for one in package.iterdir() if one.name.endswith(".py")]
     return {f"{INIT}/{one.name}": one.read_bytes() for one in texts}
+
+
+async def compiled(sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What the host's python makes of *sources*, so that no start has to; nothing if it fails."""
+    with tempfile.TemporaryDirectory(prefix="journeyman-init-") as folder:
+        for path, text in sources.items():
+            Path(folder, PurePosixPath(path).name).write_bytes(text)
+        process = await asyncio.create_subprocess_exec(
+            *(PYTHON, "-I", "-S", "-c", COMPILE, folder, INIT),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await process.wait()
+        made = Path(folder, "__pycache__").glob("*.pyc")
+        return {f"{INIT}/__pycache__/{one.name}": one.read_bytes() for one in made}
 
 
 def arguments(control: str) -> list[str]:

@@ -23,6 +23,7 @@ from journeyman.sandbox import (
     arguments,
     folders,
     inside,
+    loop_device,
     running,
     staging,
     volume,
@@ -101,10 +102,15 @@ class Launched:
 
 async def launch(spec: SandboxSpec, host: Host) -> Launched:
     """A running sandbox for *spec*. Raises SandboxUnavailable; nothing is left behind then."""
-    try:
-        sources = await _sources(spec, host)
-    except OSError as error:
-        raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
+    with contextlib.ExitStack() as held:
+        try:
+            sources = await _sources(spec, host, held)
+        except OSError as error:
+            raise SandboxUnavailable(f"cannot make the session's folders: {error}") from error
+        return await _launch(spec, host, sources)
+
+
+async def _launch(spec: SandboxSpec, host: Host, sources: Sources) -> Launched:
     cgroup = host.cgroups.create(spec.id, spec.limits)
     errors = os.memfd_create("errors", os.MFD_CLOEXEC)
     process: subprocess.Popen[bytes] | None = None
@@ -140,15 +146,18 @@ class _Doors:
         os.close(self.block)
 
 
-async def _sources(spec: SandboxSpec, host: Host) -> Sources:
-    """What the session has on the host, made if missing."""
+async def _sources(spec: SandboxSpec, host: Host, held: contextlib.ExitStack) -> Sources:
+    """What the session has on the host, made if missing; *held* until it is mounted."""
     directory, disk = spec.directory, None
     base = await _base(spec, host)
     if host.volumes is not None and not spec.plain and not (directory / "work").exists():
-        disk = await host.volumes.add(directory, spec.limits.disk_bytes)
+        file = await host.volumes.add(directory, spec.limits.disk_bytes)
+        disk = held.enter_context(loop_device.attached(file))
     else:
         folders.make(directory, host.account)
-    return Sources(directory, disk, spec.mirror, base)
+    if spec.cache is not None:
+        folders.give(spec.cache, folders.CACHE_MODE, host.account)
+    return Sources(directory, disk, spec.mirror, base, spec.cache)
 
 
 async def _base(spec: SandboxSpec, host: Host) -> Path | None:
@@ -205,17 +214,20 @@ def _doors(given: Descriptors) -> tuple[_Doors, int, int, int]:
 
 
 def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], View]:
-    session, mirror, prefix = spec.directory, spec.mirror, list[str]()
-    work = session / "work"
+    session, cache, mirror = spec.directory, spec.cache, spec.mirror
+    work, prefix = session / "work", list[str]()
     if host.account is not None:
         stage = staging.stage_for(sources)
         prefix = [*staging.prefix(stage, sources), *_as_account(host.account)]
-        session, work = stage / "session", stage / "work"
+        session = stage / "session"
+        work = stage / "work" if sources.base else session / "work"
+        cache = stage / "cache" if cache else None
         mirror = stage / "mirror" if mirror else None
     return prefix, View(
         work=work,
         home=session / "home",
         tmp=session / "tmp",
+        cache=cache,
         mirror=mirror,
         folders=tuple(path for path in spec.folders if folders.is_open(path)),
         files=spec.files,

@@ -146,7 +146,8 @@ class Running:
         self._account = account
         self._closing: asyncio.Task[None] | None = None
         self._killing: set[asyncio.Task[None]] = set()
-        self._disk = Disk(spec.directory, spec.limits.disk_bytes)
+        folders = [spec.directory] if spec.cache is None else [spec.directory, spec.cache]
+        self._disk = Disk(folders, spec.limits.disk_bytes)
         watching = self._disk.watch(care.disk_poll_seconds, self.kill_all)
         self._watching = asyncio.create_task(watching)
 

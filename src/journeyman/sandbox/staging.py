@@ -20,15 +20,15 @@ PRIVATELY = ("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", 
 LAYER = "lowerdir=$1/work,upperdir=$2/work,workdir=$2/overlay,redirect_dir=on,nosuid,nodev"
 """With redirects, folders of the base can be renamed like others."""
 MOUNTS = f"""set -e
-stage=$1 session=$2 disk=$3 options=$4 mirror=$5 base=$6; shift 6
+stage=$1 session=$2 disk=$3 options=$4 mirror=$5 base=$6 cache=$7; shift 7
 overlay() {{ mkdir -p "$2/overlay"; mount -n -t overlay -o "{LAYER}" journeyman "$3"; }}
 mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
-mkdir "$stage/session" "$stage/mirror" "$stage/base" "$stage/work"
-if [ -n "$disk" ]; then mount -n -o "$options" -- "$disk" "$stage/session"
+mkdir "$stage/session" "$stage/mirror" "$stage/base" "$stage/work" "$stage/cache"
+if [ -n "$disk" ]; then mount -n -t ext4 -o "$options" -- "$disk" "$stage/session"
 else mount -n --bind -- "$session" "$stage/session"; fi
 if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
-if [ -z "$base" ]; then mount -n --bind "$stage/session/work" "$stage/work"
-else
+if [ -n "$cache" ]; then mount -n --bind -- "$cache" "$stage/cache"; fi
+if [ -n "$base" ]; then
     mount -n --bind -- "$base" "$stage/base"
     overlay "$stage/base" "$stage/session" "$stage/work"
 fi
@@ -43,22 +43,23 @@ class Sources:
 
     directory: Path
     disk: Path | None
-    """The file that is its disk; None: *directory* has its folders."""
+    """The device that is its disk; None: *directory* has its folders."""
     mirror: Path | None
     base: Path | None
-    """See SandboxSpec.base."""
+    cache: Path | None = None
+    """See SandboxSpec for both."""
 
 
 def prefix(stage: Path, sources: Sources) -> list[str]:
-    """Before a command line: its folders are then at *stage*: `session`, `work`, `mirror`."""
-    optional = (str(sources.mirror or ""), str(sources.base or ""))
+    """Before a command line: `session`, `mirror`, `cache` are then at *stage*, on a base `work`."""
     disk = (str(sources.disk or ""), volume.OPTIONS)
+    optional = [str(one or "") for one in (sources.mirror, sources.base, sources.cache)]
     return [*PRIVATELY, MOUNTS, "sh", str(stage), str(sources.directory), *disk, *optional]
 
 
 def stage_for(sources: Sources) -> Path:
     """A folder that hides none of *sources*. Raises OSError."""
-    paths = (sources.directory, sources.mirror, sources.base)
+    paths = (sources.directory, sources.mirror, sources.base, sources.cache)
     resolved = [path.resolve() for path in paths if path is not None]
     for stage in map(Path, STAGES):
         hides = any(path.is_relative_to(stage) for path in resolved)

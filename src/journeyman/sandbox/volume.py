@@ -7,21 +7,34 @@ device, vanishes with it. Knows nothing of what is put there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import folders
+from journeyman.sandbox import folders, loop_device
 from journeyman.sandbox.folders import Account
 
 FILE = "disk.ext4"
 MAKE = ("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0")
 LAZY = "lazy_itable_init=1,nodiscard"
-OPTIONS = "loop,noatime,nosuid,nodev,noinit_itable"
+OPTIONS = "noatime,nosuid,nodev,noinit_itable"
 """Of a mount; without the last, the kernel would write all inode tables in the background."""
 TRIED = 64 << 20
-TRY = 'mount -n -o "$1" -- "$2" "$3" && test -d "$3/work" && umount "$3"'
+TRY = 'mount -n -t ext4 -o "$1" -- "$2" "$3" && test -d "$3/work" && umount "$3"'
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An empty disk in memory: a descriptor, and where something is written in it."""
+
+    descriptor: int
+    size: int
+    written: tuple[tuple[int, int], ...]
+    """Offset and length."""
 
 
 class Volumes:
@@ -29,8 +42,8 @@ class Volumes:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._made: dict[int, int] = {}
-        """Descriptors by size, for as long as the service lives."""
+        self._made: dict[int, Blank] = {}
+        """By size, for as long as the service lives."""
         self._making = asyncio.Lock()
         self._works: bool | None = None
 
@@ -49,7 +62,11 @@ class Volumes:
                 if size_bytes not in self._made:
                     self._made[size_bytes] = await _made(size_bytes, self._account)
             directory.mkdir(parents=True, exist_ok=True)
-            await _copied(self._made[size_bytes], place)
+            copying = asyncio.create_task(asyncio.to_thread(_copy, self._made[size_bytes], place))
+            try:
+                await asyncio.shield(copying)
+            finally:
+                await asyncio.wait([copying])  # who is cancelled leaves nothing open
         return place
 
     async def _tried(self) -> bool:
@@ -59,18 +76,19 @@ class Volumes:
             try:
                 made = await _made(TRIED, self._account)
                 try:
-                    await _copied(made, place)
+                    _copy(made, place)
                 finally:
-                    os.close(made)
+                    os.close(made.descriptor)
                 own = ("unshare", "--mount", "--propagation", "private", "--")
-                await _run(*own, "sh", "-c", TRY, "sh", OPTIONS, str(place), str(point))
+                with loop_device.attached(place) as device:
+                    await _run(*own, "sh", "-c", TRY, "sh", OPTIONS, str(device), str(point))
             except OSError:
                 return False
         return True
 
 
-async def _made(size_bytes: int, account: Account) -> int:
-    """A descriptor of an empty disk in memory. Raises OSError."""
+async def _made(size_bytes: int, account: Account) -> Blank:
+    """An empty disk. Raises OSError."""
     made = os.memfd_create("disk", os.MFD_CLOEXEC)
     try:
         os.ftruncate(made, size_bytes)
@@ -78,18 +96,36 @@ async def _made(size_bytes: int, account: Account) -> int:
             folders.make(Path(folder), account)
             owner = f"root_owner={account.uid}:{account.gid}"
             await _run(*MAKE, "-E", f"{LAZY},{owner}", "-d", folder, _path(made))
+        return Blank(made, size_bytes, tuple(_written(made)))
     except BaseException:
         os.close(made)
         raise
-    return made
 
 
-async def _copied(made: int, place: Path) -> None:
+def _written(file: int) -> Iterator[tuple[int, int]]:
+    end = 0
+    with contextlib.suppress(OSError):  # ENXIO: only a hole is left
+        while True:
+            start = os.lseek(file, end, os.SEEK_DATA)
+            end = os.lseek(file, start, os.SEEK_HOLE)
+            yield start, end - start
+
+
+def _copy(blank: Blank, place: Path) -> None:
     """Only what is written: the rest are holes. Who is killed half way leaves nothing of it."""
     partial = place.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    await _run("cp", "--sparse=always", "--", _path(made), str(partial))
+    with open(partial, "wb", opener=_for_us_alone) as file:
+        for offset, length in blank.written:
+            file.seek(offset)
+            sent = 0
+            while sent < length:
+                sent += os.sendfile(file.fileno(), blank.descriptor, offset + sent, length - sent)
+        file.truncate(blank.size)
     partial.rename(place)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _path(descriptor: int) -> str:

@@ -16,6 +16,7 @@ def view(**files: bytes) -> View:
         work=Path("/s/work"),
         home=Path("/s/home"),
         tmp=Path("/s/tmp"),
+        cache=None,
         mirror=None,
         folders=(),
         files={f"/etc/{name}": content for name, content in files.items()},

@@ -79,6 +79,8 @@ async def launch(spec: SandboxSpec, recipe: Recipe, parts: Parts) -> Contained:
     contained: Contained | None = None
     try:
         folders.make(spec.directory, recipe.account)
+        if spec.cache is not None:
+            folders.give(spec.cache, folders.CACHE_MODE, recipe.account)
         layout = recipes.lay_out(spec, recipe, parts.init)
         description = recipes.container(spec, recipe, layout)
         async with asyncio.timeout(START_SECONDS), _listening(layout.control, recipe) as door:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import HOME, MIRROR, WORKSPACE, SandboxSpec, folders, inside
+from journeyman.sandbox import CACHE, HOME, MIRROR, WORKSPACE, SandboxSpec, folders, inside
 from journeyman.sandbox.folders import Account
 
 CONTROL = "/run/journeyman/control"
@@ -130,6 +130,8 @@ def _mounts(spec: SandboxSpec, recipe: Recipe, layout: Layout) -> Iterable[Json]
         yield _bind(source, place)
     for name, place in (("tmp", "/tmp"), ("home", HOME), ("work", WORKSPACE)):  # noqa: S108
         yield _bind(spec.directory / name, place, writable=True)
+    if spec.cache is not None:
+        yield _bind(spec.cache, CACHE, writable=True)
     if spec.mirror is not None:
         yield _bind(spec.mirror, MIRROR)
     for folder in sorted(spec.folders):

@@ -1,8 +1,8 @@
-"""A throw-away process: makes sockets inside a network namespace, passes them back, and ends.
+"""Making sockets inside a network namespace, in a thread or a process that ends there.
 
-Runs from its source text under the host's python3. Arguments: the descriptor of the namespace,
-the one of a socket to answer on, how many UDP and how many TCP sockets. Knows nothing of what
-they are for: they are bound by who receives them, and stay in their namespace.
+As a process it runs from its source text under the host's python3. Arguments: the descriptor of
+the namespace, the one of a socket to answer on, how many UDP and how many TCP sockets. Knows
+nothing of what they are for: they are bound by who receives them, and stay in their namespace.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ def enter(namespace: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def main() -> None:
-    """Do it."""
-    namespace, answer, datagrams, streams = map(int, sys.argv[1:])
+def make(namespace: int, datagrams: int, streams: int) -> list[socket.socket]:
+    """Those sockets; whoever calls is in the namespace from now on. Raises OSError."""
     enter(namespace)
     with open(LOWEST_PORT, "w") as lowest:
         lowest.write("0")
     kinds = [socket.SOCK_DGRAM] * datagrams + [socket.SOCK_STREAM] * streams
-    made = [socket.socket(socket.AF_INET, kind) for kind in kinds]
+    return [socket.socket(socket.AF_INET, kind) for kind in kinds]
+
+
+def main() -> None:
+    """Do it, and pass them back."""
+    namespace, answer, datagrams, streams = map(int, sys.argv[1:])
+    made = make(namespace, datagrams, streams)
     descriptors = [one.fileno() for one in made]
     socket.send_fds(socket.socket(fileno=answer), [b"ok"], descriptors)
 

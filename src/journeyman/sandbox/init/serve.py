@@ -8,12 +8,11 @@ field holds a NUL, which divides them. Descriptors travel beside it. Knows nothi
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import os
 import resource
 import select
-import signal
-import socket
 import stat
 import struct
 import sys
@@ -23,9 +22,12 @@ from . import processes, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Sequence
 
     Fields = list[tuple[str, str]]
+else:
+    import _signal as signal  # as in spawn
 
 PR_SET_DUMPABLE = 4
 MARK = "SANDBOX_EXEC"
@@ -65,7 +67,7 @@ class Refused(Exception):
 class Init:
     """The loop of process 1, and the commands it has started."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: _socket.socket) -> None:
         self.control = control
         self.unread = b""
         self.received: list[int] = []
@@ -111,7 +113,7 @@ class Init:
 
     def receive(self) -> None:
         """Take in what has arrived, and do every request that is whole."""
-        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 16)
+        data, descriptors = receive(self.control)
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         if not data:
@@ -149,7 +151,7 @@ class Init:
         fields = [("id", number), ("descriptors", str(len(reply.descriptors))), *reply.fields]
         text = b"\0".join(os.fsencode(f"{name}={value}") for name, value in fields)
         data = struct.pack(">I", len(text)) + text
-        sent = socket.send_fds(self.control, [data], reply.descriptors)
+        sent = send(self.control, data, reply.descriptors)
         if sent < len(data):
             self.control.sendall(data[sent:])
         for descriptor in reply.descriptors:
@@ -375,11 +377,29 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def control(place: str) -> socket.socket:
+def receive(connected: _socket.socket) -> tuple[bytes, list[int]]:
+    """What has arrived, and the descriptors beside it."""
+    size = struct.calcsize("i")
+    data, beside, _, _ = connected.recvmsg(1 << 16, _socket.CMSG_LEN(16 * size))
+    found: list[int] = []
+    for level, kind, content in beside:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            count = len(content) // size
+            found += struct.unpack(f"{count}i", content[: count * size])
+    return data, found
+
+
+def send(connected: _socket.socket, data: bytes, descriptors: list[int]) -> int:
+    """Send *data* with *descriptors* beside it; how much of it went."""
+    beside = struct.pack(f"{len(descriptors)}i", *descriptors)
+    return connected.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, beside)])
+
+
+def control(place: str) -> _socket.socket:
     """The service's socket: a descriptor's number, or the path where it listens."""
     if place.isdigit():
-        return socket.socket(fileno=int(place))
-    connected = socket.socket(socket.AF_UNIX)
+        return _socket.socket(fileno=int(place))
+    connected = _socket.socket(_socket.AF_UNIX)
     connected.connect(place)
     return connected
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 import struct
 import termios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     Action = tuple[object, ...]
+else:
+    import _signal as signal  # without the enumerations, which take long to import
 
 RESET = {int(one) for one in signal.valid_signals()} - {signal.SIGKILL, signal.SIGSTOP}
 """Signals that commands must not ignore, although Python does, or whoever started the service
