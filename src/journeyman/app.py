@@ -35,6 +35,7 @@ from journeyman.forge.embedded.merges import Merges
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
 from journeyman.sandbox import Guarantee, Provision, provisions
+from journeyman.sandbox.caches import Caches
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -264,6 +265,9 @@ async def working(
     bases = Bases(
         config.data / "bases", sandboxes, workspaces=workspaces, limits=config.sandbox.limits
     )
+    caches = Caches(
+        config.data / "caches", limit_bytes=config.sandbox.disk, remove=sandboxes.remove
+    )
     equipment = Equipment(
         ledger=ledger,
         forge=parts.forge,
@@ -277,6 +281,7 @@ async def working(
         public_url=public_url,
         provision=provision,
         exposed=exposed,
+        caches=caches if config.sandbox.caches else None,
         checks=checks,
         mcp=mcp,
         outside=adapters.outside(),
@@ -376,7 +381,10 @@ async def disk(config: Config) -> Disk | None:
 
 
 def _directories(config: Config) -> dict[str, Path]:
-    return {name: config.data / name for name in ("repositories", "mirrors", "bases", "workspaces")}
+    return {
+        name: config.data / name
+        for name in ("repositories", "mirrors", "bases", "caches", "workspaces")
+    }
 
 
 async def doctor(config: Config) -> tuple[Guarantee, ...]:

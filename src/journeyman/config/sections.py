@@ -86,6 +86,8 @@ class Sandbox:
     pids: AtLeastOne = Limits.pids
     open_files: AtLeastOne = Limits.open_files
     disk: Size = Limits.disk_bytes
+    caches: bool = False
+    """Whether sessions of a repository share what its package managers have fetched."""
 
     @property
     def limits(self) -> Limits:

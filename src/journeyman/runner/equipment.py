@@ -14,6 +14,7 @@ from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
 from journeyman.sandbox import Limits, Network, Outside, Provision, SandboxBackend
+from journeyman.sandbox.caches import Caches
 from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
@@ -73,6 +74,8 @@ class Equipment:
     provision: Callable[[Repository], Awaitable[Provision]]
     """What a repository's sessions get beside it: their networks, how to fetch packages."""
 
+    caches: Caches | None = None
+    """None: what a session's package managers fetch ends with it."""
     exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
     """The secrets and variables of a repository."""
     mcp: Callable[[Repository], Awaitable[Mapping[str, Any] | None]] = _no_servers

@@ -91,7 +91,10 @@ class Janitor:
         if (old := before(now, keep.workspaces_days)) is not None:
             await self._remove_resting(old)
         old = before(now, keep.mirrors_days)
-        await self._equipment.bases.sweep(None if old is None else old.timestamp())
+        unused_since = None if old is None else old.timestamp()
+        await self._equipment.bases.sweep(unused_since)
+        if self._equipment.caches is not None:
+            await self._equipment.caches.sweep(unused_since)
         if old is not None:
             in_use = await self._ledger.repositories_in_use()
             await self._equipment.mirrors.tidy(old.timestamp(), in_use)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
-import hashlib
 import http.server
 import os
 import subprocess
 import threading
-import zipfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ import pytest_asyncio
 from journeyman.sandbox import Blocked, Network, Sandbox, SandboxBackend, SandboxSpec
 from journeyman.sandbox.bubblewrap import Bubblewrap
 from tests.integration.sandbox.requirement import require
+from tests.peers.packages import make_wheel
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="module")]
 
@@ -289,28 +287,6 @@ async def test_nothing_of_a_firewall_is_left(
             await box.exec("curl -sS http://no.test/ & getent hosts git.test; exit 0")
             await box.exec("sleep 30 | nc 127.0.0.1 3128 & exit 0")
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-def make_wheel(folder: Path) -> None:
-    """The smallest package there can be, and an index of it."""
-    record = "tiny_thing-1.0.dist-info"
-    files = {
-        "tiny_thing.py": b"VALUE = 42\n",
-        f"{record}/METADATA": b"Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n",
-        f"{record}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    lines = []
-    for name, data in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        lines.append(f"{name},sha256={digest},{len(data)}\n")
-    files[f"{record}/RECORD"] = "".join([*lines, f"{record}/RECORD,,\n"]).encode()
-    place = folder / "simple" / "tiny-thing"
-    place.mkdir(parents=True)
-    wheel = "tiny_thing-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(place / wheel, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    (place / "index.html").write_text(f'<a href="{wheel}">{wheel}</a>')
 
 
 def make_repository(folder: Path) -> None:

@@ -112,7 +112,7 @@ async def test_a_scrape_without_database_says_so(url: str, tmp_path: Path) -> No
 async def test_the_disk_is_told_by_what_uses_it(world: World) -> None:
     found = await world.parts.readings.disk()
     assert set(found.parts) == {
-        "database", "checkpoints", "repositories", "mirrors", "bases", "workspaces",
+        "database", "checkpoints", "repositories", "mirrors", "bases", "caches", "workspaces",
     }  # fmt: skip
     assert found.parts["repositories"] > 0
     assert found.parts["database"] > 0
