@@ -114,6 +114,15 @@ def _written(file: int) -> Iterator[tuple[int, int]]:
 def _copy(blank: Blank, place: Path) -> None:
     """Only what is written: the rest are holes. Who is killed half way leaves nothing of it."""
     partial = place.with_suffix(".partial")
+    try:
+        _write(blank, partial)
+        partial.rename(place)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write(blank: Blank, partial: Path) -> None:
     with open(partial, "wb", opener=_for_us_alone) as file:
         for offset, length in blank.written:
             file.seek(offset)
@@ -121,7 +130,6 @@ def _copy(blank: Blank, place: Path) -> None:
             while sent < length:
                 sent += os.sendfile(file.fileno(), blank.descriptor, offset + sent, length - sent)
         file.truncate(blank.size)
-    partial.rename(place)
 
 
 def _for_us_alone(path: str, flags: int) -> int:

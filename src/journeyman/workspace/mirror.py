@@ -29,6 +29,8 @@ LOCK_POLL_SECONDS = 0.1
 PACKS = 40
 LOOSE = 2_000
 """More than these are merged."""
+LEAST_FREE_BYTES = 1 << 20
+"""With less, what failed has failed for that."""
 RETIRED = ".retired-"
 MAKING = ".making-"
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
@@ -71,7 +73,10 @@ class Mirrors:
         """
         _mark_used(self.path(repository_id))
         with measured("mirror.refresh", metrics.MIRROR):
-            return await self._refresh(repository_id, remote, commit)
+            try:
+                return await self._refresh(repository_id, remote, commit)
+            except OSError as error:
+                raise ForgeError(f"The repository's mirror cannot be kept: {error}") from error
 
     async def _refresh(self, repository_id: int, remote: Remote, commit: str | None) -> Path:
         key = (repository_id, remote.url, tuple(sorted(remote.env.items())))
@@ -147,7 +152,7 @@ class Mirrors:
             await _compact(mirror, self._packs, self._loose)
         except GitError as error:
             if fault_of(error) not in (Fault.UNKNOWN, Fault.NOT_FOUND, Fault.BAD_OBJECTS):
-                raise remotes.explained(error, "fetched from") from error
+                raise self._explained(error) from error
             return await self._build(mirror, remote)
         return mirror
 
@@ -163,10 +168,17 @@ class Mirrors:
                 self._retire(mirror)
             new.rename(mirror)
         except GitError as error:
-            raise remotes.explained(error, "fetched from") from error
+            raise self._explained(error) from error
         finally:
             await asyncio.to_thread(shutil.rmtree, making, ignore_errors=True)
         return mirror
+
+    def _explained(self, error: GitError) -> ForgeError:
+        """Git does not always say that it is the disk."""
+        told = remotes.explained(error, "fetched from")
+        if shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES:
+            return told
+        return ForgeError(f"{told} (No space left on device: {self._root})")
 
     async def _ensure(self, repository_id: int, remote: Remote, commit: str) -> None:
         mirror = self.path(repository_id)

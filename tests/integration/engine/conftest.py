@@ -17,3 +17,4 @@ async def machine(world: World, tmp_path: Path) -> AsyncIterator[Machine]:
     made.worker.start()
     yield made
     await made.worker.stop()
+    await made.equipment.bases.close()

@@ -1,0 +1,104 @@
+"""What a session says, and what it leaves behind, when something of this host is broken."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from journeyman.domain.sessions import Reason, State
+from journeyman.domain.tasks import Task
+from journeyman.sandbox.container.backend import Containers, Options
+from tests.conftest import World
+from tests.integration.engine.machine import Machine, create, find, log
+from tests.integration.sandbox.requirement import require_root
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
+
+WRITE = "Write\n\n```sh\necho one > one.txt\n```"
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """*folder* is on a disk without room."""
+    require_root()
+    folder.mkdir(parents=True, exist_ok=True)
+    size = ("-o", "size=64k,mode=0755")
+    subprocess.run(["mount", "-n", "-t", "tmpfs", *size, "none", str(folder)], check=True)
+    try:
+        (folder / "filler").write_bytes(b"x" * (60 << 10))
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+async def said(world: World, machine: Machine, prompt: str = WRITE) -> tuple[Task, str]:
+    """The task after its run, and its error."""
+    task = await create(world, prompt)
+    await machine.run(task)
+    found = await find(world, task)
+    return found, found.session.error or ""
+
+
+def held(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "filler")
+
+
+@pytest.mark.root
+async def test_no_room_for_the_workspace(world: World, machine: Machine) -> None:
+    workspaces = machine.equipment.workspaces
+    with full(workspaces):
+        task, error = await said(world, machine)
+        assert (task.session.state, task.session.state_reason) == (
+            State.FAILED,
+            Reason.SANDBOX_UNAVAILABLE,
+        )
+        assert "No space left on device" in error
+        assert held(workspaces) == []
+
+
+@pytest.mark.root
+async def test_no_room_for_the_mirror(world: World, machine: Machine) -> None:
+    mirrors = machine.equipment.mirrors.path(1).parent
+    with full(mirrors):
+        task, _ = await said(world, machine)
+        assert task.session.state_reason is Reason.REPOSITORY_UNAVAILABLE
+        assert any("No space left on device" in repr(event) for event in await log(world, task))
+        assert [name for name in held(mirrors) if not name.endswith(".lock")] == []
+    again, error = await said(world, machine)
+    assert (again.session.state, error) == (State.COMPLETED, "")
+
+
+async def test_the_repository_is_gone(world: World, machine: Machine) -> None:
+    task = await create(world, WRITE)
+    shutil.rmtree(world.parts.embedded.path(task.repository.id))
+    await machine.run(task)
+    found = await find(world, task)
+    assert found.session.state is State.FAILED
+    assert found.session.state_reason in (Reason.REPOSITORY_UNAVAILABLE, Reason.BASE_REF_NOT_FOUND)
+    assert found.session.error
+
+
+async def test_a_broken_mirror_is_made_again(world: World, machine: Machine) -> None:
+    await said(world, machine)
+    for mirror in machine.equipment.mirrors.path(1).parent.glob("[0-9]*.git"):
+        for pack in (*mirror.glob("objects/pack/*.pack"), *mirror.glob("objects/??/*")):
+            pack.chmod(0o644)
+            pack.write_bytes(b"broken")
+    task, error = await said(world, machine, WRITE.replace("one", "two"))
+    assert (task.session.state, error) == (State.COMPLETED, "")
+
+
+async def test_the_engine_is_gone(world: World, machine: Machine, tmp_path: Path) -> None:
+    require_root()
+    away = Containers(Options("docker", str(tmp_path / "no.sock")))
+    await machine.equip(replace(machine.equipment, sandboxes=away))
+    task, error = await said(world, machine)
+    assert task.session.state_reason is Reason.SANDBOX_UNAVAILABLE
+    assert "docker" in error
+    assert "no.sock" in error
