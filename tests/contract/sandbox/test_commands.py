@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from journeyman.sandbox import (
     WORKSPACE,
     Sandbox,
+    SandboxBackend,
     SandboxLost,
+    SandboxSpec,
     Terminal,
 )
 from tests.contract.sandbox.processes import left
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="module")]
 
 STUBBORN = """
 import os, signal, time
@@ -289,7 +292,8 @@ class TestSpawn:
         assert b"no-such-program" in process.errors
         await process.kill()
 
-    async def test_it_ends_with_the_sandbox(self, box: Sandbox) -> None:
+    async def test_it_ends_with_the_sandbox(self, backend: SandboxBackend, tmp_path: Path) -> None:
+        box = await backend.start(SandboxSpec("ends", tmp_path / "s"))
         process = await box.spawn(["cat"])
         await box.close()
         assert await process.stdout.read() == b""

@@ -13,7 +13,7 @@ from journeyman.sandbox import (
 )
 from tests.contract.sandbox.processes import left
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="module")]
 
 
 class TestFiles:

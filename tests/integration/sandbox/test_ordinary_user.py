@@ -17,7 +17,7 @@ ACCOUNT = "65533"
 ROOT = Path(__file__).parents[3]
 SUITES = ("tests/contract/sandbox", "tests/integration/sandbox")
 ALIKE = (
-    "TestExec or TestExport or hostile_tree or thirty or many_sessions or flood or fork_bomb "
+    "TestExec or TestExport or hostile_tree or many_start or many_sessions or flood or fork_bomb "
     "or raise_powers or packages or pip or node"
 )
 """What does not depend on the account: as root is the harder case, and it is tested so."""
