@@ -16,6 +16,8 @@ from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
 from journeyman.llm.registry import Provider
 from journeyman.sandbox import Network, Outside, SandboxBackend, bubblewrap
+from journeyman.sandbox.caches import Caches
+from journeyman.sandbox.caches import Options as CacheOptions
 from journeyman.sandbox.firewall import addresses, dial
 from journeyman.sandbox.firewall.outside import Ways
 from journeyman.sandbox.provisions import Options as ProvisionOptions
@@ -57,6 +59,12 @@ def sandboxes(config: Config) -> SandboxBackend:
             gid=sandbox.uid,
         )
     )
+
+
+def caches(config: Config, backend: SandboxBackend) -> Caches:
+    sandbox = config.sandbox
+    options = CacheOptions(sandbox.caches, sandbox.disk)
+    return Caches(config.data / "caches", options, remove=backend.remove)
 
 
 def provisions(config: Config) -> Provisions:

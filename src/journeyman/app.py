@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -224,6 +224,27 @@ def _wired(
     )
 
 
+def _provision(
+    config: Config, configurations: Configurations, caches: Caches
+) -> Callable[[Repository], Awaitable[Provision]]:
+    """What the sessions of a repository are given on this host."""
+    provided = adapters.provisions(config)
+    images = {name.lower(): image for name, image in config.sandbox.images.items()}
+
+    async def provision(repository: Repository) -> Provision:
+        said = await configurations.of_repository(repository)
+        wishes = provisions.Wishes(
+            enabled=said.is_firewall_enabled,
+            recommended=said.is_firewall_recommended_allowlist_enabled,
+            entries=said.custom_allowlist,
+        )
+        image = images.get(repository.full_name.lower(), "")
+        given = replace(await provided.provision(wishes), image=image)
+        return await caches.given(repository.id, given)
+
+    return provision
+
+
 @asynccontextmanager
 async def working(
     parts: Parts, public_url: str, at_once: asyncio.Event | None = None
@@ -233,8 +254,6 @@ async def working(
     config = parts.config
     ledger = Ledger(parts.database, parts.live, parts.changes, credentials=parts.credentials)
     secrets, configurations = parts.services.secrets, parts.services.configurations
-    provided = adapters.provisions(config)
-    images = {name.lower(): image for name, image in config.sandbox.images.items()}
 
     async def exposed(repository: Repository) -> Exposed:
         return Exposed(
@@ -246,27 +265,15 @@ async def working(
     async def mcp(repository: Repository) -> Mapping[str, Any] | None:
         return (await configurations.of_repository(repository)).mcp_configuration
 
-    async def provision(repository: Repository) -> Provision:
-        said = await configurations.of_repository(repository)
-        given = await provided.provision(
-            provisions.Wishes(
-                enabled=said.is_firewall_enabled,
-                recommended=said.is_firewall_recommended_allowlist_enabled,
-                entries=said.custom_allowlist,
-            )
-        )
-        return replace(given, image=images.get(repository.full_name.lower(), ""))
+    sandboxes, workspaces = adapters.sandboxes(config), config.data / "workspaces"
+    caches = adapters.caches(config, sandboxes)
 
     async def checks(repository: Repository) -> Checks:
         said = await configurations.of_repository(repository)
         return Checks(said.enabled_tools, config.models.review)
 
-    sandboxes, workspaces = adapters.sandboxes(config), config.data / "workspaces"
     bases = Bases(
         config.data / "bases", sandboxes, workspaces=workspaces, limits=config.sandbox.limits
-    )
-    caches = Caches(
-        config.data / "caches", limit_bytes=config.sandbox.disk, remove=sandboxes.remove
     )
     equipment = Equipment(
         ledger=ledger,
@@ -279,9 +286,9 @@ async def working(
         models=parts.models,
         workspaces=workspaces,
         public_url=public_url,
-        provision=provision,
+        provision=_provision(config, configurations, caches),
         exposed=exposed,
-        caches=caches if config.sandbox.caches else None,
+        sweep_caches=caches.sweep,
         checks=checks,
         mcp=mcp,
         outside=adapters.outside(),

@@ -14,7 +14,6 @@ from journeyman.forge import Forge
 from journeyman.llm import Models
 from journeyman.runner.ledger import Ledger
 from journeyman.sandbox import Limits, Network, Outside, Provision, SandboxBackend
-from journeyman.sandbox.caches import Caches
 from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
@@ -46,6 +45,10 @@ async def _usual_checks(repository: Repository) -> Checks:
     return Checks()
 
 
+async def _kept(_unused_since: float | None) -> None:
+    return
+
+
 async def _nothing(repository: Repository) -> Exposed:
     return Exposed()
 
@@ -74,8 +77,8 @@ class Equipment:
     provision: Callable[[Repository], Awaitable[Provision]]
     """What a repository's sessions get beside it: their networks, how to fetch packages."""
 
-    caches: Caches | None = None
-    """None: what a session's package managers fetch ends with it."""
+    sweep_caches: Callable[[float | None], Awaitable[None]] = _kept
+    """Removes the caches of package managers that nobody has used since then (Unix seconds)."""
     exposed: Callable[[Repository], Awaitable[Exposed]] = _nothing
     """The secrets and variables of a repository."""
     mcp: Callable[[Repository], Awaitable[Mapping[str, Any] | None]] = _no_servers

@@ -22,7 +22,7 @@ from journeyman.runner.refusals import Refusals
 from journeyman.runner.run import Run, trailers
 from journeyman.runner.servers import Servers
 from journeyman.runner.servers import start as start_servers
-from journeyman.sandbox import Provision, Sandbox, SandboxSpec, caches
+from journeyman.sandbox import Provision, Sandbox, SandboxSpec
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
 from journeyman.workspace import checkout
@@ -43,9 +43,6 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
     spec = _spec(held, mirror, given, exposed, equipment)
     spec = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
-    if equipment.caches is not None:
-        cache = await equipment.caches.folder(held.repository.id)
-        spec = replace(spec, cache=cache, env={**caches.ENVIRONMENT, **spec.env})
     with measured("sandbox.start", metrics.SANDBOX_START):
         box = await equipment.sandboxes.start(spec)
     servers = Servers()
@@ -141,6 +138,7 @@ def _spec(
         folders=given.folders,
         network=given.network,
         image=given.image,
+        cache=given.cache,
     )
 
 

@@ -122,6 +122,7 @@ class Provision:
     """Whether servers that the repository's settings name by their address need no rule."""
     image: str = ""
     """For container engines: the repository's own."""
+    cache: Path | None = None
     ignored: tuple[str, ...] = ()
     """Entries of the repository's allowlist that are no hosts."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from journeyman.sandbox import CACHE
+from journeyman.sandbox import CACHE, Provision
 from journeyman.sandbox.disk import Disk
 
 ENVIRONMENT = {
@@ -26,26 +27,42 @@ LEAVING_SECONDS = 86400.0
 Remove = Callable[[Path], Awaitable[None]]
 
 
+@dataclass(frozen=True)
+class Options:
+    """What an operator may say about caches."""
+
+    wanted: bool
+    limit_bytes: int
+    """Of one repository's; what is larger is begun anew."""
+
+
 class Caches:
     """Folders at `root/<repository id>`. Several processes may share *root*."""
 
-    def __init__(self, root: Path, *, limit_bytes: int, remove: Remove) -> None:
+    def __init__(self, root: Path, options: Options, *, remove: Remove) -> None:
         """*remove* deletes a folder, whoever owns its files."""
         self._root = root.absolute()
-        self._limit_bytes = limit_bytes
+        self._options = options
         self._remove = remove
 
     async def folder(self, repository_id: int) -> Path:
         """That of the repository, made by its first sandbox; one that is too large is replaced."""
         folder = self._root / str(repository_id)
         if folder.exists():
-            disk = Disk((folder,), self._limit_bytes)
+            disk = Disk((folder,), self._options.limit_bytes)
             await disk.measure()
             if disk.over:
                 folder.rename(self._root / f"{LEAVING}{time.time_ns()}-{repository_id}")
             else:
                 os.utime(folder)
         return folder
+
+    async def given(self, repository_id: int, provision: Provision) -> Provision:
+        """*provision* with the repository's folder, and where programs find it, if wanted."""
+        if not self._options.wanted:
+            return provision
+        env = {**ENVIRONMENT, **provision.env}
+        return replace(provision, cache=await self.folder(repository_id), env=env)
 
     async def sweep(self, unused_since: float | None = None) -> None:
         """Remove what was replaced some time ago, and what nobody has asked for since

@@ -93,8 +93,7 @@ class Janitor:
         old = before(now, keep.mirrors_days)
         unused_since = None if old is None else old.timestamp()
         await self._equipment.bases.sweep(unused_since)
-        if self._equipment.caches is not None:
-            await self._equipment.caches.sweep(unused_since)
+        await self._equipment.sweep_caches(unused_since)
         if old is not None:
             in_use = await self._ledger.repositories_in_use()
             await self._equipment.mirrors.tidy(old.timestamp(), in_use)

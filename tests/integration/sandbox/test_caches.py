@@ -10,7 +10,7 @@ import pytest
 
 from journeyman.sandbox import Network, Sandbox, SandboxSpec, caches
 from journeyman.sandbox.bubblewrap import Bubblewrap
-from journeyman.sandbox.caches import Caches
+from journeyman.sandbox.caches import Caches, Options
 from journeyman.sandbox.disk import Disk
 from tests.integration.sandbox.requirement import require
 from tests.peers.packages import TARBALL, WHEEL, Index, serving
@@ -41,7 +41,7 @@ async def backend() -> Bubblewrap:
 
 @pytest.fixture
 async def kept(tmp_path: Path, backend: Bubblewrap) -> AsyncIterator[Caches]:
-    yield Caches(tmp_path / "caches", limit_bytes=8 << 20, remove=backend.remove)
+    yield Caches(tmp_path / "caches", Options(True, 8 << 20), remove=backend.remove)
     await backend.remove(tmp_path / "caches")
 
 
