@@ -38,6 +38,7 @@ format: bootstrap ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 
 bench: bootstrap ## measure and print a table
+	@scripts/bootstrap system postgres
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: bootstrap ## make 10,000 requests up from the API's description and check every answer

@@ -31,6 +31,8 @@ _worker = sa.table(
     sa.column("slots"),
 )
 
+ENDED = frozenset("ZX")
+"""States of a process that runs no more (proc(5))."""
 LEASE_SECONDS = 10.0
 """A worker that was not heard of for so long is taken for dead."""
 
@@ -104,13 +106,12 @@ def _place() -> str:
 
 
 def _runs(pid: int) -> bool:
+    """False also for one that was killed and that its parent has not heard of yet."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    except PermissionError:
-        return True
-    return True
+    return stat.rpartition(")")[2].split()[0] not in ENDED
 
 
 class Ticker(threading.Thread):
