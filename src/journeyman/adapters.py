@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from journeyman.agent.acp import External
 from journeyman.config import Config
+from journeyman.config.sections import Provider as ProviderSection
 from journeyman.domain.errors import AppError, Code
 from journeyman.forge import Forge
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.llm.gateway import Gateway
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
 from journeyman.llm.registry import Provider
@@ -98,22 +102,44 @@ def sender(config: Config) -> HttpSender:
 
 
 def providers(config: Config) -> list[Provider]:
-    return [
-        KINDS[provider.kind](
-            Options(
-                name=provider.name,
-                base_url=provider.base_url,
-                api_key=provider.api_key,
-                models=provider.models,
-                region=provider.region,
-                window_tokens=provider.window_tokens,
-                max_output_tokens=provider.max_output_tokens,
-                images=provider.images
-                if provider.images is not None
-                else provider.kind != "openai-compatible",
-                first_token_timeout_seconds=provider.first_token_timeout_seconds,
-                total_timeout_seconds=provider.total_timeout_seconds,
-            )
+    return [KINDS[provider.kind](_options(provider)) for provider in config.providers]
+
+
+def _options(provider: ProviderSection) -> Options:
+    compatible = provider.kind == "openai-compatible"
+    return Options(
+        name=provider.name,
+        base_url=provider.base_url,
+        api_key=provider.api_key,
+        models=provider.models,
+        region=provider.region,
+        window_tokens=provider.window_tokens,
+        max_output_tokens=provider.max_output_tokens,
+        images=not compatible if provider.images is None else provider.images,
+        first_token_timeout_seconds=provider.first_token_timeout_seconds,
+        total_timeout_seconds=provider.total_timeout_seconds,
+    )
+
+
+def endpoint(config: Config, model_id: str) -> Gateway:
+    name, _, model = model_id.partition(":")
+    provider = next((one for one in config.providers if one.name == name), None)
+    if provider is None:
+        raise ValueError(f"{model_id} has no provider")
+    return Gateway(provider.kind, _options(provider), model)
+
+
+def externals(config: Config) -> dict[str, External]:
+    return {
+        one.name: External(
+            one.name,
+            one.command,
+            one.env,
+            model=one.model,
+            mode=one.mode,
+            permissions=one.permissions,
+            folders=tuple(map(Path, one.folders)),
+            description=one.description,
         )
-        for provider in config.providers
-    ]
+        for one in config.acp
+    }

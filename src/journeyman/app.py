@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -175,6 +176,7 @@ def _wired(
         changes,
         credentials=credentials,
         allowance=config.limits.allowance,
+        externals=[one.name for one in config.acp],
     )
     sessions = Sessions(database, sending, tasks, live, changes)
     history, upstream = History(embedded.path), forge is not embedded
@@ -186,7 +188,7 @@ def _wired(
         events=Events(database, tasks, live),
         patches=Patches(database, tasks, forge, mirrors, publisher),
         models=models,
-        custom_agents=CustomAgents(forge.texts),
+        custom_agents=CustomAgents(forge.texts, list(adapters.externals(config).values())),
         browsing=Browsing(database, tasks),
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
@@ -292,6 +294,8 @@ async def working(
         checks=checks,
         mcp=mcp,
         outside=adapters.outside(),
+        externals=adapters.externals(config),
+        endpoint=partial(adapters.endpoint, config),
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(

@@ -19,6 +19,7 @@ from pydantic_ai.messages import (
     SystemPromptPart,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 
@@ -107,6 +108,14 @@ class Conversation:
     def end(self) -> Verdict | None:
         """How the agent ended; None while it works, or has something from the user to answer."""
         return None if self._unsent else self._final
+
+    @property
+    def unheard(self) -> list[UserContent]:
+        """What the user has said that no turn has begun with yet: texts and images."""
+        said: list[UserContent] = []
+        for part in self._unsent:
+            said += [part.content] if isinstance(part.content, str) else part.content
+        return said
 
     @property
     def summary(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -38,10 +39,8 @@ def system_prompt(
     briefing: Briefing, found: Customisation = NOTHING, profile: Profile | None = None
 ) -> str:
     """The system prompt; *found*: what the repository's base commit says to agents."""
-    source = resources.files("journeyman.agent").joinpath("prompts/system.md.j2").read_text("utf-8")
-    # Markdown for a model, not HTML for a browser
-    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
-    rendered = environment.from_string(source).render(
+    return _rendered(
+        "system",
         briefing=briefing,
         workspace=WORKSPACE,
         general=found.general,
@@ -49,4 +48,16 @@ def system_prompt(
         skills=found.skills,
         profile=profile,
     )
+
+
+def external_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
+    """What an agent of others is told before its task; it has its own system prompt."""
+    return _rendered("external", briefing=briefing, workspace=WORKSPACE, general=found.general)
+
+
+def _rendered(name: str, **values: Any) -> str:
+    place = resources.files("journeyman.agent").joinpath(f"prompts/{name}.md.j2")
+    # Markdown for a model, not HTML for a browser
+    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
+    rendered = environment.from_string(place.read_text("utf-8")).render(**values)
     return rendered.strip() + "\n"

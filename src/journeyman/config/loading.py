@@ -5,33 +5,36 @@ Knows nothing of what the settings are used for.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
-
-import msgspec
+from typing import Any, get_type_hints
 
 from journeyman.config import forges
-from journeyman.config.limits import Figures
 from journeyman.config.sections import (
     ADDRESS,
-    MASK,
     SECTIONS,
+    Acp,
     Client,
     Config,
     Firewall,
     Names,
-    Pairs,
     Provider,
     Sandbox,
-    Size,
 )
-from journeyman.domain.errors import AppError, Code, FieldError
+from journeyman.config.values import (
+    SECRETS,
+    Found,
+    Layer,
+    convert,
+    known,
+    nearest,
+    secret_file,
+    wrong,
+)
 from journeyman.sandbox.firewall import addresses
 from journeyman.sandbox.firewall.rules import Rules
 
@@ -50,6 +53,7 @@ _PROVIDER_VALUES = (
     "total_timeout_seconds",
 )
 _PROVIDER_KEYS = (*_PROVIDER_VALUES, "api_key", "api_key_file", "api_key_env")
+_ACP_KEYS = ("command", "env", "model", "mode", "permissions", "folders", "description")
 _USUAL = {
     "anthropic": (
         ("ANTHROPIC_API_KEY",),
@@ -63,19 +67,8 @@ _USUAL = {
 """By provider: the variables that its own clients read, and the models when none is named."""
 _AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_", "AWS_", "BEDROCK_")
 _CLIENT_KEYS = ("url", "token", "token_file")
-_SECRETS = ("database.url", "metrics.token")
 _PREFIX = "JOURNEYMAN_"
 _OTLP = "OTEL_EXPORTER_OTLP_"
-
-
-class _Found(NamedTuple):
-    value: Any
-    origin: str
-    text: bool
-    """From the environment, where everything is a string."""
-
-
-_Layer = dict[str, _Found]
 
 
 def load(
@@ -90,7 +83,7 @@ def load(
     """
     environ = os.environ if environ is None else environ
     given = {
-        key: _Found(value, "command line", text=False)
+        key: Found(value, "command line", text=False)
         for key, value in (flags or {}).items()
         if value is not None
     }
@@ -99,14 +92,14 @@ def load(
     explicit = Path(named).expanduser() if named else None
     from_file = _read_file(explicit) if explicit else {}
     data = given.get("data") or from_env.get("data") or from_file.get("data")
-    data = data or _Found(_default_data(environ), "default", text=False)
+    data = data or Found(_default_data(environ), "default", text=False)
     directory = (
-        Path(_convert("data", data._replace(value=str(data.value)), str)).expanduser().absolute()
+        Path(convert("data", data._replace(value=str(data.value)), str)).expanduser().absolute()
     )
     if not explicit and (directory / "journeyman.toml").is_file():
         from_file = _read_file(directory / "journeyman.toml")
         if "data" in from_file:
-            raise _wrong(
+            raise wrong(
                 "data", f"{directory}/journeyman.toml is in the data directory; it cannot move it."
             )
     ambient = {
@@ -116,7 +109,7 @@ def load(
     }
     merged = ambient | from_file | from_env | given | {"data": data}
     if "database.url" not in merged:
-        merged["database.url"] = _Found(
+        merged["database.url"] = Found(
             f"sqlite:///{directory}/journeyman.db", "default", text=False
         )
     return _assemble(directory, merged, environ)
@@ -131,17 +124,17 @@ def load_client(
     file = client_file(environ)
     kept = _toml(file) if file.is_file() else {}
     for key in kept:
-        _known(key, _CLIENT_KEYS, str(file))
+        known(key, _CLIENT_KEYS, str(file))
     token = (
         token
         or environ.get(f"{_PREFIX}TOKEN")
-        or _secret_file(environ.get(f"{_PREFIX}TOKEN_FILE"))
+        or secret_file(environ.get(f"{_PREFIX}TOKEN_FILE"))
         or kept.get("token")
-        or _secret_file(kept.get("token_file"))
+        or secret_file(kept.get("token_file"))
     )
     url = url or environ.get(f"{_PREFIX}URL") or kept.get("url") or Client.url
     if not ADDRESS.match(url):
-        raise _wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
+        raise wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
     return Client(url=url.rstrip("/"), token=token or None)
 
 
@@ -161,95 +154,96 @@ def bare_environment() -> dict[str, str]:
 # --- Reading -------------------------------------------------------------------------------------
 
 
-def _read_environment(environ: Mapping[str, str]) -> _Layer:
+def _read_environment(environ: Mapping[str, str]) -> Layer:
     variables = {_variable(key): key for key in ("data", *_keys())}
     others = {f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "TOKEN", "TOKEN_FILE")}
-    secret_files = {f"{_variable(key)}_FILE": key for key in _SECRETS}
-    layer: _Layer = {}
+    secret_files = {f"{_variable(key)}_FILE": key for key in SECRETS}
+    layer: Layer = {}
     for name in sorted(environ):
         if not name.startswith(_PREFIX) or name in others:
             continue
-        _known(name, (*variables, *secret_files, *others), "the environment")
+        known(name, (*variables, *secret_files, *others), "the environment")
         if name in secret_files:
-            layer[secret_files[name]] = _Found(_secret_file(environ[name]), name, text=True)
+            layer[secret_files[name]] = Found(secret_file(environ[name]), name, text=True)
         elif environ[name]:
-            layer[variables[name]] = _Found(environ[name], name, text=True)
+            layer[variables[name]] = Found(environ[name], name, text=True)
     return layer
 
 
-def _read_file(path: Path) -> _Layer:
+def _read_file(path: Path) -> Layer:
     origin = str(path)
-    layer: _Layer = {}
+    layer: Layer = {}
     for name, value in _toml(path).items():
-        _known(name, ("data", "providers", *SECTIONS), origin)
+        known(name, ("data", "providers", "acp", *SECTIONS), origin)
         if name == "data":
-            layer["data"] = _Found(value, origin, text=False)
+            layer["data"] = Found(value, origin, text=False)
         elif name == "forge" and isinstance(value, str):
-            layer["forge.url"] = _Found(value, origin, text=False)
+            layer["forge.url"] = Found(value, origin, text=False)
         elif name == "providers":
-            layer |= _read_providers(_table(value, name, origin), origin)
+            layer |= _read_named(name, "a provider", _PROVIDER_KEYS, value, origin)
+        elif name == "acp":
+            layer |= _read_named(name, "an agent", _ACP_KEYS, value, origin)
         else:
             for key, item in _table(value, name, origin).items():
-                _known(f"{name}.{key}", _keys(), origin)
-                layer[f"{name}.{key}"] = _Found(item, origin, text=False)
+                known(f"{name}.{key}", _keys(), origin)
+                layer[f"{name}.{key}"] = Found(item, origin, text=False)
     return layer
 
 
-def _read_providers(tables: Mapping[str, Any], origin: str) -> _Layer:
-    layer: _Layer = {}
-    for name, table in tables.items():
+def _read_named(section: str, what: str, keys: Sequence[str], value: Any, origin: str) -> Layer:
+    """Tables with names that the operator chooses: [section.NAME]."""
+    layer: Layer = {}
+    for name, table in _table(value, section, origin).items():
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in ("auto", "script"):
             reason = "use small letters, digits, - and _, and neither auto nor script."
-            raise _wrong(name, f"{name!r} in {origin} cannot name a provider: {reason}")
-        for key, value in _table(table, f"providers.{name}", origin).items():
-            _known(
-                f"providers.{name}.{key}",
-                [f"providers.{name}.{known}" for known in _PROVIDER_KEYS],
-                origin,
+            raise wrong(name, f"{name!r} in {origin} cannot name {what}: {reason}")
+        for key, item in _table(table, f"{section}.{name}", origin).items():
+            known(
+                f"{section}.{name}.{key}", [f"{section}.{name}.{known}" for known in keys], origin
             )
-            layer[f"providers.{name}.{key}"] = _Found(value, origin, text=False)
+            layer[f"{section}.{name}.{key}"] = Found(item, origin, text=False)
     return layer
 
 
-def _openai(environ: Mapping[str, str]) -> _Layer:
+def _openai(environ: Mapping[str, str]) -> Layer:
     """A provider without any file, from the variables that every OpenAI client reads."""
-    key = environ.get("OPENAI_API_KEY") or _secret_file(environ.get("OPENAI_API_KEY_FILE"))
+    key = environ.get("OPENAI_API_KEY") or secret_file(environ.get("OPENAI_API_KEY_FILE"))
     if not key:
         return {}
     url, model = environ.get("OPENAI_BASE_URL"), environ.get("OPENAI_MODEL")
     if url and not model:
-        raise _wrong(
+        raise wrong(
             "OPENAI_MODEL",
             f"OPENAI_BASE_URL is {url!r}; say in OPENAI_MODEL which of its models to use.",
         )
     name = "providers.openai."
     return {
-        f"{name}kind": _Found("openai-compatible", "OPENAI_API_KEY", text=False),
-        f"{name}base_url": _Found(
+        f"{name}kind": Found("openai-compatible", "OPENAI_API_KEY", text=False),
+        f"{name}base_url": Found(
             url or OPENAI_URL, "OPENAI_BASE_URL" if url else "default", text=False
         ),
-        f"{name}models": _Found(
+        f"{name}models": Found(
             model or OPENAI_MODEL, "OPENAI_MODEL" if model else "default", text=True
         ),
-        f"{name}api_key": _Found(key, "OPENAI_API_KEY", text=True),
+        f"{name}api_key": Found(key, "OPENAI_API_KEY", text=True),
     }
 
 
-def _usual(environ: Mapping[str, str]) -> _Layer:
+def _usual(environ: Mapping[str, str]) -> Layer:
     """Providers without any file, from the variables that their own clients read."""
-    layer: _Layer = {}
+    layer: Layer = {}
     for kind, (variables, model, default) in _USUAL.items():
         variable = next((name for name in variables if environ.get(name)), None)
         models = environ.get(model) or default
         if variable is None or not models:
             continue
-        layer[f"providers.{kind}.kind"] = _Found(kind, variable, text=False)
-        layer[f"providers.{kind}.models"] = _Found(
+        layer[f"providers.{kind}.kind"] = Found(kind, variable, text=False)
+        layer[f"providers.{kind}.models"] = Found(
             models, model if environ.get(model) else "default", text=True
         )
-        layer[f"providers.{kind}.api_key"] = _Found(environ[variable], variable, text=True)
+        layer[f"providers.{kind}.api_key"] = Found(environ[variable], variable, text=True)
         if kind == "bedrock" and environ.get("AWS_REGION"):
-            layer["providers.bedrock.region"] = _Found(
+            layer["providers.bedrock.region"] = Found(
                 environ["AWS_REGION"], "AWS_REGION", text=True
             )
     return layer
@@ -259,32 +253,21 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as exc:
-        raise _wrong("config", f"cannot read {path}: {exc.strerror}") from exc
+        raise wrong("config", f"cannot read {path}: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise _wrong("config", f"{path} is not valid TOML: {exc}") from exc
-
-
-def _secret_file(path: str | None) -> str | None:
-    if not path:
-        return None
-    try:
-        return Path(path).expanduser().read_text().strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise _wrong(
-            "secret", f"cannot read the secret in {path}: {getattr(exc, 'strerror', exc)}"
-        ) from exc
+        raise wrong("config", f"{path} is not valid TOML: {exc}") from exc
 
 
 # --- Putting together ----------------------------------------------------------------------------
 
 
-def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
+def _assemble(data: Path, merged: Layer, environ: Mapping[str, str]) -> Config:
     origins = {key: found.origin for key, found in merged.items()}
     parts: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         types = get_type_hints(kind, include_extras=True)
         values = {
-            item.name: _convert(key, merged[key], types[item.name])
+            item.name: convert(key, merged[key], types[item.name])
             for item in fields(kind)
             if (key := f"{section}.{item.name}") in merged
         }
@@ -293,6 +276,7 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     _check_preference("preference", parts["models"].preference, providers)
     if (review := parts["models"].review) not in ("", "auto"):
         _check_preference("review", (review,), providers)
+    acp = _agents(merged, providers)
     _check_database(parts["database"].url)
     parts["forge"] = forges.resolved(parts["forge"])
     _check_sandbox(parts["sandbox"])
@@ -300,18 +284,18 @@ def _assemble(data: Path, merged: _Layer, environ: Mapping[str, str]) -> Config:
     for section in ("firewall", "webhooks"):
         _check_networks(section, parts[section].allowed_networks)
     traces = _wants_traces(environ)
-    return Config(data=data, providers=providers, origins=origins, traces=traces, **parts)
+    return Config(data=data, providers=providers, acp=acp, origins=origins, traces=traces, **parts)
 
 
 def _providers(
-    merged: _Layer, environ: Mapping[str, str], origins: dict[str, str]
+    merged: Layer, environ: Mapping[str, str], origins: dict[str, str]
 ) -> tuple[Provider, ...]:
     names = dict.fromkeys(key.split(".")[1] for key in merged if key.startswith("providers."))
     return tuple(_provider(name, merged, environ, origins) for name in names)
 
 
 def _provider(
-    name: str, merged: _Layer, environ: Mapping[str, str], origins: dict[str, str]
+    name: str, merged: Layer, environ: Mapping[str, str], origins: dict[str, str]
 ) -> Provider:
     prefix = f"providers.{name}."
     found = {
@@ -322,37 +306,74 @@ def _provider(
         needed.remove("base_url")
     missing = [key for key in needed if key not in found]
     if missing:
-        raise _wrong(
+        raise wrong(
             f"{prefix}{missing[0]}",
             f"{prefix}{missing[0]} is missing; a provider needs {', '.join(needed)}.",
         )
     types = get_type_hints(Provider, include_extras=True)
     values = {
-        key: _convert(f"{prefix}{key}", found[key], types[key])
+        key: convert(f"{prefix}{key}", found[key], types[key])
         for key in _PROVIDER_VALUES
         if key in found
     }
     if not values["models"]:
-        raise _wrong(f"{prefix}models", f"{prefix}models is empty; name at least one model.")
+        raise wrong(f"{prefix}models", f"{prefix}models is empty; name at least one model.")
     secret, origin = _api_key(prefix, found, environ)
     origins[f"{prefix}api_key"] = origin
     return Provider(name=name, api_key=secret, **values)
 
 
-def _api_key(prefix: str, found: _Layer, environ: Mapping[str, str]) -> tuple[str | None, str]:
+def _agents(merged: Layer, providers: Sequence[Provider]) -> tuple[Acp, ...]:
+    names = dict.fromkeys(key.split(".")[1] for key in merged if key.startswith("acp."))
+    return tuple(_agent(name, merged, providers) for name in names)
+
+
+def _agent(name: str, merged: Layer, providers: Sequence[Provider]) -> Acp:
+    types = get_type_hints(Acp, include_extras=True)
+    values = {
+        key: convert(full, merged[full], types[key])
+        for key in _ACP_KEYS
+        if (full := f"acp.{name}.{key}") in merged
+    }
+    if not values.get("command"):
+        message = f'acp.{name}.command is missing: the program and its arguments, ["x", "acp"].'
+        raise wrong(f"acp.{name}.command", message)
+    made = Acp(name=name, **values)
+    _check_folders(made)
+    if made.model:
+        served = [one for one in providers if one.kind not in ("bedrock", "recorded")]
+        ids = [f"{one.name}:{model}" for one in served for model in one.models]
+        if made.model not in ids:
+            near = nearest(made.model, ids)
+            message = f"acp.{name}.model is {made.model!r}, which no provider serves{near}"
+            raise wrong(f"acp.{name}.model", message)
+    elif unfilled := [key for key, value in made.env.items() if "{url}" in value]:
+        message = f"acp.{name}.env.{unfilled[0]} has {{url}}; say in acp.{name}.model whose."
+        raise wrong(f"acp.{name}.env", message)
+    return made
+
+
+def _check_folders(agent: Acp) -> None:
+    for folder in agent.folders:
+        if not Path(folder).is_absolute() or not Path(folder).exists():
+            message = f"acp.{agent.name}.folders: {folder!r} is not a whole path of what is there."
+            raise wrong(f"acp.{agent.name}.folders", message)
+
+
+def _api_key(prefix: str, found: Layer, environ: Mapping[str, str]) -> tuple[str | None, str]:
     given = [key for key in ("api_key", "api_key_file", "api_key_env") if key in found]
     if len(given) > 1:
-        raise _wrong(f"{prefix}{given[1]}", f"{prefix}{given[0]} and {given[1]}: keep one of them.")
+        raise wrong(f"{prefix}{given[1]}", f"{prefix}{given[0]} and {given[1]}: keep one of them.")
     if not given:
         return None, "default"
     key, origin = given[0], found[given[0]].origin
-    value = _convert(f"{prefix}{key}", found[key], str)
+    value = convert(f"{prefix}{key}", found[key], str)
     if key == "api_key_env":
         if not environ.get(value):
-            raise _wrong(f"{prefix}{key}", f"{prefix}{key} names {value!r}, which is not set.")
+            raise wrong(f"{prefix}{key}", f"{prefix}{key} names {value!r}, which is not set.")
         return environ[value], f"{origin}, variable {value}"
     if key == "api_key_file":
-        return _secret_file(value), f"{origin}, file {value}"
+        return secret_file(value), f"{origin}, file {value}"
     return value, origin
 
 
@@ -361,9 +382,9 @@ def _check_preference(key: str, preference: Names, providers: Sequence[Provider]
     known = [*ids, *(model for provider in providers for model in provider.models), "script"]
     for name in preference:
         if name not in known:
-            raise _wrong(
+            raise wrong(
                 f"models.{key}",
-                f"models.{key} names {name!r}, which no provider has{_nearest(name, known)}",
+                f"models.{key} names {name!r}, which no provider has{nearest(name, known)}",
             )
 
 
@@ -371,7 +392,7 @@ def _check_database(url: str) -> None:
     if not url.startswith(("sqlite:///", "postgresql://")):
         scheme = url.partition(":")[0]
         message = f"database.url begins with {scheme!r}; use sqlite:///PATH or postgresql://…"
-        raise _wrong("database.url", message)
+        raise wrong("database.url", message)
 
 
 def _check_sandbox(sandbox: Sandbox) -> None:
@@ -382,10 +403,10 @@ def _check_sandbox(sandbox: Sandbox) -> None:
         message = (
             f"sandbox.{contained[0]} is for containers; set sandbox.backend to docker or podman."
         )
-        raise _wrong(f"sandbox.{contained[0]}", message)
+        raise wrong(f"sandbox.{contained[0]}", message)
     for name in sandbox.images:
         if not re.fullmatch(r"[^/\s]+/[^/\s]+", name):
-            raise _wrong("sandbox.images", f"sandbox.images: {name!r} is not OWNER/NAME.")
+            raise wrong("sandbox.images", f"sandbox.images: {name!r} is not OWNER/NAME.")
 
 
 def _check_firewall(firewall: Firewall) -> None:
@@ -393,7 +414,7 @@ def _check_firewall(firewall: Firewall) -> None:
         try:
             Rules(getattr(firewall, name))
         except ValueError as error:
-            raise _wrong(f"firewall.{name}", f"firewall.{name}: {error}.") from None
+            raise wrong(f"firewall.{name}", f"firewall.{name}: {error}.") from None
 
 
 def _check_networks(section: str, networks: Names) -> None:
@@ -401,7 +422,7 @@ def _check_networks(section: str, networks: Names) -> None:
         addresses.ranges(networks)
     except ValueError as error:
         key = f"{section}.allowed_networks"
-        raise _wrong(key, f"{key}: {error}; a range looks like 10.1.0.0/16.") from None
+        raise wrong(key, f"{key}: {error}; a range looks like 10.1.0.0/16.") from None
 
 
 def _wants_traces(environ: Mapping[str, str]) -> bool:
@@ -412,44 +433,11 @@ def _wants_traces(environ: Mapping[str, str]) -> bool:
     if not named or off or exporter == "none":
         return False
     if exporter != "otlp":
-        raise _wrong("OTEL_TRACES_EXPORTER", f"OTEL_TRACES_EXPORTER is {exporter!r}; use otlp.")
+        raise wrong("OTEL_TRACES_EXPORTER", f"OTEL_TRACES_EXPORTER is {exporter!r}; use otlp.")
     for name in (f"{_OTLP}TRACES_PROTOCOL", f"{_OTLP}PROTOCOL"):
         if environ.get(name, "http/protobuf") != "http/protobuf":
-            raise _wrong(name, f"{name} is {environ[name]!r}; only http/protobuf is spoken.")
+            raise wrong(name, f"{name} is {environ[name]!r}; only http/protobuf is spoken.")
     return True
-
-
-def _convert(key: str, found: _Found, kind: Any) -> Any:
-    value = found.value
-    if kind == Size and isinstance(value, str):
-        value = _bytes(value)
-    elif kind == Names and isinstance(value, str) and found.text:
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    elif kind == Pairs and isinstance(value, str) and found.text:
-        value = _pairs(key, value)
-    try:
-        if kind == Figures and found.text:
-            value = msgspec.json.decode(value)
-        return msgspec.convert(value, kind, strict=not found.text)
-    except msgspec.DecodeError as exc:
-        shown = MASK if _is_secret(key) else repr(found.value)
-        raise _wrong(key, f"{key} = {shown} (from {found.origin}) is wrong: {exc}") from None
-
-
-def _pairs(key: str, text: str) -> dict[str, str]:
-    found = {}
-    for part in filter(None, map(str.strip, text.split(","))):
-        name, equals, value = map(str.strip, part.partition("="))
-        if not (name and equals and value):
-            raise _wrong(key, f"{key}: {part!r} is not NAME=VALUE.")
-        found[name] = value
-    return found
-
-
-def _bytes(text: str) -> int | str:
-    """As it came when it is not a size: the conversion then says so."""
-    match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:iB|B)?", text.strip())
-    return int(match[1]) << (10 * " KMGT".index(match[2] or " ")) if match else text
 
 
 # --- Words ---------------------------------------------------------------------------------------
@@ -472,23 +460,5 @@ def _default_data(environ: Mapping[str, str]) -> Path:
 
 def _table(value: Any, name: str, origin: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise _wrong(name, f"{name} in {origin} is a table: write [{name}] above its keys.")
+        raise wrong(name, f"{name} in {origin} is a table: write [{name}] above its keys.")
     return value
-
-
-def _known(name: str, known: Sequence[str], origin: str) -> None:
-    if name not in known:
-        raise _wrong(name, f"unknown setting {name!r} in {origin}{_nearest(name, known)}")
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(sorted(known))}."
-
-
-def _wrong(key: str, message: str) -> AppError:
-    return AppError(Code.INVALID, message, (FieldError(key, "invalid", message),))
-
-
-def _is_secret(key: str) -> bool:
-    return key.rsplit(".", 1)[-1] in ("api_key", "token") or key in _SECRETS

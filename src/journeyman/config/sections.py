@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from journeyman.agent.acp import Permissions
 from journeyman.api.ratelimit import RateOptions
 from journeyman.config.forges import Forge
 from journeyman.config.limits import SessionLimits
@@ -175,6 +176,24 @@ class Provider:
 
 
 @dataclass(frozen=True)
+class Acp:
+    """An agent of others, over the Agent Client Protocol."""
+
+    name: str
+    command: Names
+    env: Pairs = field(default_factory=dict, repr=False)
+    """`{url}` and `{model}` in a value stand for where it finds its model, and which."""
+    model: str = ""
+    """PROVIDER:MODEL, served to it without the key; empty: it has ways of its own."""
+    mode: str = ""
+    """One of its own modes, by id."""
+    permissions: Permissions = Permissions.ALLOW
+    folders: Names = ()
+    """Where its program is, unless the sandbox has it anyway."""
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class Setting:
     """One line of `config-check`; a secret's value is masked already."""
 
@@ -200,6 +219,7 @@ class Config:
     log: Log
     metrics: Metrics
     providers: tuple[Provider, ...]
+    acp: tuple[Acp, ...]
     origins: Mapping[str, str] = field(repr=False, compare=False)
     traces: bool = False
     """Whether OpenTelemetry's own variables (OTEL_…) ask for traces."""
@@ -215,13 +235,15 @@ class Config:
         """In the order of the documentation."""
         values: dict[str, Any] = {"data": str(self.data)}
         parts = [(name, getattr(self, name)) for name in SECTIONS]
-        for name, part in (*parts, *((f"providers.{one.name}", one) for one in self.providers)):
+        parts += [(f"providers.{one.name}", one) for one in self.providers]
+        parts += [(f"acp.{one.name}", one) for one in self.acp]
+        for name, part in parts:
             for item in fields(part):
                 values[f"{name}.{item.name}"] = _shown(item.name, getattr(part, item.name))
         return [
             Setting(key, value, self.origins.get(key, "default"))
             for key, value in values.items()
-            if not re.fullmatch(r"providers\.[^.]+\.name", key)
+            if not re.fullmatch(r"(providers|acp)\.[^.]+\.name", key)
         ]
 
 
@@ -253,6 +275,8 @@ SECTIONS: dict[str, type] = {
 def _shown(name: str, value: Any) -> Any:
     if name in ("api_key", "token"):
         return MASK if value else None
+    if name == "env":
+        return dict.fromkeys(value, MASK)
     if name == "url" and isinstance(value, str):
         return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)
     return list(value) if isinstance(value, tuple) else value

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     MODEL_REFUSED = "model_refused"
     NO_PROGRESS = "no_progress"
     MODEL_NOT_CONFIGURED = "model_not_configured"
+    AGENT_FAILED = "agent_failed"
     CUSTOM_AGENT_NOT_FOUND = "custom_agent_not_found"
     PUSH_REJECTED = "push_rejected"
     PUSH_PENDING = "push_pending"

@@ -6,7 +6,9 @@ only.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +79,8 @@ class Reply:
 
 
 OnDelta = Callable[[Delta], None]
+OnReply = Callable[[Reply, float], None]
+"""Gets a reply that went by, with its tokens and price alone, and the seconds it took."""
 
 
 class Model(Protocol):
@@ -99,6 +103,17 @@ class Model(Protocol):
 
         Raises ModelError; safe to cancel.
         """
+        ...
+
+
+class Endpoint(Protocol):
+    """A model's provider for a program of others, which gets no key."""
+
+    model: str
+    """As the provider spells it."""
+
+    def serve(self, listening: socket.socket, told: OnReply) -> AbstractAsyncContextManager[None]:
+        """Answer in the provider's own wire format at *listening*, which is closed in the end."""
         ...
 
 

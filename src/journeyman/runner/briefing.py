@@ -9,7 +9,7 @@ from journeyman.agent.customisation import repository
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.customisation.skills import Skill
-from journeyman.agent.instructions import Briefing, system_prompt
+from journeyman.agent.instructions import Briefing, external_prompt, system_prompt
 from journeyman.agent.tools import Helper
 from journeyman.agent.tools.task import GENERAL
 from journeyman.domain.events import EventType, NewEvent
@@ -42,6 +42,14 @@ def instructions(
     """The system prompt."""
     where = replace(_briefing(held, base_sha, network), setup=set_up)
     prompt = system_prompt(where, found, profile)
+    recalled = memory.recall(held.earlier)
+    return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
+
+
+def outsiders(held: Held, base_sha: str, found: Customisation, *, network: str, set_up: str) -> str:
+    """What an agent of others is told before its task."""
+    where = replace(_briefing(held, base_sha, network), setup=set_up)
+    prompt = external_prompt(where, found)
     recalled = memory.recall(held.earlier)
     return f"{prompt.rstrip()}\n\n{recalled}" if recalled else prompt
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from journeyman.agent.acp import named
 from journeyman.agent.customisation import profiles
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
@@ -26,7 +27,7 @@ def check_model(held: Held, models: Models) -> None:
 def profile_for(held: Held, found: Customisation) -> Profile | None:
     """The custom agent that was asked for; None when there was none. Stop says which there are."""
     asked = held.session.custom_agent
-    if not asked:
+    if not asked or named(asked) is not None:
         return None
     profile = profiles.find(found.profiles, asked)
     usable = [profile.id for profile in found.profiles if profile.by_user]

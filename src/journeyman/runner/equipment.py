@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from journeyman.agent.acp import External
 from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
-from journeyman.llm import Models
+from journeyman.llm import Endpoint, Models
 from journeyman.runner.ledger import Ledger
 from journeyman.sandbox import Limits, Network, Outside, Provision, SandboxBackend
 from journeyman.workspace.bases import Bases
@@ -47,6 +48,8 @@ async def _usual_checks(repository: Repository) -> Checks:
 
 async def _kept(_unused_since: float | None) -> None:
     return
+def _not_served(model_id: str) -> Endpoint:
+    raise ValueError(f"{model_id} is not served to agents of others here")
 
 
 async def _nothing(repository: Repository) -> Exposed:
@@ -86,6 +89,11 @@ class Equipment:
     outside: Callable[[Network], Outside] = _closed
     """What the service itself may reach for a session. Raises ValueError when a rule is wrong."""
     checks: Callable[[Repository], Awaitable[Checks]] = _usual_checks
+
+    externals: Mapping[str, External] = field(default_factory=dict)
+    """Agents of others, by name."""
+    endpoint: Callable[[str], Endpoint] = _not_served
+    """The model with that id for a program that gets no key. Raises ValueError."""
 
     def workspace(self, session_id: str) -> Path:
         return self.workspaces / session_id

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.setup import Setup
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
-from journeyman.llm import Model
 from journeyman.runner import setup
 from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.sandbox import Provision, Sandbox
@@ -20,7 +18,7 @@ def has_started(held: Held) -> bool:
 
 
 def started(
-    held: Held, base_sha: str, box: Sandbox, model: Model, profile: Profile | None
+    held: Held, base_sha: str, box: Sandbox, model_id: str, agent_id: str | None
 ) -> NewEvent:
     session = held.session
     if has_started(held):
@@ -30,11 +28,11 @@ def started(
         "baseRef": session.base_ref,
         "baseSha": base_sha,
         "headRef": session.head_ref,
-        "model": model.id,
+        "model": model_id,
         "sandbox": dict(box.enforced),
     }
-    if profile is not None:
-        data["customAgent"] = profile.id
+    if agent_id is not None:
+        data["customAgent"] = agent_id
     return NewEvent(EventType.SESSION_START, data)
 
 

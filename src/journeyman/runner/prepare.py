@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from journeyman.agent.acp.loop import AtWork
 from journeyman.agent.conversation import Conversation
 from journeyman.agent.masking import Mask
 from journeyman.agent.tools import Jobs
@@ -13,16 +14,27 @@ from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason
-from journeyman.runner import briefing, choices, delivery, opening, refusals, setup, words
+from journeyman.llm import Reply
+from journeyman.runner import (
+    briefing,
+    choices,
+    delivery,
+    external,
+    opening,
+    refusals,
+    setup,
+    words,
+)
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment, Exposed
+from journeyman.runner.external import Engaged, Launch, Wanted
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Stop, failed
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.run import Run, trailers
 from journeyman.runner.servers import Servers
 from journeyman.runner.servers import start as start_servers
-from journeyman.sandbox import Provision, Sandbox, SandboxSpec
+from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
 from journeyman.workspace import checkout
@@ -34,6 +46,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     The session may have ended meanwhile: `Run.held.session.ended`.
     """
     choices.check_model(held, equipment.models)
+    other = external.wanted(held, equipment)
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
     remote = await equipment.forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
@@ -41,7 +54,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
-    spec = _spec(held, mirror, given, exposed, equipment)
+    spec = _spec(held, mirror, given, exposed, other, equipment)
     spec = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
     with measured("sandbox.start", metrics.SANDBOX_START):
         box = await equipment.sandboxes.start(spec)
@@ -51,10 +64,11 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
         found = await briefing.customisation(base_sha, box)
         profile = choices.profile_for(held, found)
-        model = choices.model_for(held, profile, equipment.models)
-        session, begun = await equipment.ledger.begin(
-            held.session, base_sha, opening.started(held, base_sha, box, model, profile)
-        )
+        model = other.model if other else choices.model_for(held, profile, equipment.models)
+        model_id = other.model_id if other else model.id
+        agent_id = other.external.id if other else profile.id if profile else None
+        started = opening.started(held, base_sha, box, model_id, agent_id)
+        session, begun = await equipment.ledger.begin(held.session, base_sha, started)
         current = replace(held, session=session)
         if begun and not opening.has_started(held):
             told = briefing.told(found, profile, model, ignored=given.ignored)
@@ -86,7 +100,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             held, base_sha, found, profile, network=network, set_up=setup.summary(log_)
         ),
     )
-    return Run(
+    run = Run(
         held=current,
         equipment=equipment,
         base_sha=base_sha,
@@ -105,6 +119,31 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         meter=meter,
         checked=Checked([*held.log, *begun]),
     )
+    if other is not None:
+        words_ = briefing.outsiders(
+            held, base_sha, found, network=network, set_up=setup.summary(log_)
+        )
+        run.external = _engaged(run, other, words_)
+        for event in log_:
+            run.external.at_work.note(event)
+    return run
+
+
+def _engaged(run: Run, other: Wanted, told: str) -> Engaged:
+    def spent(reply: Reply, seconds: float) -> None:
+        at_work.spent(reply, seconds)
+
+    launch = Launch(other, run.box, spent)
+    at_work = AtWork(
+        other.external,
+        launch,
+        told,
+        run.conversation,
+        emit=run.emit,
+        publish=run.publish,
+        mask=run.mask,
+    )
+    return Engaged(at_work, launch)
 
 
 async def _start_commit(held: Held, equipment: Equipment) -> str:
@@ -123,8 +162,15 @@ async def _start_commit(held: Held, equipment: Equipment) -> str:
 
 
 def _spec(
-    held: Held, mirror: Path, given: Provision, exposed: Exposed, equipment: Equipment
+    held: Held,
+    mirror: Path,
+    given: Provision,
+    exposed: Exposed,
+    other: Wanted | None,
+    equipment: Equipment,
 ) -> SandboxSpec:
+    # An agent of others finds its model inside the sandbox's network, be it otherwise empty.
+    network = given.network or (Network() if other and other.endpoint else None)
     return SandboxSpec(
         id=held.session.id,
         directory=equipment.workspace(held.session.id),
@@ -135,8 +181,8 @@ def _spec(
             **given.files,
             checkout.GITCONFIG: checkout.gitconfig(words.AGENT_NAME, words.AGENT_EMAIL),
         },
-        folders=given.folders,
-        network=given.network,
+        folders=(*given.folders, *(other.external.folders if other else ())),
+        network=network,
         image=given.image,
         cache=given.cache,
     )

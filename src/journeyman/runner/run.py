@@ -36,6 +36,7 @@ from journeyman.runner import (
 )
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Checks, Equipment
+from journeyman.runner.external import Engaged
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Outcome, Stop, outcome_of
 from journeyman.runner.refusals import Refusals
@@ -85,6 +86,8 @@ class Run:
     checked: Checked
     saving: asyncio.Task[None] | None = None
     """Keeps the files of the last turn while the model is asked for the next one."""
+    external: Engaged | None = None
+    """The agent of others that does the work, in place of our own."""
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
@@ -108,6 +111,8 @@ class Run:
             self._note(event)
 
     def _note(self, event: Event) -> None:
+        if self.external is not None:
+            self.external.at_work.note(event)
         self.meter.apply(event)
         self.checked.apply(event)
 
@@ -144,16 +149,7 @@ async def turn(run: Run) -> Verdict:
     """One reply of the model and the tools it asks for; if they may have changed the working tree,
     it is saved while the next reply is asked for. Raises Stop at a limit."""
     limits_ = run.held.session.limits
-    means = Means(
-        _model(run),
-        _toolbox(run),
-        run.emit,
-        run.publish,
-        run.customisation.scoped,
-        mask=run.mask,
-        instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
-    )
-    verdict = await agent_turn(run.conversation, means)
+    verdict = await (run.external.at_work.turn() if run.external else _own_turn(run))
     await _tell_news(run)
     if run.conversation.touched:
         await run.saved()
@@ -163,6 +159,19 @@ async def turn(run: Run) -> Verdict:
         await _check(run)
         return run.conversation.end or CONTINUE
     return verdict
+
+
+async def _own_turn(run: Run) -> Verdict:
+    means = Means(
+        _model(run),
+        _toolbox(run),
+        run.emit,
+        run.publish,
+        run.customisation.scoped,
+        mask=run.mask,
+        instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
+    )
+    return await agent_turn(run.conversation, means)
 
 
 async def _check(run: Run) -> None:
@@ -176,7 +185,8 @@ async def _check(run: Run) -> None:
         task=run.held.session.prompt,
         diff=await checkout.diff(run.box, run.base_sha, saved.sha),
         sha=saved.sha,
-        can_run="bash" in _toolbox(run).names and run.model.id != SCRIPT,
+        can_run=run.external is not None
+        or ("bash" in _toolbox(run).names and run.model.id != SCRIPT),
     )
     reviewer = _reviewer(run, told)
     made = await checks.check(work, run.checked, told.tools, run.mask, reviewer)
@@ -240,6 +250,8 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
             # Whatever became of it: here it is either done again, or left to another worker.
             run.saving.cancel()
             await asyncio.gather(run.saving, return_exceptions=True)
+        if run.external is not None:
+            await run.external.close()
         if keep:
             await run.box.kill_all()
         if keep and commit:

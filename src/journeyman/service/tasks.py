@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from journeyman.agent.acp import PREFIX, named
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.limits import Allowance
@@ -44,6 +46,7 @@ class Tasks:
         *,
         credentials: Credentials | None = None,
         allowance: Allowance,
+        externals: Collection[str] = (),
         clock: Clock = utc_now,
     ) -> None:
         """*credentials*: for sessions that work on another forge."""
@@ -55,6 +58,7 @@ class Tasks:
         self._models = models
         self._changes = changes
         self._allowance = allowance
+        self._externals = externals
         self._clock = clock
 
     async def create(
@@ -196,6 +200,14 @@ class Tasks:
         if self._credentials is not None:
             self._credentials.keep(tx, session_id, principal, self._clock())
 
+    def _check_external(self, custom_agent: str | None) -> None:
+        """Agents of others are the same in every repository, so it is known here who is there."""
+        name = named(custom_agent)
+        if name is not None and name not in self._externals:
+            there = ", ".join(f"{PREFIX}{one}" for one in self._externals) or "none"
+            message = f"no agent {PREFIX}{name} is configured on this server; there is: {there}."
+            raise invalid("custom_agent", message)
+
     async def _checked(self, principal: Principal, repository: Repository, new: NewTask) -> NewTask:
         """*new* with its branch names short and its base filled in; INVALID for what cannot
         work."""
@@ -203,6 +215,7 @@ class Tasks:
             self._models.resolve(new.model)
         except UnknownModel as error:
             raise invalid("model", f"{error}.") from error
+        self._check_external(new.custom_agent)
         base_ref = branch_name(new.base_ref) if new.base_ref else repository.default_branch
         if not await self._exists(principal, repository, base_ref):
             if new.base_ref is None:
