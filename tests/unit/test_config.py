@@ -405,3 +405,28 @@ def test_wrong_limits_are_named(tmp_path: Path, written: str, says: str) -> None
     with pytest.raises(AppError) as caught:
         config.load(flags={"data": str(tmp_path)}, environ={})
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('mode = "x"', r"acp\.x\.command is missing"),
+        ('command = ["x"]\nfolder = ["/opt"]', r"did you mean 'acp\.x\.folders'"),
+        ('command = ["x"]\nfolders = ["opt"]', "'opt' is not a whole path"),
+        ('command = ["x"]\nfolders = ["/tmp"]', "a sandbox has its own '/tmp'"),
+        ('command = ["x"]\nmodel = "a:b"', "'a:b', which no provider serves"),
+        ('command = ["x"]\nenv = {A = "{url}"}', r"say in acp\.x\.model whose"),
+        ('command = ["x"]\npermissions = "maybe"', "maybe"),
+    ],
+)
+def test_an_agent_of_others_that_is_wrong_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(AppError, match=said):
+        load(tmp_path, f"[acp.x]\n{text}\n")
+
+
+def test_what_an_agent_of_others_is_given_is_not_shown(tmp_path: Path) -> None:
+    loaded = load(tmp_path, '[acp.x]\ncommand = ["x", "acp"]\nenv = {KEY = "secret"}\n')
+    assert loaded.acp[0].env == {"KEY": "secret"}
+    shown = {setting.key: setting.value for setting in loaded.settings()}
+    assert (shown["acp.x.command"], shown["acp.x.env"]) == (["x", "acp"], {"KEY": "********"})
+    assert "secret" not in repr(loaded)

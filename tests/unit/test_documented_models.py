@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def test_the_configuration_is_valid(tmp_path: Path) -> None:
     loaded = config.load(file=file, environ={"ANTHROPIC_API_KEY": "k"})
 
     assert [provider.name for provider in loaded.providers] == ["anthropic", "bedrock", "local"]
+
+
+def test_the_agents_of_others_are_valid(tmp_path: Path) -> None:
+    (example,) = examples("acp.md", "toml")
+    file = tmp_path / "journeyman.toml"
+    file.write_text(example.replace("/opt/agents", "/opt"))
+
+    loaded = config.load(file=file, environ={"ANTHROPIC_API_KEY": "k"})
+
+    assert [agent.name for agent in loaded.acp] == ["claude", "opencode"]
+    filled = loaded.acp[1].env["OPENCODE_CONFIG_CONTENT"].replace("{model}", "m")
+    assert json.loads(filled)["provider"]["ours"]["models"] == {"m": {}}
 
 
 def test_the_files_are_read_without_a_problem() -> None:

@@ -37,6 +37,7 @@ from journeyman.config.values import (
 )
 from journeyman.sandbox.firewall import addresses
 from journeyman.sandbox.firewall.rules import Rules
+from journeyman.sandbox.inside import is_free
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-5.4"
@@ -354,10 +355,13 @@ def _agent(name: str, merged: Layer, providers: Sequence[Provider]) -> Acp:
 
 
 def _check_folders(agent: Acp) -> None:
-    for folder in agent.folders:
-        if not Path(folder).is_absolute() or not Path(folder).exists():
-            message = f"acp.{agent.name}.folders: {folder!r} is not a whole path of what is there."
-            raise wrong(f"acp.{agent.name}.folders", message)
+    for name in agent.folders:
+        folder, key = Path(name), f"acp.{agent.name}.folders"
+        if not folder.is_absolute() or not folder.exists():
+            raise wrong(key, f"{key}: {name!r} is not a whole path of what is there.")
+        if not is_free(folder):
+            message = f"{key}: a sandbox has its own {name!r}; put the program below /opt or /srv."
+            raise wrong(key, message)
 
 
 def _api_key(prefix: str, found: Layer, environ: Mapping[str, str]) -> tuple[str | None, str]:

@@ -164,12 +164,13 @@ class Gateway:
             async for data in answered.aiter_bytes():
                 meter.add(data)
                 await response.write(data)
-            await response.write_eof()
-            return response
         finally:
             await answered.aclose()
+            # What was said is paid for, whoever does not wait for its end.
             if answered.status_code == 200 and (reply := meter.reply()) is not None:
                 told(reply, time.monotonic() - began)
+        await response.write_eof()
+        return response
 
     def _headers(self, given: Mapping[str, str]) -> list[tuple[str, str]]:
         kept = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from journeyman.agent.conversation import Conversation
 from journeyman.agent.masking import Mask
 from journeyman.agent.tools import Jobs
 from journeyman.domain.checkpoints import Checkpoint
+from journeyman.domain.events import Event
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason
@@ -55,9 +57,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
     spec = _spec(held, mirror, given, exposed, other, equipment)
-    spec = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
-    with measured("sandbox.start", metrics.SANDBOX_START):
-        box = await equipment.sandboxes.start(spec)
+    box = await _started(spec, held, base_sha, equipment)
     servers = Servers()
     try:
         await _check_out(held, base_sha, box, equipment)
@@ -120,16 +120,22 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         checked=Checked([*held.log, *begun]),
     )
     if other is not None:
-        words_ = briefing.outsiders(
+        told_ = briefing.outsiders(
             held, base_sha, found, network=network, set_up=setup.summary(log_)
         )
-        run.external = _engaged(run, other, words_)
-        for event in log_:
-            run.external.at_work.note(event)
+        run.external = _engaged(run, other, told_, log_)
     return run
 
 
-def _engaged(run: Run, other: Wanted, told: str) -> Engaged:
+async def _started(
+    spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
+) -> Sandbox:
+    based = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
+    with measured("sandbox.start", metrics.SANDBOX_START):
+        return await equipment.sandboxes.start(based)
+
+
+def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engaged:
     def spent(reply: Reply, seconds: float) -> None:
         at_work.spent(reply, seconds)
 
@@ -143,6 +149,8 @@ def _engaged(run: Run, other: Wanted, told: str) -> Engaged:
         publish=run.publish,
         mask=run.mask,
     )
+    for event in log:
+        at_work.note(event)
     return Engaged(at_work, launch)
 
 

@@ -231,7 +231,7 @@ class AtWork:
         call = self._calls[key]
         call.learn(update)
         over = call.status in updates.ENDED
-        if not call.begun and (over or call.arguments or call.status == "in_progress"):
+        if not call.begun and (over or call.is_known):
             call.begun = True
             await self._emit([self._spoken(call.part), updates.start(call)])
         if not over:

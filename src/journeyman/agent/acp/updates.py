@@ -64,6 +64,13 @@ class Call:
         return NAMES.get(self.kind, self.kind)
 
     @property
+    def is_known(self) -> bool:
+        """Whether enough of it was told to be shown: some agents begin with less."""
+        if self.kind == "execute":
+            return "command" in self.arguments
+        return bool(self.arguments) or self.status == "in_progress"
+
+    @property
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
