@@ -67,8 +67,9 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         model = other.model if other else choices.model_for(held, profile, equipment.models)
         model_id = other.model_id if other else model.id
         agent_id = other.external.id if other else profile.id if profile else None
-        started = opening.started(held, base_sha, box, model_id, agent_id)
-        session, begun = await equipment.ledger.begin(held.session, base_sha, started)
+        session, begun = await equipment.ledger.begin(
+            held.session, base_sha, opening.started(held, base_sha, box, model_id, agent_id)
+        )
         current = replace(held, session=session)
         if begun and not opening.has_started(held):
             told = briefing.told(found, profile, model, ignored=given.ignored)
@@ -90,9 +91,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     except BaseException:
         await asyncio.gather(box.close(), servers.close())
         raise
-    meter, log_ = Meter(), [*held.log, *begun]
-    for event in log_:
-        meter.apply(event)
+    log_ = [*held.log, *begun]
     network = refusals.told(given.network)
     conversation = Conversation.fold(
         log_,
@@ -116,8 +115,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         servers=servers,
         checkpoint=held.checkpoint,
         ours=delivery.checkpoint_shas(held),
-        meter=meter,
-        checked=Checked([*held.log, *begun]),
+        meter=_metered(log_),
+        checked=Checked(log_),
     )
     if other is not None:
         told_ = briefing.outsiders(
@@ -127,9 +126,14 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     return run
 
 
-async def _started(
-    spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
-) -> Sandbox:
+def _metered(log: Sequence[Event]) -> Meter:
+    meter = Meter()
+    for event in log:
+        meter.apply(event)
+    return meter
+
+
+async def _started(spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment) -> Sandbox:
     based = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
     with measured("sandbox.start", metrics.SANDBOX_START):
         return await equipment.sandboxes.start(based)
