@@ -48,6 +48,8 @@ async def _usual_checks(repository: Repository) -> Checks:
 
 async def _kept(_unused_since: float | None) -> None:
     return
+
+
 def _not_served(model_id: str) -> Endpoint:
     raise ValueError(f"{model_id} is not served to agents of others here")
 
