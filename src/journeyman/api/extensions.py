@@ -5,6 +5,8 @@ Knows nothing of tokens, limits or storage.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -98,7 +100,8 @@ class Extensions:
         return responses.as_json(wire.custom_agents(found))
 
     async def models(self, _request: Request, _principal: Principal) -> Response:
-        return responses.as_json(wire.models(self._services.models.list()))
+        found = await asyncio.to_thread(self._services.models.list)
+        return responses.as_json(wire.models(found))
 
 
 def _answer(request: Request, task: Task) -> Response:

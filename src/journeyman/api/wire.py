@@ -21,7 +21,7 @@ from journeyman.domain.queries import Cursor, TaskDetail, TaskPage
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Session
 from journeyman.domain.tasks import Task, name_of
-from journeyman.llm import ModelInfo
+from journeyman.llm import Facts, ModelInfo
 
 
 class Id(msgspec.Struct):
@@ -129,7 +129,18 @@ class ModelOut(msgspec.Struct):
     name: str
     provider: str
     healthy: bool
+    images: bool
     detail: str | UnsetType
+    window_tokens: int | UnsetType
+    price: PriceOut | UnsetType
+    """Absent where it is not known."""
+
+
+class PriceOut(msgspec.Struct):
+    """USD for a million tokens, in the lowest tier."""
+
+    input: float
+    output: float
 
 
 class ModelListOut(msgspec.Struct):
@@ -263,8 +274,26 @@ def event_list(found: Sequence[Event], total: int) -> EventListOut:
 
 def models(found: Sequence[ModelInfo]) -> ModelListOut:
     return ModelListOut(
-        [ModelOut(m.id, m.name, m.provider, m.healthy, m.detail or UNSET) for m in found]
+        [
+            ModelOut(
+                m.id,
+                m.name,
+                m.provider,
+                m.healthy,
+                m.facts.images,
+                m.detail or UNSET,
+                m.facts.window_tokens or UNSET,
+                _price(m.facts),
+            )
+            for m in found
+        ]
     )
+
+
+def _price(facts: Facts) -> PriceOut | UnsetType:
+    if facts.input_price is None or facts.output_price is None:
+        return UNSET
+    return PriceOut(facts.input_price, facts.output_price)
 
 
 def custom_agents(found: Sequence[Profile]) -> CustomAgentListOut:

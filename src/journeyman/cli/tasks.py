@@ -221,12 +221,23 @@ def models(url: options.Url = None, as_json: options.AsJson = False) -> None:
         (
             str(model["id"]),
             str(model.get("provider") or ""),
-            "" if model.get("healthy", True) else "unavailable",
+            "healthy" if model.get("healthy", True) else "unavailable",
+            _price(model.get("price")),
+            _thousands(model.get("window_tokens")),
             str(model.get("detail") or ""),
         )
         for model in found
     ]
-    output.print_table(("MODEL", "PROVIDER", "HEALTH", ""), rows)
+    output.print_table(("MODEL", "PROVIDER", "HEALTH", "USD PER MTOK", "WINDOW", ""), rows)
+
+
+def _price(price: dict[str, float] | None) -> str:
+    """In and out; a dash where it is not known."""
+    return f"{price['input']:g} in, {price['output']:g} out" if price else "-"
+
+
+def _thousands(tokens: int | None) -> str:
+    return f"{tokens // 1000}k" if tokens else "-"
 
 
 def custom_agents(

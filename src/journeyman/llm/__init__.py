@@ -118,6 +118,36 @@ class Endpoint(Protocol):
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known of a model before it is asked."""
+
+    window_tokens: int | None = None
+    """What fits; None: not known."""
+    images: bool = True
+    """Whether it takes images."""
+    input_price: float | None = None
+    """USD for a million tokens, before any tiers; None: not known."""
+    output_price: float | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a task asks of its model."""
+
+    tokens: int = 0
+    """Of the first request."""
+    images: bool = False
+
+    def met_by(self, facts: Facts) -> bool:
+        """Half of the window is kept for the work."""
+        fits = facts.window_tokens is None or 2 * self.tokens <= facts.window_tokens
+        return fits and (facts.images or not self.images)
+
+
+NO_NEEDS = Needs()
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """One line of the list of what may be named in `model`."""
 
@@ -126,15 +156,19 @@ class ModelInfo:
     provider: str
     healthy: bool
     detail: str = ""
+    facts: Facts = Facts()
 
 
 class Models(Protocol):
     """All that is configured."""
 
-    def list(self) -> Sequence[ModelInfo]: ...
+    def list(self) -> Sequence[ModelInfo]:
+        """The first call reads the price list, which takes half a second: call it in a thread."""
+        ...
 
-    def resolve(self, name: str | None) -> Model:
-        """None or `auto`: the first healthy configured model, `script` when there is none.
+    def resolve(self, name: str | None, needs: Needs = NO_NEEDS) -> Model:
+        """None or `auto`: the first healthy configured model that meets *needs*, or, where none
+        does, the first healthy one; `script` when none is configured.
         Raises UnknownModel, which lists what there is."""
         ...
 

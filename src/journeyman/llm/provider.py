@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_ai import exceptions as failures
@@ -19,7 +19,16 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from journeyman.llm import WINDOW_TOKENS, Delta, ModelError, ModelRefused, OnDelta, Reply, translate
+from journeyman.llm import (
+    WINDOW_TOKENS,
+    Delta,
+    Facts,
+    ModelError,
+    ModelRefused,
+    OnDelta,
+    Reply,
+    translate,
+)
 from journeyman.llm.images import without_images
 
 
@@ -74,6 +83,7 @@ class Hosted:
         self._wire = wire
         self._connection: Connection | None = None
         self._connected: dict[str, tuple[WireModel[Any], int]] = {}
+        self._facts: dict[str, Facts] = {}
         self._connecting = asyncio.Lock()
 
     def model(self, name: str) -> HostedModel:
@@ -95,8 +105,16 @@ class Hosted:
 
     def _connect(self, name: str) -> tuple[Connection, tuple[WireModel[Any], int]]:
         connection = self._connection or self._wire(self.options)
-        listed = self.options.window_tokens or translate.window(name, self.name)
+        listed = self.facts(name).window_tokens
         return connection, (connection.model(name), listed or WINDOW_TOKENS)
+
+    def facts(self, name: str) -> Facts:
+        """See Provider.facts."""
+        if name not in self._facts:
+            listed = translate.facts(name, self.name)
+            window = self.options.window_tokens or listed.window_tokens
+            self._facts[name] = replace(listed, window_tokens=window, images=self.options.images)
+        return self._facts[name]
 
     async def aclose(self) -> None:
         if self._connection is not None:

@@ -24,7 +24,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.tools import ToolDefinition
 
 from journeyman.domain.recordings import NotARecording, Recording, load
-from journeyman.llm import Delta, ModelError, OnDelta, Reply
+from journeyman.llm import Delta, Facts, ModelError, OnDelta, Reply
 from journeyman.llm.provider import Options
 
 
@@ -39,6 +39,10 @@ class Recorded:
 
     def model(self, name: str) -> Player:
         return Player(f"{self.name}:{name}", self)
+
+    def facts(self, name: str) -> Facts:
+        """It says what it has said, whatever it is asked, and for nothing."""
+        return Facts(input_price=0.0, output_price=0.0)
 
     async def recording(self) -> Recording:
         if self._read is None:

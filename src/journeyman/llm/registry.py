@@ -16,11 +16,14 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.tools import ToolDefinition
 
 from journeyman.llm import (
+    NO_NEEDS,
     ContextOverflow,
+    Facts,
     Model,
     ModelError,
     ModelInfo,
     ModelRefused,
+    Needs,
     OnDelta,
     Reply,
     UnknownModel,
@@ -47,6 +50,10 @@ class Provider(Protocol):
 
     def model(self, name: str) -> Model: ...
 
+    def facts(self, name: str) -> Facts:
+        """What is known of *name*. Slow the first time."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -60,6 +67,26 @@ class _Entry:
     @property
     def id(self) -> str:
         return f"{self.provider.name}:{self.name}"
+
+    def meets(self, needs: Needs) -> bool:
+        return needs.met_by(self.provider.facts(self.name))
+
+
+SCRIPTED = ModelInfo(
+    _SCRIPT,
+    _SCRIPT,
+    "built-in",
+    True,
+    "runs the ```sh blocks of the prompt",
+    Facts(images=False, input_price=0.0, output_price=0.0),
+)
+
+
+def _info(entry: _Entry, now: float) -> ModelInfo:
+    up = entry.down_until <= now
+    facts = entry.provider.facts(entry.name)
+    detail = "" if up else entry.detail
+    return ModelInfo(entry.id, entry.name, entry.provider.name, up, detail, facts)
 
 
 class _Watched:
@@ -101,27 +128,17 @@ class Registry:
 
     def list(self) -> Sequence[ModelInfo]:
         now = self._clock()
-        script = ModelInfo(
-            _SCRIPT, _SCRIPT, "built-in", True, "runs the ```sh blocks of the prompt"
-        )
-        return [
-            *(
-                ModelInfo(
-                    e.id, e.name, e.provider.name, up := e.down_until <= now, "" if up else e.detail
-                )
-                for e in self._entries
-            ),
-            script,
-        ]
+        return [*(_info(entry, now) for entry in self._entries), SCRIPTED]
 
-    def resolve(self, name: str | None) -> Model:
+    def resolve(self, name: str | None, needs: Needs = NO_NEEDS) -> Model:
         if name is None or name.strip().lower() in {"", "auto"}:
-            return self._best(self._entries)
+            fit = [one for one in self._entries if needs == NO_NEEDS or one.meets(needs)]
+            return self._best(fit or self._entries)
         if name.strip().lower() == _SCRIPT:
             return self._script
         if found := self._named(name.strip()):
             return self._best(found)
-        raise UnknownModel(name, [info.id for info in self.list()])
+        raise UnknownModel(name, [*(entry.id for entry in self._entries), _SCRIPT])
 
     def instead(self, model_id: str, asked: str | None) -> str | None:
         now, name = self._clock(), canonical(model_id.partition(":")[2])

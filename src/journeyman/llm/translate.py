@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP
+from typing import Any
 
 from pydantic_ai import exceptions as failures
 from pydantic_ai.messages import (
@@ -17,7 +20,7 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
-from journeyman.llm import ContextOverflow, Delta, ModelError, ModelRefused, Reply
+from journeyman.llm import ContextOverflow, Delta, Facts, ModelError, ModelRefused, Reply
 
 NANO_CREDITS_PER_DOLLAR = 100 * 10**9
 TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
@@ -110,15 +113,28 @@ def _cost(message: ModelResponse) -> int | None:
     return int((dollars * NANO_CREDITS_PER_DOLLAR).to_integral_value(ROUND_HALF_UP))
 
 
-def window(model: str, provider: str) -> int | None:
-    """How many tokens fit, where the price list knows it."""
+def facts(model: str, provider: str) -> Facts:
+    """What the price list knows. A window is the model's wherever it is served, a price is not."""
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - half a second of data
 
-    for provider_id in (provider, None):
+    known = Facts()
+    for provider_id in (None, provider):
         try:
             _, found = get_snapshot().find_provider_model(model, None, provider_id, None)
         except LookupError:
             continue
-        if found.context_window:
-            return found.context_window
-    return None
+        known = replace(known, window_tokens=found.context_window or known.window_tokens)
+        if provider_id is not None:
+            prices = found.get_prices(datetime.now(UTC))
+            known = replace(
+                known,
+                input_price=_base(prices.input_mtok),
+                output_price=_base(prices.output_mtok),
+            )
+    return known
+
+
+def _base(price: Any) -> float | None:
+    """Of one million tokens, in the lowest tier."""
+    base = getattr(price, "base", price)
+    return None if base is None else float(base)

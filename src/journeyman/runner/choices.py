@@ -11,11 +11,14 @@ from journeyman.agent.acp import named
 from journeyman.agent.customisation import profiles
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
+from journeyman.agent.images import with_images
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.held import Held
 from journeyman.domain.sessions import Reason
-from journeyman.llm import Model, Models, UnknownModel
+from journeyman.llm import NO_NEEDS, Model, Models, Needs, UnknownModel
 from journeyman.runner.outcome import Stop, failed
+
+CHARS_PER_TOKEN = 4
 
 
 def check_model(held: Held, models: Models) -> None:
@@ -56,7 +59,16 @@ def model_for(held: Held, profile: Profile | None, models: Models) -> Model:
                 return models.resolve(name)
         except UnknownModel:
             continue
-    return _resolved(named, models)
+    return _resolved(named, models, _needs(held))
+
+
+def _needs(held: Held) -> Needs:
+    """Of the newest prompt; what the repository says besides is of the same order everywhere."""
+    said = with_images(held.session.prompt)
+    parts = [said] if isinstance(said, str) else said
+    texts = [part for part in parts if isinstance(part, str)]
+    chars = sum(map(len, texts))
+    return Needs(chars // CHARS_PER_TOKEN, images=len(texts) < len(parts))
 
 
 def _recorded(log: Iterable[Event]) -> str | None:
@@ -69,8 +81,8 @@ def _recorded(log: Iterable[Event]) -> str | None:
     return found
 
 
-def _resolved(name: str | None, models: Models) -> Model:
+def _resolved(name: str | None, models: Models, needs: Needs = NO_NEEDS) -> Model:
     try:
-        return models.resolve(name)
+        return models.resolve(name, needs)
     except UnknownModel as error:
         raise Stop(failed(Reason.MODEL_NOT_CONFIGURED, f"{error}.")) from error

@@ -64,7 +64,12 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
         found = await briefing.customisation(base_sha, box)
         profile = choices.profile_for(held, found)
-        model = other.model if other else choices.model_for(held, profile, equipment.models)
+        # In a thread, since the price list, which knows what fits, takes half a second to read.
+        model = (
+            other.model
+            if other
+            else await asyncio.to_thread(choices.model_for, held, profile, equipment.models)
+        )
         model_id = other.model_id if other else model.id
         agent_id = other.external.id if other else profile.id if profile else None
         session, begun = await equipment.ledger.begin(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ class Starting:
             "key": str(uuid.uuid4()),
             "repositories": repositories,
             **await self._choices(principal, _chosen(repositories, sent["repository"])),
-            "models": self._services.models.list(),
+            "models": await asyncio.to_thread(self._services.models.list),
             "api": str(request.base_url).rstrip("/"),
             "errors": fields,
             "error": _general(error, fields),

@@ -135,7 +135,8 @@ async def test_the_patch_is_text_and_empty_while_nothing_changed(
 
 async def test_the_models_are_listed(mallory: httpx.AsyncClient) -> None:
     models = (await mallory.get("/agents/models")).json()["models"]
-    assert "script" in [model["id"] for model in models]
+    (script,) = (model for model in models if model["id"] == "script")
+    assert (script["healthy"], script["price"]) == (True, {"input": 0.0, "output": 0.0})
 
 
 async def test_the_custom_agents_are_those_of_the_default_branch(

@@ -271,7 +271,21 @@ def test_custom_agents(api: Api, journeyman: Run) -> None:
 
 
 def test_models(api: Api, journeyman: Run) -> None:
-    found = [{"id": "script", "name": "script", "provider": "journeyman", "healthy": True}]
+    found = [
+        {"id": "script", "name": "script", "provider": "journeyman", "healthy": True},
+        {
+            "id": "a:b",
+            "name": "b",
+            "provider": "a",
+            "healthy": False,
+            "images": True,
+            "detail": "down",
+            "window_tokens": 200_000,
+            "price": {"input": 2.5, "output": 15.0},
+        },
+    ]
     api.on("GET /agents/models", as_json({"models": found}))
-    assert "script" in journeyman("models").out
+    assert "script" in (shown := journeyman("models").out)
+    for told in ("healthy", "unavailable", "2.5 in, 15 out", "200k", "down"):
+        assert told in shown
     assert json.loads(journeyman("models", "--json").out) == found

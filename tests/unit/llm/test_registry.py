@@ -8,7 +8,17 @@ import pytest
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.tools import ToolDefinition
 
-from journeyman.llm import ContextOverflow, Model, ModelError, OnDelta, Reply, UnknownModel
+from journeyman.llm import (
+    ContextOverflow,
+    Facts,
+    Model,
+    ModelError,
+    Needs,
+    OnDelta,
+    Reply,
+    UnknownModel,
+    translate,
+)
 from journeyman.llm.registry import PERMANENT_SECONDS, TRANSIENT_SECONDS, Registry, canonical
 
 
@@ -39,9 +49,13 @@ class Shop:
         self.models = models
         self.error = ModelError("down")
         self.closed = False
+        self.known: dict[str, Facts] = {}
 
     def model(self, name: str) -> Model:
         return Broken(f"{self.name}:{name}", self.error)
+
+    def facts(self, name: str) -> Facts:
+        return self.known.get(name, Facts())
 
     async def aclose(self) -> None:
         self.closed = True
@@ -199,3 +213,40 @@ async def test_nothing_goes_on_when_all_are_down() -> None:
     registry.report_failure("near:b", ModelError("down"))
 
     assert registry.instead("near:a", None) is None
+
+
+def test_auto_takes_the_first_that_meets_the_needs() -> None:
+    shop = Shop("shop", "small", "blind", "large")
+    shop.known = {
+        "small": Facts(window_tokens=8_000),
+        "blind": Facts(window_tokens=200_000, images=False),
+        "large": Facts(window_tokens=200_000),
+    }
+    registry = Registry([shop])
+    assert registry.resolve(None).id == "shop:small"
+    assert registry.resolve("auto", Needs(tokens=4_000)).id == "shop:small"
+    assert registry.resolve("auto", Needs(tokens=4_001)).id == "shop:blind"
+    assert registry.resolve(None, Needs(tokens=5_000, images=True)).id == "shop:large"
+    # What nothing fits is still tried by something; and who names a model gets it.
+    assert registry.resolve(None, Needs(tokens=10**9)).id == "shop:small"
+    assert registry.resolve("small", Needs(tokens=5_000)).id == "shop:small"
+
+
+async def test_auto_passes_over_what_is_down_before_it_asks_for_too_little() -> None:
+    shop, clock = Shop("shop", "small", "large"), Clock()
+    shop.known = {"small": Facts(window_tokens=8_000), "large": Facts(window_tokens=200_000)}
+    registry = Registry([shop], clock=clock)
+    registry.report_failure("shop:small", ModelError("down"))
+    assert registry.resolve(None, Needs(tokens=100)).id == "shop:large"
+
+
+def test_prices_are_the_providers_and_windows_the_models() -> None:
+    known = translate.facts("claude-sonnet-4-6", "anthropic")
+    assert (known.input_price, known.output_price) == (3.0, 15.0)
+    assert known.window_tokens is not None
+    assert known.window_tokens >= 200_000
+    elsewhere = translate.facts("claude-sonnet-4-6", "gateway")
+    assert (elsewhere.input_price, elsewhere.window_tokens) == (None, known.window_tokens)
+    assert translate.facts("qwen3-coder", "local") == Facts()
+    tiered = translate.facts("gpt-5.4", "openai")
+    assert (tiered.input_price, tiered.output_price) == (2.5, 15.0)
