@@ -75,7 +75,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, opening.started(held, base_sha, box, model_id, agent_id)
         )
-        current = replace(held, session=session)
+        saved = None if held.checkpoint is None else held.checkpoint.without_bundle
+        current = replace(held, session=session, checkpoint=saved)
         if begun and not opening.has_started(held):
             told = briefing.told(found, profile, model, ignored=given.ignored)
             begun += await opening.tell(current, told, equipment)
@@ -118,7 +119,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         profile=profile,
         mask=mask,
         servers=servers,
-        checkpoint=held.checkpoint,
+        checkpoint=saved,
         ours=delivery.checkpoint_shas(held),
         meter=_metered(log_),
         checked=Checked(log_),

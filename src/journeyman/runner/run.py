@@ -80,6 +80,7 @@ class Run:
     servers: Servers
     """The MCP servers."""
     checkpoint: Checkpoint | None
+    """Without its bundle, which is in the store."""
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
     meter: Meter
@@ -236,7 +237,7 @@ async def save(run: Run) -> None:
         run.conversation.saved()
         return
     made = await run.equipment.ledger.save(run.held.session, found)
-    run.checkpoint = found
+    run.checkpoint = found.without_bundle
     run.ours.add(found.sha)
     run.hear(made)
 
@@ -338,7 +339,7 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     await _refuse_secrets(run)
     await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
     await save(run)
-    saved = run.checkpoint
+    saved = await run.equipment.ledger.kept(run.held.session)
     try:
         pushed = saved is not None and await delivery.push(
             run.held, saved, run.base_sha, run.ours, run.equipment
