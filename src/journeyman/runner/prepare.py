@@ -15,7 +15,7 @@ from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
-from journeyman.domain.sessions import Reason
+from journeyman.domain.sessions import Reason, Session
 from journeyman.llm import Reply
 from journeyman.runner import (
     briefing,
@@ -75,8 +75,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session, base_sha, opening.started(held, base_sha, box, model_id, agent_id)
         )
-        saved = None if held.checkpoint is None else held.checkpoint.without_bundle
-        current = replace(held, session=session, checkpoint=saved)
+        current = _begun(held, session)
         if begun and not opening.has_started(held):
             told = briefing.told(found, profile, model, ignored=given.ignored)
             begun += await opening.tell(current, told, equipment)
@@ -119,7 +118,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         profile=profile,
         mask=mask,
         servers=servers,
-        checkpoint=saved,
+        checkpoint=current.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=_metered(log_),
         checked=Checked(log_),
@@ -162,6 +161,12 @@ def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engage
     for event in log:
         at_work.note(event)
     return Engaged(at_work, launch)
+
+
+def _begun(held: Held, session: Session) -> Held:
+    """As it is kept for as long as the run lasts."""
+    saved = None if held.checkpoint is None else held.checkpoint.without_bundle
+    return replace(held, session=session, checkpoint=saved)
 
 
 async def _start_commit(held: Held, equipment: Equipment) -> str:
