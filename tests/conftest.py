@@ -26,6 +26,7 @@ from journeyman.forge.embedded import tokens
 from journeyman.service.administration import Administration
 from journeyman.store.database import Database, sqlite_url
 from tests import engines, postgres
+from tests.peers.gitea import description as gitea
 from tests.peers.github import description
 from tests.peers.github.description import Description
 
@@ -148,6 +149,14 @@ def github_description(tmp_path_factory: pytest.TempPathFactory) -> Description:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed; please run: sudo apt-get install npm")
     return Description(description.fetch(tmp_path_factory.mktemp("description")))
+
+
+@pytest.fixture(scope="session")
+def gitea_description(tmp_path_factory: pytest.TempPathFactory) -> gitea.Description:
+    """What Gitea publishes of its API, from npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed; please run: sudo apt-get install npm")
+    return gitea.Description(gitea.fetch(tmp_path_factory.mktemp("gitea")))
 
 
 class Clock:

@@ -36,12 +36,18 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
     if chosen.kind == "embedded":
         yield embedded
         return
-    if chosen.kind == "github":
-        # An embedded forge needs none of it.
-        from journeyman.forge.github import forge as github  # noqa: PLC0415
+    # An embedded forge needs none of these.
+    from journeyman.forge import rest  # noqa: PLC0415
+    from journeyman.forge.gitea.forge import GiteaForge  # noqa: PLC0415
+    from journeyman.forge.github.forge import GitHubForge  # noqa: PLC0415
 
-        async with github.client(chosen.ca_file) as client:
-            yield github.GitHubForge(client, chosen.url, ca_file=chosen.ca_file)
+    kinds: dict[str, type[GitHubForge | GiteaForge]] = {
+        "github": GitHubForge,
+        "gitea": GiteaForge,
+    }
+    if chosen.kind in kinds:
+        async with rest.client(chosen.ca_file) as client:
+            yield kinds[chosen.kind](client, chosen.url, ca_file=chosen.ca_file)
         return
     raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
 

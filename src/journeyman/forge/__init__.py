@@ -50,6 +50,10 @@ class Access:
     repository: Repository
     permission: Permission
 
+    @property
+    def is_writable(self) -> bool:
+        return self.permission >= Permission.WRITE and not self.repository.archived
+
 
 @dataclass(frozen=True)
 class Remote:

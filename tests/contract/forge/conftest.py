@@ -9,11 +9,14 @@ from tests.contract.forge.worlds import (
     NEEDS,
     WORLDS,
     Embedded,
+    OnGitea,
     OnGitHub,
     World,
     embedded,
+    on_gitea,
     on_github,
 )
+from tests.peers.gitea.description import Description as GiteaDescription
 from tests.peers.github.description import Description
 
 
@@ -33,4 +36,10 @@ async def an_embedded(tmp_path: Path) -> AsyncIterator[Embedded]:
 @pytest.fixture
 async def github(tmp_path: Path, github_description: Description) -> AsyncIterator[OnGitHub]:
     async with on_github(tmp_path, github_description) as made:
+        yield made
+
+
+@pytest.fixture
+async def gitea(tmp_path: Path, gitea_description: GiteaDescription) -> AsyncIterator[OnGitea]:
+    async with on_gitea(tmp_path, gitea_description) as made:
         yield made

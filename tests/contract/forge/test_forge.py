@@ -6,7 +6,7 @@ import pytest
 
 from journeyman import git as host_git
 from journeyman.domain.errors import AppError, Code
-from journeyman.domain.principals import SCOPED, kind_of
+from journeyman.domain.principals import SCOPED
 from journeyman.domain.repositories import Permission, PullState
 from journeyman.forge import ForgeError, NewPull, PullChange
 from journeyman.workspace.remotes import protocol
@@ -15,17 +15,17 @@ from tests.integration.forge.client import git
 
 
 async def test_a_user_token_says_who_it_speaks_for(world: World) -> None:
-    for prefix in world.kinds:
-        principal = await world.forge.identify(world.token("alice", prefix))
+    for name, kind in world.kinds.items():
+        principal = await world.forge.identify(world.token("alice", name))
         alice = world.account("alice")
         assert (principal.account.id, principal.account.login) == (alice.id, alice.login)
-        assert principal.kind is kind_of(prefix)
+        assert principal.kind is kind
         assert (principal.scopes is not None) == (principal.kind in SCOPED)
 
 
 async def test_a_token_that_expires_later_says_when(world: World) -> None:
-    token = world.token("alice", expires_in=timedelta(hours=1))
-    assert (await world.forge.identify(token)).expires_at is not None
+    principal = await world.forge.identify(world.token("alice", expires_in=timedelta(hours=1)))
+    assert (principal.expires_at is not None) == world.tells_expiry
 
 
 async def test_what_is_no_token_is_refused(world: World) -> None:

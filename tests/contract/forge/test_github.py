@@ -13,15 +13,16 @@ from journeyman.domain.discussions import Place, Reaction
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.repositories import Permission
 from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange
-from journeyman.forge.github.forge import Addresses, GitHubForge, client
+from journeyman.forge.github.forge import Addresses, GitHubForge
+from journeyman.forge.rest import client
 from journeyman.git import GitError
 from journeyman.git.faults import Fault as GitFault
 from journeyman.git.faults import fault_of
 from journeyman.workspace import remotes
 from tests.contract.forge.worlds import OnGitHub, on_github
 from tests.integration.forge.client import commit, git
+from tests.peers.faulty import Fault
 from tests.peers.github.description import Description
-from tests.peers.github.server import Fault
 from tests.peers.github.state import CheckRun, Comment, Issue
 
 pytestmark = pytest.mark.npm

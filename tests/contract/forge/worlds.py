@@ -15,13 +15,18 @@ from typing import Protocol
 
 import pytest
 
-from journeyman.domain.principals import SCOPED, Actor, kind_of
+from journeyman.domain.principals import PREFIXES, SCOPED, Actor, TokenKind, kind_of
 from journeyman.domain.repositories import Account, AccountType, Permission, Repository
 from journeyman.forge import Forge
 from journeyman.forge.embedded.forge import EmbeddedForge
-from journeyman.forge.github.forge import GitHubForge, client
+from journeyman.forge.gitea.forge import GiteaForge
+from journeyman.forge.github.forge import GitHubForge
+from journeyman.forge.rest import client
 from tests.contract.records import START, MemoryRecords
 from tests.integration.forge.client import commit, git, repository
+from tests.peers.gitea import server as gitea_server
+from tests.peers.gitea.description import Description as GiteaDescription
+from tests.peers.gitea.server import Gitea
 from tests.peers.github.description import Description
 from tests.peers.github.server import GitHub, serving
 from tests.peers.github.state import MADE
@@ -42,8 +47,13 @@ class World(Protocol):
         ...
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The prefixes of the tokens that it issues to users."""
+    def kinds(self) -> Mapping[str, TokenKind]:
+        """The tokens that it issues to users: by prefix, or what the forge calls them."""
+        ...
+
+    @property
+    def tells_expiry(self) -> bool:
+        """Whether it says of a token when it ends."""
         ...
 
     def account(self, login: str) -> Account: ...
@@ -51,12 +61,12 @@ class World(Protocol):
     def token(
         self,
         login: str,
-        prefix: str = "",
+        kind: str = "",
         *,
         expires_in: timedelta | None = None,
         revoked: bool = False,
     ) -> str:
-        """A new one; without a *prefix* of any kind."""
+        """A new one; without a *kind* any of `kinds`."""
         ...
 
     def actor(self, login: str) -> Actor: ...
@@ -70,8 +80,12 @@ def source(directory: Path) -> Path:
     return made
 
 
+GITHUB_KINDS = {prefix: kind for prefix, kind in PREFIXES.items() if prefix != "ghs_"}
+
+
 class Embedded:
-    kinds = ("ghp_", "github_pat_", "gho_", "ghu_")
+    kinds = GITHUB_KINDS
+    tells_expiry = True
 
     def __init__(self, directory: Path) -> None:
         self.records = MemoryRecords()
@@ -88,13 +102,13 @@ class Embedded:
     def token(
         self,
         login: str,
-        prefix: str = "",
+        kind: str = "",
         *,
         expires_in: timedelta | None = None,
         revoked: bool = False,
     ) -> str:
         made = self.records.add_token(
-            self.account(login), prefix or "ghp_", expires_in=expires_in, revoked=revoked
+            self.account(login), kind or "ghp_", expires_in=expires_in, revoked=revoked
         )
         assert kind_of(made)
         return made
@@ -115,7 +129,8 @@ def _clock() -> datetime:
 
 
 class OnGitHub:
-    kinds = ("ghp_", "github_pat_", "gho_", "ghu_")
+    kinds = GITHUB_KINDS
+    tells_expiry = True
 
     def __init__(self, server: GitHub, forge: GitHubForge, directory: Path) -> None:
         self.server, self.forge = server, forge
@@ -134,16 +149,16 @@ class OnGitHub:
     def token(
         self,
         login: str,
-        prefix: str = "",
+        kind: str = "",
         *,
         expires_in: timedelta | None = None,
         revoked: bool = False,
     ) -> str:
-        kind = kind_of(prefix or "ghp_")
+        prefix = kind or "ghp_"
         return self.server.state.add_token(
             login,
-            prefix or "ghp_",
-            scopes=("repo",) if kind in SCOPED else (),
+            prefix,
+            scopes=("repo",) if PREFIXES[prefix] in SCOPED else (),
             expires_in=expires_in,
             revoked=revoked,
         )
@@ -162,6 +177,49 @@ async def on_github(
         assert not server.problems, server.problems
 
 
+class OnGitea:
+    kinds: Mapping[str, TokenKind] = dict.fromkeys(gitea_server.KINDS, TokenKind.FINE_GRAINED)
+    tells_expiry = False
+
+    def __init__(self, server: Gitea, forge: GiteaForge, directory: Path) -> None:
+        self.server, self.forge = server, forge
+        for login in ("alice", "bob", "mallory"):
+            server.state.add_user(login)
+        self.source = source(directory)
+        self.repository = server.state.add_repository("alice/App", self.source)
+        self.repository.roles[self.account("bob").id] = "read"
+        owner = self.account("alice")
+        self.app = Repository(self.repository.id, owner, "App", "main", True, False, MADE, MADE)
+
+    def account(self, login: str) -> Account:
+        user = self.server.state.user(login)
+        return Account(user.id, user.login, AccountType.USER, False, MADE)
+
+    def token(
+        self,
+        login: str,
+        kind: str = "",
+        *,
+        expires_in: timedelta | None = None,
+        revoked: bool = False,
+    ) -> str:
+        over = expires_in is not None and expires_in <= timedelta(0)
+        return self.server.add_token(login, kind or "access", revoked=revoked or over)
+
+    def actor(self, login: str) -> Actor:
+        return Actor(self.account(login), self.token(login))
+
+
+@asynccontextmanager
+async def on_gitea(
+    directory: Path, description: GiteaDescription, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[OnGitea]:
+    """Whatever is said to it fits what Gitea publishes of its API."""
+    async with gitea_server.serving(description, directory / "gitea") as server, client() as http:
+        yield OnGitea(server, GiteaForge(http, server.url, clock=clock), directory)
+        assert not server.problems, server.problems
+
+
 Maker = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[World]]
 
 WORLDS: Mapping[str, Maker] = {
@@ -169,7 +227,10 @@ WORLDS: Mapping[str, Maker] = {
     "github": lambda directory, request: on_github(
         directory, request.getfixturevalue("github_description")
     ),
+    "gitea": lambda directory, request: on_gitea(
+        directory, request.getfixturevalue("gitea_description")
+    ),
 }
 """By the forge's name. Each makes one in an empty directory, and cleans up after it."""
-NEEDS = {"github": [pytest.mark.npm]}
+NEEDS = {name: [pytest.mark.npm] for name in ("github", "gitea")}
 """What of the machine the world needs."""

@@ -11,7 +11,7 @@ from journeyman.domain.errors import AppError, Code
 from tests.conftest import configured
 from tests.contract.openapi.validator import check
 from tests.integration.github.conftest import TASKS, URL, Service
-from tests.peers.github.server import Fault
+from tests.peers.faulty import Fault
 
 pytestmark = pytest.mark.npm
 

@@ -7,19 +7,15 @@ Every request and every answer is held against the published description; what d
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from journeyman import hosting
+from tests.peers.faulty import Faulty, listening
 from tests.peers.github import graphql, rest, smart_http
 from tests.peers.github.description import Description
 from tests.peers.github.objects import Objects, as_json
@@ -29,70 +25,15 @@ from tests.peers.github.state import State, Token
 API = "/api/v3"
 
 
-@dataclass
-class Fault:
-    """Answers *times* requests whose `METHOD /path` the pattern finds; status 0 ends the
-    connection without a word."""
-
-    pattern: str
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    message: str = "Server Error"
-    times: int = 1
-    after: bool = False
-    """Only the answer is lost: what was asked for has been done."""
-
-
-@dataclass
-class Seen:
-    method: str
-    path: str
-    body: bytes
-    authorization: str
-
-
-class Gone(Exception):
-    """The connection ends."""
-
-
-class GitHub:
+class GitHub(Faulty):
     def __init__(self, description: Description, state: State) -> None:
+        super().__init__()
         self.description = description
         self.state = state
-        self.url = ""
-        self.problems: list[str] = []
-        self.faults: list[Fault] = []
-        self.seen: list[Seen] = []
         self.while_git_asks: Callable[[], None] = lambda: None
         """Called while somebody's git waits for an answer."""
 
-    def asked(self, pattern: str) -> list[Seen]:
-        return [one for one in self.seen if re.search(pattern, f"{one.method} {one.path}")]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        path = unquote(scope["raw_path"].decode().partition("?")[0])
-        body = await request.body()
-        self.seen.append(Seen(request.method, path, body, request.headers.get("authorization", "")))
-        fault = self._fault(f"{request.method} {path}")
-        try:
-            if fault is not None and not fault.after:
-                response = _failed(fault)
-            else:
-                response = await self._answer(request, path, body)
-                response = _failed(fault) if fault is not None else response
-        except Gone:
-            return
-        await response(scope, receive, send)
-
-    def _fault(self, asked: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.times > 0 and re.search(fault.pattern, asked):
-                fault.times -= 1
-                return fault
-        return None
-
-    async def _answer(self, request: Request, path: str, body: bytes) -> Response:
+    async def answer(self, request: Request, path: str, body: bytes) -> Response:
         token = self.state.bearer(request.headers.get("authorization", ""))
         if path == "/api/graphql":
             return graphql.answer(self.state, token, body)
@@ -149,13 +90,6 @@ class GitHub:
         return await smart_http.serve(request, repository, token.user, match[2])
 
 
-def _failed(fault: Fault) -> Response:
-    if not fault.status:
-        raise Gone
-    headers = {"content-type": "application/json", **fault.headers}
-    return Response(as_json({"message": fault.message}), fault.status, headers)
-
-
 def _told(token: Token | None) -> dict[str, str]:
     told = {"x-ratelimit-remaining": "4999", "x-ratelimit-limit": "5000"}
     if token is not None and token.scopes:
@@ -170,8 +104,5 @@ def _told(token: Token | None) -> dict[str, str]:
 async def serving(description: Description, directory: Path) -> AsyncIterator[GitHub]:
     directory.mkdir(parents=True, exist_ok=True)
     made = GitHub(description, State(directory))
-    listening = hosting.bind("127.0.0.1", 0, "")
-    made.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with hosting.answering(made, listening):
+    async with listening(made):
         yield made
-        await asyncio.sleep(0)

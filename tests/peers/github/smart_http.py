@@ -10,19 +10,25 @@ from starlette.responses import Response
 
 from tests.peers.github.state import Repository, User
 
-REFUSED = (
+HOOK = (
     "#!/bin/sh\n"
     'while read -r old new ref; do case " $PROTECTED " in *" ${ref#refs/heads/} "*)\n'
-    "echo 'error: GH006: Protected branch update failed for '\"$ref\"'.' >&2\n"
-    "echo 'error: Changes must be made through a pull request.' >&2; exit 1;; esac; done\n"
+    'printf "$REFUSAL" "$ref" >&2; exit 1;; esac; done\n'
+)
+GITHUB = (
+    "error: GH006: Protected branch update failed for %s.\n"
+    "error: Changes must be made through a pull request.\n"
 )
 
 
-async def serve(request: Request, repository: Repository, user: User, service: str) -> Response:
-    """*service*: what follows the repository's `.git` in the address."""
+async def serve(
+    request: Request, repository: Repository, user: User, service: str, refusal: str = GITHUB
+) -> Response:
+    """*service*: what follows the repository's `.git` in the address. *refusal*: what is said of a
+    protected branch."""
     hook = repository.bare / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(REFUSED)
+    hook.write_text(HOOK)
     hook.chmod(0o755)
     environment = {
         "PATH": os.environ["PATH"],
@@ -38,6 +44,7 @@ async def serve(request: Request, repository: Repository, user: User, service: s
         "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
         "REMOTE_USER": user.login,
         "PROTECTED": " ".join(repository.protected),
+        "REFUSAL": refusal,
     }
     process = await asyncio.create_subprocess_exec(
         *("git", "http-backend"),

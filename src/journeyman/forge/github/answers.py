@@ -264,20 +264,5 @@ class CollaboratorPermission(msgspec.Struct):
     """admin, write, read, none: maintain and triage are told as write and read."""
 
 
-class Entry(msgspec.Struct):
-    """A file in a directory."""
-
-    name: str
-    path: str
-    type: str
-    sha: str
-    size: int = 0
-
-
-class Blob(msgspec.Struct):
-    content: str
-    encoding: str
-
-
 def _author(user: User | None) -> Account:
     return (user or User(GHOST, "ghost")).account()

@@ -26,7 +26,7 @@ from journeyman.forge.github.answers import (
     PullAnswer,
     ReviewCommentAnswer,
 )
-from journeyman.forge.github.api import PAGE, Api, Missing, path_of, secret_of
+from journeyman.forge.rest import PAGE, Api, Missing, path_of, secret_of
 
 GRANTED = {
     "admin": Permission.ADMIN,

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import re
-import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor, Principal
-from journeyman.domain.repositories import Permission, Repository
-from journeyman.domain.roles import FRESH_SECONDS, FRESH_SECONDS_WITHOUT
+from journeyman.domain.repositories import Repository
 from journeyman.forge import (
     Access,
     Answer,
-    CredentialRefused,
     Remote,
     credential,
 )
-from journeyman.forge.github.answers import Blob, Entry, Reference, RepositoryAnswer
-from journeyman.forge.github.api import TIMEOUT, Api, Missing, Refused, path_of, secret_of
+from journeyman.forge.callers import Callers
+from journeyman.forge.github.answers import Reference, RepositoryAnswer
+from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.github.discussion import GitHubChecks, GitHubDiscussion
 from journeyman.forge.github.pulls import GitHubPulls
-from journeyman.forge.github.tokens import Tokens, bad_credentials, digest
-from journeyman.forge.lately import Lately
+from journeyman.forge.github.tokens import whose
 from journeyman.forge.refs import can_be_branch
+from journeyman.forge.rest import Missing, Refused, path_of, secret_of
+from journeyman.forge.rest_texts import RestTexts
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 PASSED = (
     "content-type",
     "etag",
@@ -41,8 +36,6 @@ PASSED = (
     "x-accepted-oauth-scopes",
 )
 """What of an answer's headers is passed on."""
-FILE_BYTES = 128 << 10
-MOST_FILES = 200
 
 
 @dataclass(frozen=True)
@@ -83,49 +76,30 @@ class GitHubForge(GitHubPulls):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         addresses = Addresses.of(url)
-        self._api = Api(client, addresses.api, addresses.graphql)
+        self._api = GitHubApi(client, addresses.api, addresses.graphql)
         super().__init__(self._api)
         self.url = addresses.web
         self.noreply = addresses.noreply
         self.discussion = GitHubDiscussion(self._api)
         self.checks = GitHubChecks(self._api)
+        self.texts = RestTexts(self._api)
         self._ca_file = ca_file
-        self._tokens = Tokens(self._api, clock=clock)
-        self._accesses = Lately[tuple[bytes, str], Access | None](_fresh_seconds, clock=clock)
+        self._callers = Callers(
+            lambda token, roles: whose(self._api, token, roles), self._access, clock=clock
+        )
 
     @property
     def passing(self) -> GitHubForge:
         return self
 
-    @property
-    def texts(self) -> GitHubForge:
-        return self
-
     async def identify(self, token: str) -> Principal:
-        return await self._tokens.identify(token)
+        return await self._callers.identify(token)
 
     async def find_access(self, principal: Principal, owner: str, name: str) -> Access | None:
-        """A token that has been revoked since it was looked at is UNAUTHENTICATED."""
-        if not principal.secret or not (_is_name(owner) and _is_name(name)):
-            return None
-        secret, key = principal.secret, f"{owner}/{name}".lower()
-        try:
-            found = await self._accesses.get(
-                (digest(secret), key), lambda: self._access(secret, owner, name)
-            )
-        except CredentialRefused:
-            raise bad_credentials() from None
-        if found is None:
-            return None
-        repository = found.repository
-        reaches = principal.limit(found.permission, repository.id, private=repository.private)
-        return Access(repository, reaches) if reaches else None
+        return await self._callers.find_access(principal, owner, name)
 
-    async def _access(self, secret: str, owner: str, name: str) -> Access | None:
-        try:
-            found = await self._api.get(secret, f"/repos/{owner}/{name}", RepositoryAnswer)
-        except Missing:
-            return None
+    async def _access(self, secret: str, owner: str, name: str) -> Access:
+        found = await self._api.get(secret, f"/repos/{owner}/{name}", RepositoryAnswer)
         return Access(found.repository(), found.permission())
 
     async def find_tip(self, actor: Actor, repository: Repository, branch: str) -> str | None:
@@ -143,23 +117,11 @@ class GitHubForge(GitHubPulls):
         return found.object.sha
 
     async def remote(self, actor: Actor, repository: Repository) -> Remote:
-        """By the name that it has now. NOT_FOUND when *actor* may not see it, or when another
-        repository has its name."""
-        secret = secret_of(actor)
-        try:
-            found = await self._api.get(secret, path_of(repository), RepositoryAnswer)
-        except Missing:
-            raise AppError(
-                Code.NOT_FOUND, f"{repository.full_name} is not visible to {actor.account.login}."
-            ) from None
-        now = found.repository()
-        if now.id != repository.id:
-            raise AppError(
-                Code.NOT_FOUND, f"Another repository is called {repository.full_name} by now."
-            )
-        env = credential.for_git(secret, self.url, ca_file=self._ca_file)
-        writable = found.permission() >= Permission.WRITE and not now.archived
-        return Remote(f"{self.url}/{now.full_name}.git", env=env, writable=writable)
+        found = await self._callers.look(actor, repository)
+        env = credential.for_git(secret_of(actor), self.url, ca_file=self._ca_file)
+        return Remote(
+            f"{self.url}/{found.repository.full_name}.git", env=env, writable=found.is_writable
+        )
 
     async def get(self, principal: Principal, path: str, query: str, accept: str) -> Answer:
         answer = await self._api.ask(principal.secret or "", path, query, accept)
@@ -167,42 +129,3 @@ class GitHubForge(GitHubPulls):
         if "link" in kept:
             kept["link"] = kept["link"].replace(self._api.url, "{api}")
         return Answer(answer.status, kept, answer.body)
-
-    async def below(
-        self, actor: Actor, repository: Repository, ref: str, directory: str
-    ) -> Mapping[str, str]:
-        """Files are taken from the listing's ids, so that links lead nowhere."""
-        secret, path = secret_of(actor), path_of(repository)
-        where = f"{path}/contents/{quote(directory.strip('/'))}"
-        try:
-            listed = await self._api.get(secret, where, list[Entry] | Entry, ref=ref)  # type: ignore[arg-type]
-        except Missing:
-            return {}
-        entries = listed if isinstance(listed, list) else []
-        files = [one for one in entries if one.type == "file" and one.size <= FILE_BYTES]
-        found = dict[str, str]()
-        for one in files[:MOST_FILES]:
-            blob = await self._api.get(secret, f"{path}/git/blobs/{one.sha}", Blob)
-            found[one.path] = base64.b64decode(blob.content).decode("utf-8", "replace")
-        return found
-
-
-def _fresh_seconds(found: Access | None) -> float:
-    return FRESH_SECONDS if found else FRESH_SECONDS_WITHOUT
-
-
-def _is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None and text not in (".", "..")
-
-
-def client(ca_file: str = "") -> httpx.AsyncClient:
-    """With the certificates of the system and, where one is named, those of a file."""
-    trusted = ssl.create_default_context()
-    if ca_file:
-        trusted.load_verify_locations(ca_file)
-    return httpx.AsyncClient(
-        verify=trusted,
-        timeout=TIMEOUT,
-        headers={"User-Agent": "journeyman"},
-        limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
-    )

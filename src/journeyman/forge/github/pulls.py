@@ -11,7 +11,8 @@ from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Pull, PullState, Repository
 from journeyman.forge import ForgeError, NewPull, PullChange
 from journeyman.forge.github.answers import PullAnswer
-from journeyman.forge.github.api import Api, Missing, Refused, path_of, secret_of
+from journeyman.forge.github.api import GitHubApi
+from journeyman.forge.rest import Missing, Refused, path_of, secret_of
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ DRAFT = (
 
 
 class GitHubPulls:
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: GitHubApi) -> None:
         self._api = api
 
     async def find_pull(
