@@ -272,7 +272,9 @@ async def working(
 
     async def checks(repository: Repository) -> Checks:
         said = await configurations.of_repository(repository)
-        return Checks(said.enabled_tools, config.models.review)
+        return Checks(
+            said.enabled_tools, config.models.review, block_secrets=config.checks.secrets == "block"
+        )
 
     bases = Bases(
         config.data / "bases", sandboxes, workspaces=workspaces, limits=config.sandbox.limits

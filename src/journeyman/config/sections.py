@@ -138,6 +138,12 @@ class Models:
 
 
 @dataclass(frozen=True)
+class Checks:
+    secrets: Literal["block", "report"] = "block"
+    """What becomes of work that holds what looks like a secret: kept from the forge, or pushed."""
+
+
+@dataclass(frozen=True)
 class Log:
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -214,6 +220,7 @@ class Config:
     firewall: Firewall
     webhooks: Webhooks
     models: Models
+    checks: Checks
     limits: SessionLimits
     retention: Retention
     log: Log
@@ -265,6 +272,7 @@ SECTIONS: dict[str, type] = {
     "firewall": Firewall,
     "webhooks": Webhooks,
     "models": Models,
+    "checks": Checks,
     "limits": SessionLimits,
     "retention": Retention,
     "log": Log,

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from journeyman.agent.masking import Mask
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.held import Held
 from journeyman.forge import NewPull, PullChange, PushRejected
-from journeyman.runner import words
+from journeyman.runner import checks, leaks, words
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment
 from journeyman.sandbox import Blocked
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
-from journeyman.workspace.publish import Work
+from journeyman.workspace.publish import Inspect, Work
+
+SECRETS_SHOWN = 5
 
 
 def checkpoint_shas(held: Held) -> set[str]:
@@ -49,11 +52,34 @@ async def push(
     work = Work(checkpoint.bundle, mirror, base_sha, checkpoint.sha)
     with measured("push", metrics.PUSH):
         await equipment.publisher.deliver(
-            work, head_ref=session.head_ref, remote=remote, expected_old=tip
+            work,
+            head_ref=session.head_ref,
+            remote=remote,
+            expected_old=tip,
+            inspect=await _protection(held, equipment),
         )
     branch = BranchArtifact(session.head_ref, session.base_ref)
     await equipment.ledger.add_artifact(session, branch)
     return True
+
+
+async def _protection(held: Held, equipment: Equipment) -> Inspect | None:
+    """What keeps secrets from the forge, whoever has committed them; None where that is off."""
+    told = await equipment.checks(held.repository)
+    if not (told.tools.secret_scanning and told.block_secrets):
+        return None
+    mask = Mask((await equipment.exposed(held.repository)).masked)
+
+    async def inspect(changes: str) -> None:
+        if found := await checks.secrets_in(changes, mask):
+            shown = "; ".join(dict.fromkeys(found[:SECRETS_SHOWN]))
+            raise PushRejected(
+                f"Not pushed, because what is committed stays: {shown}. A line that is none may "
+                f"end in a comment `{leaks.ALLOWED}`.",
+                permanent=True,
+            )
+
+    return inspect
 
 
 async def tell_pushed(held: Held, equipment: Equipment) -> None:

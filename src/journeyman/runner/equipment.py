@@ -40,6 +40,8 @@ class Checks:
     """As the repository's administrators have set them."""
     review_model: str = ""
     """Empty: nothing is reviewed."""
+    block_secrets: bool = True
+    """Whether what looks like a secret is kept from the forge, or only reported."""
 
 
 async def _usual_checks(repository: Repository) -> Checks:

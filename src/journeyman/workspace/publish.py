@@ -11,10 +11,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from journeyman import git
 from journeyman.forge import PushRejected, Remote
@@ -27,7 +29,12 @@ BRANCH = "refs/heads/"
 PREFIX = "publish-"
 PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
 DIFF = ("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
+LOG = ("log", "--patch", "--first-parent", "--diff-merges=first-parent", "--format=", *DIFF[3:])
+INSPECTED_BYTES = 16 << 20
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+log = structlog.get_logger()
+Inspect = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,18 @@ class Publisher:
         self._root = root.absolute()
 
     async def deliver(
-        self, work: Work, *, head_ref: str, remote: Remote, expected_old: str | None
+        self,
+        work: Work,
+        *,
+        head_ref: str,
+        remote: Remote,
+        expected_old: str | None,
+        inspect: Inspect | None = None,
     ) -> str:
         """Push the commit to the branch *head_ref*; gives the commit id.
 
+        *inspect* gets what each of its commits changes, before anything is pushed, and refuses by
+        raising; a history of more than INSPECTED_BYTES is not shown to it.
         *expected_old* is where the branch must be, None that it must not exist; when it is at the
         commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
         somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
@@ -64,6 +79,8 @@ class Publisher:
             raise PushRejected("The user may not push to this repository.", permanent=True)
         async with self._unpacked(work) as repository:
             await _descends(repository, work)
+            if inspect is not None and (changes := await _changes(repository, work)) is not None:
+                await inspect(changes)
             try:
                 await _push(repository, work.sha, head_ref, remote, expected_old or "")
             except GitError as error:
@@ -107,6 +124,20 @@ class Publisher:
             yield repository
         finally:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+async def _changes(repository: Path, work: Work) -> str | None:
+    """The diffs of all commits; None where they are too much to be read."""
+    try:
+        found = await git.run(
+            *(*LOG, f"{work.base_sha}..{work.sha}"),
+            git_dir=repository,
+            limit_bytes=INSPECTED_BYTES,
+        )
+    except GitError as error:
+        log.info("publish.not_inspected", sha=work.sha, error=error.message)
+        return None
+    return found.decode(errors="replace")
 
 
 async def _descends(repository: Path, work: Work) -> None:
