@@ -180,7 +180,7 @@ def _wired(
     )
     sessions = Sessions(database, sending, tasks, live, changes)
     history, upstream = History(embedded.path), forge is not embedded
-    operator, logins = Administration(database, embedded, tokens), Logins(database)
+    operator, logins = Administration(database, embedded, tokens), Logins(database, vault)
     services = Services(
         identity=Identity(forge, Seen(database) if upstream else None),
         tasks=tasks,
@@ -202,7 +202,7 @@ def _wired(
         configurations=Configurations(database),
         hooks=Hooks(database, vault, outbox),
         audit=Audit(database),
-        overviews=Overviews(database, sending),
+        overviews=Overviews(database, sending, tasks.reach),
         personal_tokens=PersonalTokens(database, operator),
         authorizations=Authorizations(database),
         users=Users(database, operator, logins, sessions),
@@ -459,24 +459,26 @@ async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
 
 def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     """Git where the path is a repository's, login below its own, the API everywhere else. Where
-    another forge has the repositories and the users, the API alone."""
+    another forge has the repositories and the users, git and OAuth are its own."""
     public_url = made.config.server.public_url.rstrip("/")
     forge_url = made.forge.url
     options = routes.Options(rate=made.config.rate, public_url=public_url, forge_url=forge_url)
     github = routes.build_app(made.services, options, stopping=stopping)
-    dashboard = Dashboard(made.services, stopping=stopping, public_url=public_url)
-    others: tuple[PartOfPaths, ...] = (_metrics(made),)
+    dashboard = Dashboard(
+        made.services, stopping=stopping, public_url=public_url, forge_url=forge_url
+    )
+    others: tuple[PartOfPaths, ...] = (
+        _metrics(made),
+        SignIn(made.services, public_url=public_url, forge_url=forge_url),
+        dashboard,
+    )
     if not forge_url:
-        others += (
-            GitHttp(made.embedded),
-            TokenEndpoints(made.services.oauth, public_url=public_url),
-            SignIn(made.services, public_url=public_url),
-            dashboard,
-        )
+        oauth = TokenEndpoints(made.services.oauth, public_url=public_url)
+        others = (GitHttp(made.embedded), oauth, *others)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         http = scope["type"] == "http"
-        if http and not forge_url and dashboard.welcomes(scope):
+        if http and dashboard.welcomes(scope):
             await dashboard(scope, receive, send)
             return
         chosen = next((one for one in others if http and one.matches(scope["path"])), github)

@@ -42,6 +42,10 @@ class Roles:
             raise RoleUnknown(repository_id)
         return permission
 
+    def knows(self, repository_id: int) -> bool:
+        """Whether `of` has an answer."""
+        return self._known.get(repository_id, (None, 0.0))[1] > self._clock()
+
     def at_least(self, permission: Permission) -> list[int]:
         """The repositories where it may do *permission*, of those that were asked for lately."""
         now = self._clock()

@@ -36,6 +36,7 @@ class Browsing:
 
     async def find(self, principal: Principal, search: Search) -> Found:
         """Of all tasks in the repositories that *principal* may read."""
+        await self._tasks.reach.everywhere(principal)
 
         def find(tx: Connection) -> Found:
             found, counts = browsing.find_tasks(tx, principal, search)
@@ -51,6 +52,7 @@ class Browsing:
         self, principal: Principal, permission: Permission = Permission.READ
     ) -> Sequence[Repository]:
         """Those where *principal* has at least *permission*, by name."""
+        await self._tasks.reach.everywhere(principal)
         return await self._database.read(
             lambda tx: browsing.list_repositories(tx, principal, permission)
         )

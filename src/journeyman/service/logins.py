@@ -18,6 +18,7 @@ from journeyman.domain.repositories import Account, AccountType
 from journeyman.service import audit, server_keys
 from journeyman.service.administration import check_login
 from journeyman.service.clock import Clock, utc_now
+from journeyman.service.vault import Vault
 from journeyman.store import accounts, logins
 from journeyman.store.database import Database
 
@@ -46,8 +47,12 @@ class Link:
 
 
 class Logins:
-    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, vault: Vault | None = None, *, clock: Clock = utc_now
+    ) -> None:
+        """*vault*: for the tokens of those who log in with one of another forge."""
         self._database = database
+        self._vault = vault
         self._clock = clock
         self._hasher = PasswordHasher()
         self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
@@ -219,12 +224,17 @@ class Logins:
 
     # --- Sessions --------------------------------------------------------------------------------
 
-    async def start_session(self, session_id: str, account: Account) -> None:
+    async def start_session(
+        self, session_id: str, account: Account, token: str | None = None
+    ) -> None:
+        """*token*: of another forge, which is asked with it until the session ends."""
         now = self._clock()
+        secret = self._vault.encrypt(token.encode()) if self._vault and token else None
 
         def start(tx: Connection) -> None:
             logins.remove_expired(tx, now)
-            logins.add_session(tx, _digest(session_id), account.id, now, now + SESSION)
+            until = now + SESSION
+            logins.add_session(tx, _digest(session_id), account.id, now, until, secret=secret)
             audit.record(tx, Action.USER_LOGIN, now, user=account, on_behalf=account)
 
         await self._database.write(start)
@@ -235,6 +245,16 @@ class Logins:
         return await self._database.read(
             lambda tx: logins.find_session(tx, _digest(session_id), now)
         )
+
+    async def find_token(self, session_id: str) -> str | None:
+        """The one that the session began with, if it began with one."""
+        find = logins.find_session_secret
+        found = await self._database.read(lambda tx: find(tx, _digest(session_id)))
+        return self._vault.decrypt(found).decode() if self._vault and found else None
+
+    async def count_token(self, address: str) -> None:
+        """FORBIDDEN when too many have been tried from *address*."""
+        await self._count(f"address:{address}", TRIES_PER_ADDRESS)
 
     async def end_session(self, session_id: str) -> None:
         now = self._clock()

@@ -16,6 +16,7 @@ from journeyman.domain.sessions import State
 from journeyman.engine.liveness import Heartbeats
 from journeyman.engine.queue import Queue
 from journeyman.service.clock import Clock, utc_now
+from journeyman.service.reach import Reach
 from journeyman.store import overview
 from journeyman.store.database import Database, reachable
 from journeyman.store.overview import Range
@@ -24,8 +25,17 @@ MOST_SHARES = 10
 
 
 class Overviews:
-    def __init__(self, database: Database, queue: Queue, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        reach: Reach | None = None,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        """*reach*: asks what a principal may do, where another forge knows it."""
         self._database = database
+        self._reach = reach
         self._queue = queue
         self._heartbeats = Heartbeats(database.engine)
         self._clock = clock
@@ -37,6 +47,8 @@ class Overviews:
         shown = days_until(self._clock().date(), days)
         since = datetime.combine(shown[0], time(), UTC)
         within = Range(principal, since, repository.id if repository else None)
+        if self._reach is not None:
+            await self._reach.everywhere(principal)
         workers = await asyncio.to_thread(self._workers)
         return await self._database.survey(lambda tx: _overview(tx, within, shown, workers))
 

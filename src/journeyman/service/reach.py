@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,10 +13,14 @@ from journeyman.domain.repositories import Permission
 from journeyman.domain.roles import RoleUnknown
 from journeyman.forge import Forge
 from journeyman.service import outages
-from journeyman.store import accounts
+from journeyman.store import accounts, tasks
 from journeyman.store.database import Database
 
 T = TypeVar("T")
+AT_ONCE = 10
+"""Questions to the forge."""
+MOST = 200
+"""Repositories in a list that goes over all of them."""
 
 
 class Reach:
@@ -35,11 +40,20 @@ class Reach:
         """Know what *principal* may do in all of these; nothing to do where the store knows."""
         if principal.roles is None:
             return
-        for repository_id in repository_ids:
-            try:
-                principal.roles.of(repository_id)
-            except RoleUnknown:
+        asking = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(repository_id: int) -> None:
+            async with asking:
                 await self._ask(principal, repository_id)
+
+        unknown = [id for id in repository_ids if not principal.roles.knows(id)]
+        await asyncio.gather(*map(ask, unknown))
+
+    async def everywhere(self, principal: Principal) -> None:
+        """As `ask`, in the repositories that were worked on last: the newest MOST."""
+        if principal.roles is not None:
+            newest = await self._database.read(lambda tx: tasks.newest_repositories(tx, MOST))
+            await self.ask(principal, newest)
 
     async def _ask(self, principal: Principal, repository_id: int) -> None:
         """By the name it had; under that name there may be another repository by now."""

@@ -53,11 +53,18 @@ def use_link(tx: sa.Connection, digest: bytes, now: datetime) -> bool:
 
 
 def add_session(
-    tx: sa.Connection, digest: bytes, account_id: int, now: datetime, until: datetime
+    tx: sa.Connection,
+    digest: bytes,
+    account_id: int,
+    now: datetime,
+    until: datetime,
+    *,
+    secret: bytes | None = None,
 ) -> None:
+    """*secret*: the token of another forge that it began with, encrypted."""
     tx.execute(
         web_session.insert().values(
-            digest=digest, account_id=account_id, created_at=now, expires_at=until
+            digest=digest, account_id=account_id, created_at=now, expires_at=until, secret=secret
         )
     )
 
@@ -74,13 +81,18 @@ def find_session(tx: sa.Connection, digest: bytes, now: datetime) -> Account | N
     return None if account_id is None else accounts.get_account(tx, account_id)
 
 
+def find_session_secret(tx: sa.Connection, digest: bytes) -> bytes | None:
+    return tx.scalar(sa.select(web_session.c.secret).where(web_session.c.digest == digest))
+
+
 def end_session(tx: sa.Connection, digest: bytes, now: datetime) -> None:
-    tx.execute(web_session.update().where(web_session.c.digest == digest).values(revoked_at=now))
+    ended = web_session.update().where(web_session.c.digest == digest)
+    tx.execute(ended.values(revoked_at=now, secret=None))
 
 
 def end_sessions_of(tx: sa.Connection, account_id: int, now: datetime) -> None:
     where = web_session.c.account_id == account_id, web_session.c.revoked_at.is_(None)
-    tx.execute(web_session.update().where(*where).values(revoked_at=now))
+    tx.execute(web_session.update().where(*where).values(revoked_at=now, secret=None))
 
 
 def count_attempt(tx: sa.Connection, key: str, now: datetime, window_began: datetime) -> int:

@@ -122,6 +122,7 @@ web_session = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("revoked_at", Instant),
+    sa.Column("secret", sa.LargeBinary),
 )
 
 attempt = sa.Table(

@@ -199,6 +199,18 @@ def repositories_of(tx: sa.Connection, creator_id: int) -> Sequence[int]:
     return tx.scalars(query).all()
 
 
+def newest_repositories(tx: sa.Connection, most: int) -> Sequence[int]:
+    """All that are known, those with the newest tasks first."""
+    newest = sa.func.max(task.c.updated_at)
+    query = (
+        sa.select(repository.c.id)
+        .select_from(repository.outerjoin(task, task.c.repository_id == repository.c.id))
+        .group_by(repository.c.id)
+        .order_by(newest.desc().nulls_last(), repository.c.id.desc())
+    )
+    return tx.scalars(query.limit(most)).all()
+
+
 def list_for_creator(tx: sa.Connection, principal: Principal, query: TaskQuery) -> TaskPage:
     """The tasks that *principal* made, in the repositories that it still sees and its token
     reaches."""

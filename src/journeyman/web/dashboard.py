@@ -15,6 +15,7 @@ from journeyman.service import Services
 from journeyman.web import addresses, assets, render
 from journeyman.web.acting import Acting
 from journeyman.web.desk import Desk, Page
+from journeyman.web.elsewhere import Elsewhere
 from journeyman.web.listing import Listing
 from journeyman.web.overview import Overviewing
 from journeyman.web.pages import Pages
@@ -51,11 +52,15 @@ class Dashboard:
         *,
         stopping: asyncio.Event,
         public_url: str = "",
+        forge_url: str = "",
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
+        """*forge_url*: where users, repositories and pull requests are; empty: here."""
         files = assets.load()
-        self._pages = Pages(files)
-        self._desk = Desk(self._pages, Sessions(services.logins, public_url=public_url))
+        self._pages = Pages(files, forge_url=forge_url)
+        identity = services.identity if forge_url else None
+        sessions = Sessions(services.logins, public_url=public_url)
+        self._desk = Desk(self._pages, sessions, identity)
         stream = Stream(
             self._desk,
             services,
@@ -71,7 +76,11 @@ class Dashboard:
             *self._task(watching),
             *self._acts(Acting(self._desk, services, watching)),
             self._get(f"{TASK}/stream", stream.open),
-            *self._pulls(Pulling(self._desk, services)),
+            *(
+                self._elsewhere(Elsewhere(self._desk, forge_url))
+                if forge_url
+                else [*self._pulls(Pulling(self._desk, services)), *self._embedded(services)]
+            ),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
             *self._settings(services),
         ]
@@ -130,9 +139,16 @@ class Dashboard:
             self._get(f"{TASK}/patch", taking.patch),
         ]
 
-    def _settings(self, services: Services) -> list[BaseRoute]:
+    def _elsewhere(self, elsewhere: Elsewhere) -> list[BaseRoute]:
+        return [
+            self._get("/{owner}/{repo}/pulls", elsewhere.pulls),
+            self._get("/{owner}/{repo}/pulls/{number:int}", elsewhere.pull),
+            self._get("/settings", elsewhere.settings),
+        ]
+
+    def _embedded(self, services: Services) -> list[BaseRoute]:
+        """The settings of users, which only an embedded forge has."""
         own, managed = Own(self._desk, services), Managed(self._desk, services)
-        of_repository, audit = OfRepository(self._desk, services), AuditLog(self._desk, services)
         return [
             self._get("/settings", own.start),
             self._get("/settings/tokens", own.tokens),
@@ -142,13 +158,19 @@ class Dashboard:
             self._get("/settings/applications", own.applications),
             self._get("/settings/connections/applications/{client_id}", own.connection),
             self._post("/settings/applications/{client_id}/revoke", own.revoke_application),
-            self._get("/settings/repositories", own.repositories),
             self._both("/settings/users", managed.users, managed.create_user),
             self._post("/settings/users/{login}/{verb}", managed.change_user),
             *self._organizations(OfOrganization(self._desk, services)),
             self._get("/settings/apps", managed.apps),
             self._both("/settings/apps/new", managed.new_app, managed.create_app),
             self._post("/settings/apps/{client_id}/{verb}", managed.change_app),
+        ]
+
+    def _settings(self, services: Services) -> list[BaseRoute]:
+        own = Own(self._desk, services)
+        of_repository, audit = OfRepository(self._desk, services), AuditLog(self._desk, services)
+        return [
+            self._get("/settings/repositories", own.repositories),
             self._get("/settings/audit-log", audit.of_server),
             self._get("/{owner}/{repo}/settings/audit-log", audit.of_repository),
             *self._webhooks(Webhooks(self._desk, services)),

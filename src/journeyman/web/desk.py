@@ -15,11 +15,14 @@ from starlette.responses import Response
 
 from journeyman.domain.audit import Author, Surface
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Principal
 from journeyman.domain.repositories import Account
 from journeyman.service import audit
+from journeyman.service.identity import Identity
 from journeyman.telemetry.requests import note_route
 from journeyman.web import forms, render
 from journeyman.web.session import Sessions, Visit
+from journeyman.web.viewer import principal_of
 
 STATUS: Mapping[Code, int] = {
     Code.BAD_REQUEST: 400,
@@ -50,9 +53,14 @@ class LoggedOut(Exception):
 
 
 class Desk:
-    def __init__(self, pages: Templates, sessions: Sessions) -> None:
+    def __init__(
+        self, pages: Templates, sessions: Sessions, identity: Identity | None = None
+    ) -> None:
+        """*identity*: who says what a session's token may do, where another forge knows it; None:
+        the store knows what its account may do."""
         self._pages = pages
         self._sessions = sessions
+        self._identity = identity
 
     def endpoint(self, page: Page) -> Endpoint:
         async def respond(request: Request) -> Response:
@@ -102,12 +110,32 @@ class Desk:
             raise LoggedOut
         return visit.account
 
+    async def principal(self, request: Request, visit: Visit) -> Principal:
+        """Who is logged in, and what they may do; sent to log in again when their token has
+        ended."""
+        account = self.account(request, visit)
+        if self._identity is None:
+            return principal_of(account)
+        token = await self._sessions.token(visit)
+        try:
+            return await self._identity.authenticate(token or "")
+        except AppError as error:
+            if error.code is Code.UNAUTHENTICATED:
+                raise LoggedOut from error
+            raise
+
     async def enter(
-        self, request: Request, before: Visit, account: Account, target: str
+        self,
+        request: Request,
+        before: Visit,
+        account: Account,
+        target: str,
+        *,
+        token: str | None = None,
     ) -> Response:
-        """On to *target*, logged in."""
+        """On to *target*, logged in; with a *token* of another forge."""
         response = render.redirect(target)
-        visit = await self._sessions.log_in(before, account)
+        visit = await self._sessions.log_in(before, account, token)
         await self._sessions.remember(request, response, visit)
         return response
 

@@ -21,7 +21,6 @@ from journeyman.service import Services
 from journeyman.web import addresses, forms, render
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 TABS: Mapping[str, tuple[str, str, frozenset[State]]] = {
     "": ("All", "", frozenset()),
@@ -59,12 +58,12 @@ class Listing:
 
     async def all(self, request: Request, visit: Visit) -> Response:
         """Every task that one may see; `part=list` gives only what changes by itself."""
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         chosen = await self._chosen(principal, request.query_params.get("repository", ""))
         return await self._show(request, visit, principal, chosen, of_repository=False)
 
     async def of_repository(self, request: Request, visit: Visit) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         owner, name = request.path_params["owner"], request.path_params["repo"]
         access = await self._services.identity.access(principal, owner, name)
         return await self._show(request, visit, principal, access.repository, of_repository=True)
@@ -118,7 +117,7 @@ class Listing:
 
     async def bulk(self, request: Request, visit: Visit) -> Response:
         """Cancel or archive what was chosen; says how many, and why not the others."""
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         sent = await self._desk.form(request, visit)
         back = forms.local(sent.get("back", "")) or addresses.HOME
         verb = sent.get("verb", "")

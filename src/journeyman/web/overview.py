@@ -17,7 +17,6 @@ from journeyman.web import addresses, charts
 from journeyman.web.charts import Column
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 RANGES = (7, 30, 90)
 SHOWN_FIRST = 30
@@ -83,7 +82,7 @@ class Overviewing:
         self._services = services
 
     async def show(self, request: Request, visit: Visit) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         asked = request.query_params
         repository = await self._chosen(request, visit)
         days = _days(asked.get("days", ""))
@@ -112,7 +111,7 @@ class Overviewing:
         owner, _, name = request.query_params.get("repository", "").partition("/")
         if not owner or not name:
             return None
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         return (await self._services.identity.access(principal, owner, name)).repository
 
 

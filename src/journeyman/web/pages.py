@@ -25,8 +25,11 @@ HERE = Path(__file__).parent / "templates"
 class Pages:
     """Every template with what all of them use."""
 
-    def __init__(self, assets: Assets, *, part: str = "", scripted: bool = True) -> None:
-        """*part*: a folder whose templates come before those of the same name."""
+    def __init__(
+        self, assets: Assets, *, part: str = "", scripted: bool = True, forge_url: str = ""
+    ) -> None:
+        """*part*: a folder whose templates come before those of the same name. *forge_url*: where
+        the users are; empty: here."""
         self._scripted = scripted
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader([HERE / part, HERE]),
@@ -37,7 +40,10 @@ class Pages:
             finalize=_shown,
         )
         self._environment.globals.update(
-            asset=assets.address, icon=cache(partial(_icon, assets)), to=addresses
+            asset=assets.address,
+            icon=cache(partial(_icon, assets)),
+            to=addresses,
+            forge_url=forge_url,
         )
         self._environment.filters.update(
             ago=visible.ago,

@@ -24,7 +24,6 @@ from journeyman.web.desk import Desk
 from journeyman.web.diff import FileDiff
 from journeyman.web.patches import Parsed
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 FOLDED = re.compile(
     r"\n<details>\n<summary>([^<\n]*)</summary>\n\n(.*?)\n\n</details>\n", re.DOTALL
@@ -169,7 +168,7 @@ class Pulling:
         return Looked(*await self._access(request, visit), _number(request))
 
     async def _access(self, request: Request, visit: Visit) -> tuple[Principal, Access]:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         owner, name = request.path_params["owner"], request.path_params["repo"]
         return principal, await self._services.identity.access(principal, owner, name)
 

@@ -45,11 +45,15 @@ class Sessions:
             return await self._visit(secrets.token_urlsafe(32), None, new=True)
         return await self._visit(known, await self._logins.find_session(known), new=False)
 
-    async def log_in(self, before: Visit, account: Account) -> Visit:
-        """A session with a new id; the one before ends."""
+    async def token(self, visit: Visit) -> str | None:
+        """Of another forge, where the session began with one."""
+        return await self._logins.find_token(visit.id)
+
+    async def log_in(self, before: Visit, account: Account, token: str | None = None) -> Visit:
+        """A session with a new id; the one before ends. *token*: as `Logins.start_session`."""
         await self._logins.end_session(before.id)
         visit = await self._visit(secrets.token_urlsafe(32), account, new=True)
-        await self._logins.start_session(visit.id, account)
+        await self._logins.start_session(visit.id, account, token)
         return visit
 
     async def log_out(self, before: Visit) -> Visit:

@@ -15,6 +15,7 @@ from journeyman.web.desk import Desk, Page
 from journeyman.web.login import Login
 from journeyman.web.pages import Pages
 from journeyman.web.session import Sessions, Visit
+from journeyman.web.token_login import TokenLogin
 
 WHOLE = frozenset({"/login", "/logout"})
 BELOW = "/login/"
@@ -23,13 +24,21 @@ BELOW = "/login/"
 class SignIn:
     """A pure ASGI application for the addresses that `matches`."""
 
-    def __init__(self, services: Services, *, public_url: str = "") -> None:
+    def __init__(self, services: Services, *, public_url: str = "", forge_url: str = "") -> None:
+        """*forge_url*: where the users are; empty: here."""
         sessions = Sessions(services.logins, public_url=public_url)
         self._desk = Desk(Pages(assets.load(), part="login", scripted=False), sessions)
+        login = Login(self._desk, services.logins)
         routes = [
-            *self._login(Login(self._desk, services.logins)),
+            *self._login(login),
             *self._consent(Consent(self._desk, services.consents)),
         ]
+        if forge_url:
+            tokens = TokenLogin(self._desk, services, forge_url)
+            routes = [
+                self._route("/login", tokens.show, tokens.log_in),
+                self._route("/logout", login.show_log_out, login.log_out),
+            ]
         nothing = Route("/", self._desk.endpoint(_nothing)).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
 

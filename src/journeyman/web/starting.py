@@ -21,7 +21,6 @@ from journeyman.web import addresses, asked, render
 from journeyman.web.asked import Sent
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 LARGEST_FORM = 2 << 20
 """Bytes: a prompt of the greatest length, with every character escaped."""
@@ -36,7 +35,7 @@ class Starting:
     async def show(self, request: Request, visit: Visit) -> Response:
         """Filled in with what the address says; `again` names a task to repeat, and
         `part=choices` gives only what depends on the repository."""
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         sent = asked.from_query(request.query_params)
         again = request.query_params.get("again", "")
         if again:
@@ -51,7 +50,7 @@ class Starting:
 
     async def send(self, request: Request, visit: Visit) -> Response:
         """Start the task, or keep or delete a template, as the button says."""
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         form = await self._desk.form(request, visit, limit=LARGEST_FORM)
         sent, verb = asked.from_form(form), form.get("verb", "")
         try:
@@ -98,7 +97,7 @@ class Starting:
         again: str = "",
         part: bool = False,
     ) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         repositories = await self._services.browsing.repositories(principal, Permission.WRITE)
         fields = {one.field.removeprefix("limits."): one.message for one in _fields(error)}
         values: dict[str, Any] = {

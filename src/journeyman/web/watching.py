@@ -25,7 +25,6 @@ from journeyman.web.desk import Desk
 from journeyman.web.listing import pulls_of
 from journeyman.web.outlines import Outlines
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 SHOWN = 200
 """Events of the log that the page starts with, and that each step back adds."""
@@ -187,7 +186,7 @@ class Watching:
 
 async def look(desk: Desk, services: Services, request: Request, visit: Visit) -> Looked:
     """The task in the address, which must be in the repository in the address too."""
-    principal = principal_of(desk.account(request, visit))
+    principal = await desk.principal(request, visit)
     sight = await services.browsing.task(principal, request.path_params["task_id"])
     asked = f"{request.path_params['owner']}/{request.path_params['repo']}"
     if asked.lower() != sight.task.repository.full_name.lower():

@@ -113,7 +113,7 @@ async def test_a_github_that_is_away_is_unavailable(service: Service) -> None:
 
 
 async def test_what_only_an_embedded_forge_has_is_said_to_be_elsewhere(service: Service) -> None:
-    for path in ("/login", "/octo/app.git/info/refs", "/settings/tokens", "/login/oauth/authorize"):
+    for path in ("/octo/app.git/info/refs", "/applications/x/token", "/user/repos"):
         refused = await get(service.octo, path, 404)
         assert f"are at {service.github.url}" in refused.json()["message"], path
     refused = await service.octo.post("/repos/octo/app/pulls", json={})

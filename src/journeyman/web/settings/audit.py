@@ -14,7 +14,6 @@ from journeyman.service import Services
 from journeyman.web import addresses
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
-from journeyman.web.viewer import principal_of
 
 PER_PAGE = 50
 KINDS = tuple(dict.fromkeys(action.partition(".")[0] for action in Action))
@@ -32,7 +31,7 @@ class AuditLog:
         return self._page(request, visit, found, more, None)
 
     async def of_repository(self, request: Request, visit: Visit) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         owner, name = request.path_params["owner"], request.path_params["repo"]
         access = await self._services.identity.access(principal, owner, name)
         query = _query(request.query_params)

@@ -73,7 +73,7 @@ class Own:
         return await tokens.create_fine_grained(principal_of(account), wish, permissions, reach)
 
     async def _token_form(self, request: Request, visit: Visit, filled: Filled) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         return self._page(
             "settings/token_new.html",
             visit,
@@ -116,7 +116,7 @@ class Own:
     # --- The way to the settings of a repository -------------------------------------------------
 
     async def repositories(self, request: Request, visit: Visit) -> Response:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         found = await self._services.browsing.repositories(principal, Permission.WRITE)
         return self._page("settings/repositories.html", visit, found=found)
 

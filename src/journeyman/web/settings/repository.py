@@ -22,7 +22,6 @@ from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
 from journeyman.web.settings import values
 from journeyman.web.settings.filled import Filled
-from journeyman.web.viewer import principal_of
 
 AGENT_FIELDS = frozenset({"mcp_configuration", "custom_allowlist"})
 SWITCHES = (
@@ -41,7 +40,7 @@ class OfRepository:
         self._services = services
 
     async def _access(self, request: Request, visit: Visit) -> Access:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         owner, name = request.path_params["owner"], request.path_params["repo"]
         return await self._services.identity.access(principal, owner, name)
 

@@ -16,7 +16,6 @@ from journeyman.web import addresses, render
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
 from journeyman.web.settings.filled import Filled
-from journeyman.web.viewer import principal_of
 
 FIELDS = frozenset({"url", "secret", "events"})
 SAID = frozenset({"saved", "deleted", "pinged", "redelivered"})
@@ -29,7 +28,7 @@ class Webhooks:
         self._services = services
 
     async def _access(self, request: Request, visit: Visit) -> Access:
-        principal = principal_of(self._desk.account(request, visit))
+        principal = await self._desk.principal(request, visit)
         owner, name = request.path_params["owner"], request.path_params["repo"]
         return await self._services.identity.access(principal, owner, name)
 
