@@ -465,7 +465,11 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     options = routes.Options(rate=made.config.rate, public_url=public_url, forge_url=forge_url)
     github = routes.build_app(made.services, options, stopping=stopping)
     dashboard = Dashboard(
-        made.services, stopping=stopping, public_url=public_url, forge_url=forge_url
+        made.services,
+        stopping=stopping,
+        public_url=public_url,
+        forge_url=forge_url,
+        pull_path=made.forge.pull_path,
     )
     others: tuple[PartOfPaths, ...] = (
         _metrics(made),

@@ -189,6 +189,8 @@ class Forge(Protocol):
     """Where people look at it, without a slash at the end; empty for the embedded one."""
     noreply: str
     """The domain of the e-mail addresses `<id>+<login>@…` by which it knows its accounts."""
+    pull_path: str
+    """What is between repository and number in the address of a pull request's page."""
 
     @property
     def discussion(self) -> Discussion | None: ...

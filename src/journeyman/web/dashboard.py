@@ -53,9 +53,11 @@ class Dashboard:
         stopping: asyncio.Event,
         public_url: str = "",
         forge_url: str = "",
+        pull_path: str = "pulls",
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        """*forge_url*: where users, repositories and pull requests are; empty: here."""
+        """*forge_url*: where users, repositories and pull requests are; empty: here. *pull_path*:
+        what is between repository and number there."""
         files = assets.load()
         self._pages = Pages(files, forge_url=forge_url)
         identity = services.identity if forge_url else None
@@ -77,7 +79,7 @@ class Dashboard:
             *self._acts(Acting(self._desk, services, watching)),
             self._get(f"{TASK}/stream", stream.open),
             *(
-                self._elsewhere(Elsewhere(self._desk, forge_url))
+                self._elsewhere(Elsewhere(self._desk, forge_url, pull_path))
                 if forge_url
                 else [*self._pulls(Pulling(self._desk, services)), *self._embedded(services)]
             ),

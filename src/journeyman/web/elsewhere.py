@@ -13,11 +13,12 @@ from journeyman.web.session import Visit
 
 
 class Elsewhere:
-    """*forge_url*: without a slash at the end."""
+    """*forge_url*: without a slash at the end. *pull_path*: as `Forge.pull_path`."""
 
-    def __init__(self, desk: Desk, forge_url: str) -> None:
+    def __init__(self, desk: Desk, forge_url: str, pull_path: str) -> None:
         self._desk = desk
         self._forge_url = forge_url
+        self._pull_path = pull_path
 
     async def pulls(self, request: Request, visit: Visit) -> Response:
         self._desk.account(request, visit)
@@ -26,7 +27,7 @@ class Elsewhere:
     async def pull(self, request: Request, visit: Visit) -> Response:
         self._desk.account(request, visit)
         number = request.path_params["number"]
-        return render.redirect(f"{self._repository(request)}/pull/{number}")
+        return render.redirect(f"{self._repository(request)}/{self._pull_path}/{number}")
 
     async def settings(self, request: Request, visit: Visit) -> Response:
         self._desk.account(request, visit)

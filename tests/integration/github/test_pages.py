@@ -44,7 +44,8 @@ async def test_a_link_from_a_pull_request_leads_to_the_task(
     assert "Say hello" in (await browser.get(page)).text
     listed = await browser.get("/agents")
     assert "Say hello" in listed.text
-    assert service.github.url in (await browser.get("/octo/app/pulls/3")).headers["location"]
+    led = (await browser.get("/octo/app/pulls/3")).headers["location"]
+    assert led == f"{service.github.url}/octo/app/pull/3"
     for path in ("/agents/new", "/agents/overview", "/settings/repositories", "/octo/app/settings"):
         assert (await browser.get(path)).status_code == 200, path
 

@@ -27,6 +27,7 @@ class EmbeddedForge:
     """Bare repositories at `root/<repository id>.git`; the rest is in *records*."""
 
     name, url, noreply = "embedded", "", "users.noreply.journeyman.invalid"
+    pull_path = "pulls"
     # It has no issues and no continuous integration, and its API is Journeyman's own.
     discussion = checks = news = passing = None
 

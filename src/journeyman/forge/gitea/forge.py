@@ -29,7 +29,7 @@ class GiteaForge(GiteaPulls):
     """*client*: with the certificates to trust; it is the caller's to close. *clock* gives seconds
     that only grow."""
 
-    name = "gitea"
+    name, pull_path = "gitea", "pulls"
     news = passing = None
 
     def __init__(

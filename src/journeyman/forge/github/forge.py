@@ -65,7 +65,7 @@ class GitHubForge(GitHubPulls):
     """*client*: with the certificates to trust; it is the caller's to close. *clock* gives seconds
     that only grow."""
 
-    name, news = "github", None
+    name, pull_path, news = "github", "pull", None
 
     def __init__(
         self,
