@@ -32,6 +32,8 @@ class View:
     files: Mapping[str, bytes]
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
+    system: Path
+    """Whose /usr and public parts of /etc are seen."""
     nested_users_off: bool
     """False for a bubblewrap before 0.8, which cannot; the filter refuses them anyway."""
 
@@ -41,7 +43,7 @@ def options(view: View, given: Descriptors, *, block: int, info: int) -> list[st
     return [
         *_isolation(view),
         *("--size", str(ROOT_BYTES), "--perms", "0755", "--tmpfs", "/"),
-        *_system(),
+        *_system(view.system),
         *_generated(view, given),
         *_devices(),
         *_session(view),
@@ -63,16 +65,16 @@ def _isolation(view: View) -> list[str]:
     ]
 
 
-def _system() -> Iterable[str]:
-    yield from ("--ro-bind", "/usr", "/usr")
-    links, folders = inside.links_and_folders()
+def _system(system: Path) -> Iterable[str]:
+    yield from ("--ro-bind", f"{system / 'usr'}", "/usr")
+    links, folders = inside.links_and_folders(system)
     for path, target in links.items():
         yield from ("--symlink", target, path)
     for path in folders:
-        yield from ("--ro-bind", path, path)
+        yield from ("--ro-bind", f"{system / path[1:]}", path)
     yield from ("--dir", "/etc")
-    for path in inside.lent():
-        yield from ("--ro-bind-try", path, path)
+    for path in inside.lent(system):
+        yield from ("--ro-bind-try", f"{system / path[1:]}", path)
 
 
 def _generated(view: View, given: Descriptors) -> Iterable[str]:

@@ -51,6 +51,8 @@ class Options:
     """Its group."""
     disk_poll_seconds: float = 5.0
     """How often a session's use of the disk is measured."""
+    system: str = ""
+    """A folder with the root of another system, whose programs sessions see; empty: the host's."""
     own_disks: bool = True
     """Whether each session gets a file system of its own, where that can be."""
 
@@ -104,6 +106,7 @@ class Bubblewrap:
             sandbox,
             (
                 Guarantee("bubblewrap", True, host.version),
+                Guarantee("system", True, _shown(host.system)),
                 Guarantee(
                     "user namespace",
                     True,
@@ -129,8 +132,12 @@ class Bubblewrap:
             raise SandboxUnavailable(
                 f"{self._options.bwrap!r} is not installed", hint=hints.INSTALL
             )
-        if not os.access(inside.PYTHON, os.X_OK):
-            raise SandboxUnavailable(f"{inside.PYTHON} is not installed", hint=hints.INSTALL_PYTHON)
+        system = Path(self._options.system or inside.HOST).absolute()
+        python = system / inside.PYTHON.lstrip("/")
+        if not (os.access(python, os.X_OK) and folders.is_open(python)):
+            raise SandboxUnavailable(
+                f"{python} is not there for everybody", hint=hints.INSTALL_PYTHON
+            )
         root = os.geteuid() == 0
         version = await _version(path)
         account = Account(self._options.uid, self._options.gid) if root else None
@@ -144,8 +151,13 @@ class Bubblewrap:
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init={**self._init, **await inside.compiled(self._init)},
+            system=system,
             enter=self._enter,
         )
+
+
+def _shown(system: Path) -> str:
+    return "the host's own" if system == inside.HOST else str(system)
 
 
 def _nesting(host: Host) -> Guarantee:

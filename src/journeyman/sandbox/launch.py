@@ -60,6 +60,8 @@ class Host:
     """None where no session can have a disk of its own."""
     overlays: bool
     """Whether a session's files can lie over a base."""
+    system: Path
+    """Whose programs sessions see."""
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
     enter: str
@@ -217,7 +219,7 @@ def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], V
     session, cache, mirror = spec.directory, spec.cache, spec.mirror
     work, prefix = session / "work", list[str]()
     if host.account is not None:
-        stage = staging.stage_for(sources)
+        stage = staging.stage_for(sources, host.system)
         prefix = [*staging.prefix(stage, sources), *_as_account(host.account)]
         session = stage / "session"
         work = stage / "work" if sources.base else session / "work"
@@ -232,6 +234,7 @@ def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], V
         folders=tuple(path for path in spec.folders if folders.is_open(path)),
         files=spec.files,
         init=host.init,
+        system=host.system,
         nested_users_off=host.nested_users_off,
     )
 

@@ -21,6 +21,7 @@ def view(**files: bytes) -> View:
         folders=(),
         files={f"/etc/{name}": content for name, content in files.items()},
         init={},
+        system=Path("/"),
         nested_users_off=True,
     )
 
