@@ -107,11 +107,7 @@ class Bubblewrap:
             (
                 Guarantee("bubblewrap", True, host.version),
                 Guarantee("system", True, _shown(host.system)),
-                Guarantee(
-                    "user namespace",
-                    True,
-                    "each session has its own user, process and network view",
-                ),
+                _users(host),
                 _nesting(host),
                 _beginning(host),
             ),
@@ -146,6 +142,7 @@ class Bubblewrap:
             bwrap=path,
             version=version,
             account=account,
+            user_namespaces=account is None or await _makes_user_namespaces(path, account),
             volumes=volumes if volumes and await volumes.work() else None,
             overlays=account is not None and await staging.overlays(account),
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
@@ -156,11 +153,34 @@ class Bubblewrap:
         )
 
 
+async def _makes_user_namespaces(bwrap: str, account: Account) -> bool:
+    """Whether root's *account* may, found out by doing so; who is not root has no choice."""
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", *folders.stepping_down(account), "--", bwrap),
+        *("--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true"),
+        cwd="/",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait() == 0
+
+
 def _shown(system: Path) -> str:
     return "the host's own" if system == inside.HOST else str(system)
 
 
+def _users(host: Host) -> Guarantee:
+    if host.user_namespaces:
+        seen = "each session has its own user, process and network view"
+        return Guarantee("user namespace", True, seen)
+    detail = "not here: root starts process 1, which gives up every power before all else"
+    return Guarantee("user namespace", True, detail, hints.ALLOW_USER_NAMESPACES)
+
+
 def _nesting(host: Host) -> Guarantee:
+    if not host.user_namespaces:
+        return Guarantee("nested namespaces", True, "refused by the filter")
     if host.nested_users_off:
         return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
     return Guarantee("nested namespaces", True, "refused by the filter alone", hints.UPGRADE)
