@@ -113,8 +113,7 @@ class Bubblewrap:
             ),
             who=f"account {host.account.uid}" if host.account else "the service's own account",
         )
-        mode = "as root" if host.account else "as an ordinary user"
-        return Probe(available=True, mode=mode, guarantees=found)
+        return Probe(available=True, mode=_mode(host), guarantees=found)
 
     async def _host(self) -> Host:
         async with self._finding:
@@ -164,6 +163,12 @@ async def _makes_user_namespaces(bwrap: str, account: Account) -> bool:
         stderr=asyncio.subprocess.DEVNULL,
     )
     return await process.wait() == 0
+
+
+def _mode(host: Host) -> str:
+    if host.account is None:
+        return "as an ordinary user"
+    return "as root" if host.user_namespaces else "as root, without user namespaces"
 
 
 def _shown(system: Path) -> str:
