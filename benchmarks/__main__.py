@@ -18,7 +18,6 @@ from benchmarks import (
     requests,
     sandbox,
     store,
-    swerex,
     throughput,
     workspaces,
 )
@@ -42,7 +41,7 @@ def main() -> None:
         rows += [*_working(server, repository, token), _accepting(server, repository, token)]
     rows += dashboard.measure() + crowd.measure() + asyncio.run(_queues())
     rows += _fleet()
-    for part in (sandbox, workspaces, containers, swerex):
+    for part in (sandbox, workspaces, containers):
         rows += asyncio.run(part.measure())
     report.show(rows, time.monotonic() - started)
 

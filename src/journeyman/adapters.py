@@ -55,9 +55,7 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
 def sandboxes(config: Config) -> SandboxBackend:
     sandbox = config.sandbox
     if sandbox.backend == "bubblewrap":
-        return bubblewrap.Bubblewrap(
-            bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid, system=sandbox.system)
-        )
+        return bubblewrap.Bubblewrap(bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid))
     # Most servers need none of it, and its client is slow to import.
     from journeyman.sandbox.container import backend  # noqa: PLC0415
 

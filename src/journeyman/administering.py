@@ -24,7 +24,12 @@ from journeyman.service.audit import Audit
 from journeyman.service.logins import Logins
 from journeyman.service.records import StoredRecords
 from journeyman.store import migrate as schema
-from journeyman.store.database import Database, ensure_data_directory, make_engine
+from journeyman.store.database import (
+    Database,
+    ensure_data_directory,
+    make_engine,
+    reachable,
+)
 
 
 @dataclass(frozen=True)
@@ -69,5 +74,15 @@ def upgrade(config: Config) -> None:
     engine = make_engine(config.database.url)
     try:
         schema.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def revisions(config: Config) -> tuple[str | None, str]:
+    """Of the database's schema (None: it has none) and of this version's. Raises DatabaseLost."""
+    engine = make_engine(config.database.url)
+    try:
+        with reachable(), engine.connect() as connection:
+            return schema.revision_of(connection), schema.newest()
     finally:
         engine.dispose()

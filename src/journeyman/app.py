@@ -56,6 +56,7 @@ from journeyman.service.identity import Identity
 from journeyman.service.ledger import Ledger
 from journeyman.service.live import Live
 from journeyman.service.logins import Logins
+from journeyman.service.means import Means
 from journeyman.service.oauth import OAuth
 from journeyman.service.outbox import Outbox
 from journeyman.service.overview import Overviews
@@ -71,15 +72,14 @@ from journeyman.service.secrets import Secrets
 from journeyman.service.sessions import Sessions
 from journeyman.service.tasks import Tasks
 from journeyman.service.templates import Templates
+from journeyman.service.triggers import Triggers
 from journeyman.service.upstream import Credentials, Seen, Upstream, claim
 from journeyman.service.users import Users
 from journeyman.service.vault import Vault
-from journeyman.store import migrate as schema
 from journeyman.store.database import (
     Database,
     ensure_data_directory,
     make_engine,
-    reachable,
     sqlite_url,
 )
 from journeyman.telemetry import traces
@@ -89,6 +89,7 @@ from journeyman.web.signin import SignIn
 from journeyman.worker.deliverer import Deliverer
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
+from journeyman.worker.starter import Starter
 from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
@@ -206,6 +207,7 @@ def _wired(
         personal_tokens=PersonalTokens(database, operator),
         authorizations=Authorizations(database),
         users=Users(database, operator, logins, sessions),
+        triggers=Triggers(database, config.triggers.rules),
         upstream=Upstream(forge.passing) if forge.passing else None,
     )
     return Parts(
@@ -245,6 +247,13 @@ def _provision(
         return await caches.given(repository.id, given)
 
     return provision
+
+
+def starter(parts: Parts, public_url: str) -> Starter:
+    """Begins what is asked for on another forge."""
+    said, database = parts.config.triggers, parts.database
+    means = Means.of(parts.services, database, parts.forge, said.token, said.rules, public_url)
+    return Starter(means, poll_seconds=said.poll_seconds, repositories=said.repositories)
 
 
 @asynccontextmanager
@@ -311,15 +320,17 @@ async def working(
     parked = Parked(parts.database, parts.queue, parts.live, parts.changes)
     expiry = Expiry(parts.database, config.retention)
     repairs = Janitor(ledger, parked, parts.queue, equipment, expiry, config.retention)
-    janitor = asyncio.create_task(repairs.run())
-    delivering = asyncio.create_task(Deliverer(parts.deliveries, adapters.sender(config)).run())
+    beside = [repairs.run(), Deliverer(parts.deliveries, adapters.sender(config)).run()]
+    if config.triggers.token:
+        beside.append(starter(parts, public_url).run())
+    running = [asyncio.create_task(one) for one in beside]
     worker.start()
     await engine.start(worker.steps())
     try:
         yield
     finally:
-        await _end(janitor)
-        await _end(delivering)
+        for one in running:
+            await _end(one)
         draining = asyncio.create_task(worker.drain(config.worker.drain_seconds))
         await _first_of(draining, at_once or asyncio.Event())
         await _end(draining)
@@ -345,16 +356,6 @@ async def _end(task: asyncio.Task[None]) -> None:
     """Whatever became of it: what comes after this in a stop must not be skipped."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def revisions(config: Config) -> tuple[str | None, str]:
-    """Of the database's schema (None: it has none) and of this version's. Raises DatabaseLost."""
-    engine = make_engine(config.database.url)
-    try:
-        with reachable(), engine.connect() as connection:
-            return schema.revision_of(connection), schema.newest()
-    finally:
-        engine.dispose()
 
 
 def migrate(config: Config) -> None:
@@ -462,7 +463,8 @@ def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
     another forge has the repositories and the users, git and OAuth are its own."""
     public_url = made.config.server.public_url.rstrip("/")
     forge_url = made.forge.url
-    options = routes.Options(rate=made.config.rate, public_url=public_url, forge_url=forge_url)
+    secret = made.config.triggers.secret
+    options = routes.Options(made.config.rate, public_url, forge_url, secret)
     github = routes.build_app(made.services, options, stopping=stopping)
     dashboard = Dashboard(
         made.services,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from journeyman import app
+from journeyman import administering
 from journeyman.domain.tasks import NewTask
 from journeyman.store import migrate
 from journeyman.store.database import Database, make_engine, sqlite_url
@@ -178,10 +178,10 @@ async def test_this_version_works_on_the_schema_of_a_newer_one(
 @EACH_DATABASE
 def test_the_revisions_are_told(database: Database, tmp_path: Path) -> None:
     config = configured(tmp_path, **{"database.url": database.url})
-    assert app.revisions(config) == (migrate.newest(), migrate.newest())
+    assert administering.revisions(config) == (migrate.newest(), migrate.newest())
     widen(database)
-    assert app.revisions(config) == ("9999", migrate.newest())
+    assert administering.revisions(config) == ("9999", migrate.newest())
 
 
 def test_a_new_database_has_no_revision(tmp_path: Path) -> None:
-    assert app.revisions(configured(tmp_path)) == (None, migrate.newest())
+    assert administering.revisions(configured(tmp_path)) == (None, migrate.newest())

@@ -28,6 +28,7 @@ from journeyman.api.auth import Gate
 from journeyman.api.errors import Boundary
 from journeyman.api.events import Events
 from journeyman.api.extensions import Extensions
+from journeyman.api.forge_hook import ForgeHook
 from journeyman.api.headers import Headers
 from journeyman.api.ratelimit import Limits, RateOptions
 from journeyman.api.repositories import Repositories
@@ -47,6 +48,8 @@ class Options:
     """What addresses in answers start with. Empty: the Host header of each request."""
     forge_url: str = ""
     """Where users, repositories and pull requests are. Empty: here."""
+    forge_secret: str = field(default="", repr=False)
+    """What that forge signs its webhooks with. Empty: none are taken."""
     heartbeat_seconds: float = 15.0
     """How often an idle stream sends a comment, so that nothing between takes it for dead."""
 
@@ -98,6 +101,7 @@ def table(
         *_extensions(gate, services, events),
         *([] if options.forge_url else _embedded(gate, services)),
         *agent_routes.of_agent(gate, services),
+        *_told(services, options.forge_secret),
         *gh_routes.of_gh(gate, services),
     ]
 
@@ -109,6 +113,12 @@ def _embedded(gate: Gate, services: Services) -> list[BaseRoute]:
         *forge_routes.of_pulls(gate, services),
         *forge_routes.of_code(gate, services),
     ]
+
+
+def _told(services: Services, secret: str) -> list[BaseRoute]:
+    """What another forge tells is signed, and needs no token."""
+    hook = ForgeHook(services.triggers, secret)
+    return [route("/hooks/forge", POST=hook.receive)] if secret else []
 
 
 def _own(gate: Gate, ready: root.Ready) -> list[BaseRoute]:

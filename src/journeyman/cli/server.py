@@ -106,12 +106,12 @@ def migrate(
 ) -> None:
     """Bring the database up to date. `serve` and `worker` do it too."""
     settings = options.operating(data, config, database__url=database)
-    from journeyman import app
+    from journeyman import administering, app
 
-    before, newest = app.revisions(settings)
+    before, newest = administering.revisions(settings)
     if not check:
         app.migrate(settings)
-        before, newest = app.revisions(settings)
+        before, newest = administering.revisions(settings)
     if before == newest:
         output.hint(f"the database is up to date, at revision {newest}")
     elif check:

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from journeyman.config import forges
+from journeyman.config import forges, triggers
 from journeyman.config.sections import (
     ADDRESS,
     SECTIONS,
@@ -280,6 +280,7 @@ def _assemble(data: Path, merged: Layer, environ: Mapping[str, str]) -> Config:
     acp = _agents(merged, providers)
     _check_database(parts["database"].url)
     parts["forge"] = forges.resolved(parts["forge"])
+    triggers.check(parts["triggers"], parts["forge"])
     _check_sandbox(parts["sandbox"])
     _check_firewall(parts["firewall"])
     for section in ("firewall", "webhooks"):

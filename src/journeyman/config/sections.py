@@ -15,6 +15,7 @@ from journeyman.agent.acp import Permissions
 from journeyman.api.ratelimit import RateOptions
 from journeyman.config.forges import Forge
 from journeyman.config.limits import SessionLimits
+from journeyman.config.triggers import Triggers
 from journeyman.domain.errors import invalid
 from journeyman.domain.retention import Retention
 from journeyman.sandbox import Limits
@@ -76,8 +77,6 @@ class Sandbox:
     """For a container engine; empty: the server's own system, nothing is downloaded."""
     images: Pairs = field(default_factory=dict)
     """Other images, by repository: OWNER/NAME."""
-    system: str = ""
-    """For bubblewrap: a folder with the root of another system; empty: the server's own."""
     socket: str = ""
     """Where the engine listens; empty: its usual place."""
     runtime: str = ""
@@ -221,6 +220,7 @@ class Config:
     sandbox: Sandbox
     firewall: Firewall
     webhooks: Webhooks
+    triggers: Triggers
     models: Models
     checks: Checks
     limits: SessionLimits
@@ -273,6 +273,7 @@ SECTIONS: dict[str, type] = {
     "sandbox": Sandbox,
     "firewall": Firewall,
     "webhooks": Webhooks,
+    "triggers": Triggers,
     "models": Models,
     "checks": Checks,
     "limits": SessionLimits,
@@ -283,7 +284,7 @@ SECTIONS: dict[str, type] = {
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name in ("api_key", "token"):
+    if name in ("api_key", "token", "secret"):
         return MASK if value else None
     if name == "env":
         return dict.fromkeys(value, MASK)

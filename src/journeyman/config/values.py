@@ -17,7 +17,7 @@ from journeyman.config.limits import Figures
 from journeyman.config.sections import MASK, Names, Pairs, Size
 from journeyman.domain.errors import AppError, Code, FieldError
 
-SECRETS = ("database.url", "metrics.token")
+SECRETS = ("database.url", "metrics.token", "triggers.secret", "triggers.token")
 
 
 class Found(NamedTuple):

@@ -25,6 +25,8 @@ class Surface(StrEnum):
     CLI = "cli"
     """The operator, at the machine."""
     WORKER = "worker"
+    FORGE = "forge"
+    """On another forge: a mention, an assignment, a label."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Action(StrEnum):
     TASK_PAUSE = "task.pause"
     TASK_ARCHIVE = "task.archive"
     TASK_UNARCHIVE = "task.unarchive"
+    TRIGGER_IGNORE = "trigger.ignore"
     PULL_CREATE = "pull_request.create"
     PULL_MERGE = "pull_request.merge"
     PULL_CLOSE = "pull_request.close"

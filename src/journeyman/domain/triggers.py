@@ -33,10 +33,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Happening:
-    key: str
-    """What it is about: the same happening has the same key, however often and by whichever way
-    it is told."""
     kind: Kind
+    repository_id: int
     owner: str
     name: str
     """Of the repository."""
@@ -59,6 +57,25 @@ class Happening:
     ref: str = ""
     """The branch whose commit was checked, or that has moved on."""
     sha: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is about: the same happening has the same key, however often and by whichever
+        way it is told."""
+        match self.kind:
+            case Kind.COMMENT | Kind.REVIEW_COMMENT:
+                about: object = self.id
+            case Kind.REVIEW if self.review_id is not None:
+                about = self.review_id
+            case Kind.ISSUE:
+                about = self.number
+            case Kind.CHECKS:
+                about = self.sha
+            case Kind.CONFLICT:
+                about = f"{self.ref}:{self.sha}:{self.number or ''}"
+            case _:
+                about = f"{self.number}:{self.at.isoformat()}:{self.by.login if self.by else ''}"
+        return f"{self.kind}:{self.repository_id}:{about}"
 
 
 @dataclass(frozen=True)
@@ -95,3 +112,38 @@ def mentions(text: str, name: str) -> bool:
     longer name or an address."""
     said = _QUOTE.sub("", _CODE.sub("", text))
     return bool(re.search(rf"(?<![\w@/.`-])@{re.escape(name)}(?![\w/-])", said, re.I))
+
+
+class Stage(StrEnum):
+    """How far a trigger has come."""
+
+    WAITING = "waiting"
+    IGNORED = "ignored"
+    """Nothing is done for it; the reason says why."""
+    WORKING = "working"
+    """A session works for it; whoever asked has not been told the end."""
+    REFUSED = "refused"
+    """Nothing can be done for it; whoever asked has not been told the reason."""
+    ANSWERED = "answered"
+    FAILED = "failed"
+    """Given up, without a word on the forge: that could not be reached."""
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A happening that asks for work, as it is kept."""
+
+    id: int
+    happening: Happening
+    stage: Stage
+    reason: str
+    task_id: str | None
+    session_id: str | None
+    created_at: datetime
+    attempts: int
+
+
+def thread_of(told: Happening) -> str:
+    """Where it happened: what happens in one thread within some seconds is handled together."""
+    place = f"@{told.ref}" if told.number is None else f"#{told.number}"
+    return f"{told.owner}/{told.name}".lower() + place

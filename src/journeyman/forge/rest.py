@@ -39,6 +39,7 @@ UNSAID_SECONDS = 60.0
 MOST_REDIRECTS = 3
 MOST_PAGES = 10
 PAGE = 100
+UNCHANGED = 304
 LARGEST = 16 << 20
 """Bytes of an answer."""
 
@@ -111,12 +112,19 @@ class Api:
         return found
 
     async def read(
-        self, secret: str, path: str, query: Mapping[str, Any] | None = None, accept: str = ""
+        self,
+        secret: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        accept: str = "",
+        etag: str = "",
     ) -> Answer:
-        """Tried again where it failed for a moment."""
+        """Tried again where it failed for a moment. Status 304 only with an *etag*."""
         for seconds in (*AGAIN_SECONDS, None):
             try:
-                return await self._patient("GET", secret, path, query=query, accept=accept)
+                return await self._patient(
+                    "GET", secret, path, query=query, accept=accept, etag=etag
+                )
             except Limited:
                 raise
             except ForgeError as error:
@@ -147,6 +155,7 @@ class Api:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         accept: str = "",
+        etag: str = "",
     ) -> Answer:
         """Waits for a limit that ends soon; it has not been counted as done then."""
         url = path if "://" in path else self.url + path
@@ -157,7 +166,7 @@ class Api:
             try:
                 await self._wait(secret, until)
                 return self._checked(
-                    secret, await self._redirected(method, secret, url, body, accept)
+                    secret, await self._redirected(method, secret, url, body, accept, etag)
                 )
             except Limited as limit:
                 if self._clock() + limit.seconds > until:
@@ -175,11 +184,17 @@ class Api:
             await asyncio.sleep(seconds)
 
     async def _redirected(
-        self, method: str, secret: str, url: str, body: Mapping[str, Any] | None, accept: str
+        self,
+        method: str,
+        secret: str,
+        url: str,
+        body: Mapping[str, Any] | None,
+        accept: str,
+        etag: str,
     ) -> Answer:
         """A repository that was renamed or transferred answers with where it is now."""
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._send(method, secret, url, body=body, accept=accept)
+            answer = await self._send(method, secret, url, body=body, accept=accept, etag=etag)
             if answer.status not in (301, 302, 307, 308):
                 return answer
             following = str(httpx.URL(url).join(answer.headers.get("location", "")))
@@ -196,11 +211,13 @@ class Api:
         *,
         body: Mapping[str, Any] | None = None,
         accept: str = "",
+        etag: str = "",
     ) -> Answer:
         headers = {
             **self._dialect.headers,
             "Authorization": f"{self._dialect.scheme} {secret}",
             **({"Accept": accept} if accept else {}),
+            **({"If-None-Match": etag} if etag else {}),
         }
         try:
             request = self._client.build_request(
@@ -219,7 +236,7 @@ class Api:
 
     def _checked(self, secret: str, answer: Answer) -> Answer:
         status = answer.status
-        if status < 300:
+        if status < 300 or status == UNCHANGED:
             return answer
         told = _told(answer)
         if status == 401:

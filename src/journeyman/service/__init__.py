@@ -32,8 +32,9 @@ if TYPE_CHECKING:  # a command of the operator's needs few of them
     from journeyman.service.sessions import Sessions
     from journeyman.service.tasks import Tasks
     from journeyman.service.templates import Templates
+    from journeyman.service.triggers import Triggers
     from journeyman.service.upstream import Upstream
-from journeyman.service.users import Users
+    from journeyman.service.users import Users
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,6 @@ class Services:
     personal_tokens: PersonalTokens
     authorizations: Authorizations
     users: Users
+    triggers: Triggers
     upstream: Upstream | None = None
     """What is answered by another forge; None: nothing is."""

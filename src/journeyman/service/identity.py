@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journeyman.domain.errors import AppError, Code, Renamed, not_found
 from journeyman.domain.principals import Principal
-from journeyman.domain.repositories import Permission
+from journeyman.domain.repositories import Account, Permission
 from journeyman.forge import Access, Forge
 from journeyman.service import outages
 from journeyman.service.upstream import Seen
@@ -24,6 +24,11 @@ class Identity:
             await self._seen.account(principal.account)
         return principal
 
+    async def note(self, told: Account) -> None:
+        """Somebody of whom another forge has told, and who has sent no token."""
+        if self._seen is not None:
+            await self._seen.account(told)
+
     async def access(self, principal: Principal, owner: str, name: str) -> Access:
         """The repository as *principal* sees it; NOT_FOUND when it may not be seen, as if it
         were not there; Renamed under a former name."""
@@ -39,6 +44,14 @@ class Identity:
         if repository.full_name.lower() != f"{owner}/{name}".lower():
             raise Renamed(repository.full_name)
         return found
+
+    async def access_now(self, principal: Principal, owner: str, name: str) -> Access:
+        """As `access`, by the name that the repository has now where *name* is a former one."""
+        try:
+            return await self.access(principal, owner, name)
+        except Renamed as renamed:
+            owner, _, name = renamed.full_name.partition("/")
+            return await self.access(principal, owner, name)
 
 
 def require_write(access: Access) -> None:

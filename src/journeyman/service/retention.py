@@ -18,7 +18,7 @@ from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.retention import Retention, before
 from journeyman.service.changes import append
 from journeyman.service.clock import Clock, utc_now
-from journeyman.store import audit, deliveries, retention, sessions
+from journeyman.store import audit, deliveries, retention, sessions, triggers
 from journeyman.store.database import Database
 
 ROWS = 500
@@ -40,6 +40,7 @@ class Expiry:
         now, keep = self._clock(), self._keep
         if (old := before(now, keep.deliveries_days)) is not None:
             await self._batches(partial(deliveries.remove_before, before=old, most=ROWS))
+            await self._batches(partial(triggers.remove_before, before=old, most=ROWS))
         if (old := before(now, keep.audit_days)) is not None:
             await self._batches(partial(audit.remove_before, before=old, most=ROWS))
         if (old := before(now, keep.checkpoints_days)) is not None:

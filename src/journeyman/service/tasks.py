@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -68,8 +68,10 @@ class Tasks:
         new: NewTask,
         *,
         idempotency_key: str | None = None,
+        also: Callable[[Connection, Task], None] | None = None,
     ) -> Task:
-        """Accept *new*: task, first session, its prompt and the queue entry, in one transaction.
+        """Accept *new*: task, first session, its prompt and the queue entry, in one transaction,
+        in which *also* writes what goes with them.
 
         With an *idempotency_key* that was used before: the same task for the same body, INVALID
         for another.
@@ -104,6 +106,8 @@ class Tasks:
             self._queue.enqueue(tx, session.id, 1, owner_id=session.user_id, urgent=session.urgent)
             self._changes.added(tx, session, task.created_at)
             _record(tx, Action.TASK_CREATE, task, task.created_at)
+            if also is not None:
+                also(tx, task)
             return task
 
         try:

@@ -19,12 +19,7 @@ from journeyman.web.fields import Data, Fields, integer
 
 SAID_IN = ("content", "reasoningText")
 """A reply that has neither only calls tools."""
-SPEAKERS = {
-    "limit": "Journeyman",
-    "checks": "Journeyman",
-    "agent": "the agent",
-    "hooks": "a hook",
-}
+SPEAKERS = {"limit": "Journeyman", "checks": "Journeyman", "agent": "the agent"}
 """Who says what no person says."""
 HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED, EventType.PLAN})
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import httpx
 import pytest
 
 from journeyman import app
-from tests.conftest import configured
+from journeyman.domain.triggers import Rules
+from journeyman.service.clock import utc_now
+from tests.conftest import Clock, configured
 from tests.integration.forge.client import commit, git, repository
+from tests.integration.github.site import URL, Site
 from tests.peers.github.description import Description
 from tests.peers.github.server import GitHub, serving
 from tests.peers.github.state import Repository
 
-URL = "http://journeyman.test"
 TASKS = "/agents/repos/octo/app/tasks"
 ENDED = ("completed", "failed", "timed_out", "cancelled")
 
@@ -95,3 +98,16 @@ async def working(service: Service) -> AsyncIterator[Service]:
     """With a worker."""
     async with app.working(service.parts, URL):
         yield service
+
+
+@pytest.fixture
+async def site(service: Service, clock: Clock) -> AsyncIterator[Site]:
+    """Told of by webhooks that the test sends; repaired once. Its time is ahead of the world's."""
+    clock.now = utc_now() + timedelta(hours=1)
+    state = service.github.state
+    machine = state.add_user("helper")
+    service.repository.roles[machine.id] = "write"
+    rules = Rules("helper", label="agent", repairs=1)
+    made = Site(service, clock, machine, state.add_token("helper"), rules)
+    yield made
+    await made.client.aclose()

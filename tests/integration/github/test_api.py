@@ -10,7 +10,8 @@ from journeyman.administering import operating
 from journeyman.domain.errors import AppError, Code
 from tests.conftest import configured
 from tests.contract.openapi.validator import check
-from tests.integration.github.conftest import TASKS, URL, Service
+from tests.integration.github.conftest import TASKS, Service
+from tests.integration.github.site import URL
 from tests.peers.faulty import Fault
 
 pytestmark = pytest.mark.npm

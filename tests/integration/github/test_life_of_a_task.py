@@ -12,7 +12,8 @@ import pytest
 
 from journeyman.store import credentials
 from tests.integration.forge.client import git
-from tests.integration.github.conftest import URL, Service
+from tests.integration.github.conftest import Service
+from tests.integration.github.site import URL
 
 pytestmark = [pytest.mark.npm, pytest.mark.sandbox, pytest.mark.engine]
 

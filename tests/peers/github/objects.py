@@ -16,8 +16,10 @@ from tests.peers.github.state import (
     CheckRun,
     Comment,
     Issue,
+    IssueEvent,
     Pull,
     Repository,
+    Review,
     User,
 )
 
@@ -84,6 +86,10 @@ class Objects:
             "merged_at": time(pull.created_at) if pull.merged else None,
             "author_association": "OWNER",
         }
+        if kind == "pull-request":
+            given["mergeable"] = pull.mergeable
+        if pull.from_fork:
+            given["head"]["repo"]["id"] = repository.id + 1
         return self._filled(kind, given)
 
     def _side(self, repository: Repository, ref: str) -> dict[str, Any]:
@@ -102,8 +108,8 @@ class Objects:
             "body": of.body or None,
             "user": self.user(of.user),
             "state": "open",
-            "created_at": time(MADE),
-            "updated_at": time(MADE),
+            "created_at": time(of.created_at),
+            "updated_at": time(of.created_at),
             "labels": [],
             "author_association": "OWNER",
             "assignees": [self.user(one) for one in of.assignees],
@@ -117,11 +123,13 @@ class Objects:
         return self._filled("issue", given)
 
     def comment(self, comment: Comment) -> dict[str, Any]:
-        return self._filled("issue-comment", self._said(comment))
+        url = f"{self._api}/issues/{comment.number}"
+        return self._filled("issue-comment", self._said(comment) | {"issue_url": url})
 
     def review_comment(self, comment: Comment) -> dict[str, Any]:
         where = {"path": comment.path, "line": comment.line, "diff_hunk": "@@ -1 +1 @@"}
-        more = {"pull_request_review_id": 77, "commit_id": NO_COMMIT}
+        more = {"pull_request_review_id": comment.review_id, "commit_id": NO_COMMIT}
+        more["pull_request_url"] = f"{self._api}/pulls/{comment.number}"
         return self._filled("pull-request-review-comment", self._said(comment) | where | more)
 
     def _said(self, comment: Comment) -> dict[str, Any]:
@@ -130,9 +138,36 @@ class Objects:
             "user": self.user(comment.user),
             "body": comment.body,
             "author_association": comment.association,
-            "created_at": time(MADE),
-            "updated_at": time(MADE),
+            "created_at": time(comment.created_at),
+            "updated_at": time(comment.created_at),
         }
+
+    def review(self, review: Review) -> dict[str, Any]:
+        given = {
+            "id": review.id,
+            "user": self.user(review.user),
+            "body": review.body,
+            "state": review.state,
+            "submitted_at": time(review.submitted_at),
+            "author_association": "MEMBER",
+        }
+        return self._filled("pull-request-review", given)
+
+    def issue_event(self, repository: Repository, of: IssueEvent) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "id": of.id,
+            "event": of.event,
+            "actor": self.user(of.actor),
+            "created_at": time(of.created_at),
+            "issue": self.issue(repository, of.issue),
+        }
+        if of.event == "assigned":
+            user = {"id": 1, "login": of.given, "type": "User"}
+            given["assignee"] = self._filled("simple-user", user)
+            given["assigner"] = self.user(of.actor)
+        else:
+            given["label"] = {"name": of.given, "color": "ededed"}
+        return self._filled("issue-event", given)
 
     def reaction(self, id: int, user: User, content: str) -> dict[str, Any]:
         given = {"id": id, "user": self.user(user), "content": content, "created_at": time(MADE)}

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -180,6 +181,36 @@ def _review_comments(asked: Asked, repository: Repository, number: str) -> Answe
     return 200, [asked.objects.review_comment(one) for one in _page(asked, found)]
 
 
+def _issues(asked: Asked, repository: Repository) -> Answer:
+    found: list[Issue | Pull] = [*repository.issues, *repository.pulls]
+    shown = [one for one in found if one.created_at >= _since(asked)]
+    return 200, [asked.objects.issue(repository, one) for one in shown]
+
+
+def _all_comments(asked: Asked, repository: Repository) -> Answer:
+    found = [one for one in repository.comments if one.created_at >= _since(asked)]
+    return 200, [asked.objects.comment(one) for one in found]
+
+
+def _all_review_comments(asked: Asked, repository: Repository) -> Answer:
+    found = [one for one in repository.review_comments if one.created_at >= _since(asked)]
+    return 200, [asked.objects.review_comment(one) for one in found]
+
+
+def _events(asked: Asked, repository: Repository) -> Answer:
+    return 200, [asked.objects.issue_event(repository, one) for one in repository.events[::-1]]
+
+
+def _reviews(asked: Asked, repository: Repository, number: str) -> Answer:
+    _numbered(repository, number)
+    found = [one for one in repository.reviews if one.number == int(number)]
+    return 200, [asked.objects.review(one) for one in found]
+
+
+def _since(asked: Asked) -> datetime:
+    return datetime.fromisoformat(asked.parameter("since"))
+
+
 def _react(asked: Asked, repository: Repository, place: str, id: str) -> Answer:
     entry = (place, int(id), asked.fields["content"])
     status = 200 if entry in repository.reactions else 201
@@ -268,6 +299,11 @@ OPERATIONS: list[tuple[str, str, Callable[..., Answer]]] = [
     ("PATCH", r"/pulls/(\d+)", _change_pull),
     ("GET", r"/pulls/(\d+)/comments", _review_comments),
     ("POST", r"/pulls/(\d+)/requested_reviewers", _request_reviews),
+    ("GET", r"/pulls/(\d+)/reviews", _reviews),
+    ("GET", "/pulls/comments", _all_review_comments),
+    ("GET", "/issues", _issues),
+    ("GET", "/issues/comments", _all_comments),
+    ("GET", "/issues/events", _events),
     ("GET", r"/issues/(\d+)", _issue),
     ("POST", r"/issues/(\d+)/assignees", _assign),
     ("GET", r"/issues/(\d+)/comments", _comments),

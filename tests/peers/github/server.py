@@ -7,6 +7,7 @@ Every request and every answer is held against the published description; what d
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ class GitHub(Faulty):
         super().__init__()
         self.description = description
         self.state = state
+        self.unchanged = 0
+        """Answers of 304."""
         self.while_git_asks: Callable[[], None] = lambda: None
         """Called while somebody's git waits for an answer."""
 
@@ -58,7 +61,12 @@ class GitHub(Faulty):
             status, found = problem.status, problem.body()
         content = as_json(found) if found is not None else b""
         self.problems += self.description.faults_of_answer(request.method, path, status, content)
+        etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
+        if status == 200 and request.headers.get("if-none-match") == etag:
+            self.unchanged += 1
+            return Response(b"", 304, {"etag": etag})
         headers = {"content-type": "application/json; charset=utf-8", **_told(token)}
+        headers |= {"etag": etag} if status == 200 else {}
         return Response(content, status, headers)
 
     def _present(self, path: str) -> tuple[str, str]:

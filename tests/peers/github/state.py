@@ -48,6 +48,8 @@ class Pull:
     draft: bool
     state: str = "open"
     merged: bool = False
+    mergeable: bool | None = True
+    from_fork: bool = False
     reviewers: list[User] = field(default_factory=list)
     assignees: list[User] = field(default_factory=list)
     created_at: datetime = field(default_factory=lambda: now())
@@ -62,6 +64,7 @@ class Issue:
     association: str = "NONE"
     labels: tuple[str, ...] = ()
     assignees: list[User] = field(default_factory=list)
+    created_at: datetime = field(default_factory=lambda: now())
 
 
 @dataclass
@@ -73,6 +76,30 @@ class Comment:
     association: str = "NONE"
     path: str = ""
     line: int | None = None
+    review_id: int = 77
+    created_at: datetime = field(default_factory=lambda: now())
+
+
+@dataclass
+class Review:
+    id: int
+    number: int
+    user: User
+    body: str
+    state: str = "COMMENTED"
+    submitted_at: datetime = field(default_factory=lambda: now())
+
+
+@dataclass
+class IssueEvent:
+    """*given*: the login of who was assigned, or the label."""
+
+    id: int
+    issue: Issue
+    actor: User
+    event: str
+    given: str
+    created_at: datetime = field(default_factory=lambda: now())
 
 
 @dataclass
@@ -104,6 +131,8 @@ class Repository:
     review_comments: list[Comment] = field(default_factory=list)
     reactions: list[tuple[str, int, str]] = field(default_factory=list)
     check_runs: list[CheckRun] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    events: list[IssueEvent] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:
@@ -173,6 +202,10 @@ class State:
         made = Repository(id, self.user(owner), name, bare, **more)  # type: ignore[arg-type]
         self.repositories.append(made)
         return made
+
+    def branch(self, repository: Repository, name: str, at: str) -> None:
+        """As somebody's push would."""
+        git(repository.bare, "update-ref", f"refs/heads/{name}", at)
 
     def rename(self, repository: Repository, owner: User, name: str) -> None:
         self.former[repository.full_name.lower()] = repository.id

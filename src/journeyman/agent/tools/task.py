@@ -55,8 +55,7 @@ def tool(helpers: Mapping[str, Helper], hands: Toolbox) -> Tool:
         helper = helpers.get(arguments.agent)
         if helper is None:
             return None
-        tools = hands.only(helper.allows)
-        return Delegation(helper.instructions, tools, arguments.prompt, arguments.agent)
+        return Delegation(helper.instructions, hands.only(helper.allows), arguments.prompt)
 
     async def run(arguments: Task, on_partial: OnPartial) -> Result:
         raise ToolError(f"There is no agent {arguments.agent!r}; there are: {', '.join(helpers)}.")

@@ -66,8 +66,6 @@ class Delegation:
     instructions: str
     tools: Toolbox
     prompt: str
-    agent: str = ""
-    """Its name."""
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)

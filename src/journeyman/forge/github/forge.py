@@ -21,6 +21,7 @@ from journeyman.forge.callers import Callers
 from journeyman.forge.github.answers import Reference, RepositoryAnswer
 from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.github.discussion import GitHubChecks, GitHubDiscussion
+from journeyman.forge.github.news import GitHubNews
 from journeyman.forge.github.pulls import GitHubPulls
 from journeyman.forge.github.tokens import whose
 from journeyman.forge.refs import can_be_branch
@@ -65,7 +66,7 @@ class GitHubForge(GitHubPulls):
     """*client*: with the certificates to trust; it is the caller's to close. *clock* gives seconds
     that only grow."""
 
-    name, pull_path, news = "github", "pull", None
+    name, pull_path = "github", "pull"
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class GitHubForge(GitHubPulls):
         self.discussion = GitHubDiscussion(self._api)
         self.checks = GitHubChecks(self._api)
         self.texts = RestTexts(self._api)
+        self.news = GitHubNews(self._api)
         self._ca_file = ca_file
         self._callers = Callers(
             lambda token, roles: whose(self._api, token, roles), self._access, clock=clock

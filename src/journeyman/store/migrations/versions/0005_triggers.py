@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("thread", sa.Text(), nullable=False),
         sa.Column("happening", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("task_id", sa.Text(), nullable=True),
         sa.Column("session_id", sa.Text(), nullable=True),
@@ -35,8 +35,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_trigger_event_key")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_trigger_event_due", "trigger_event", ["state", "due_at"])
-    op.create_index("ix_trigger_event_thread", "trigger_event", ["thread", "state"])
+    op.create_index("ix_trigger_event_due", "trigger_event", ["stage", "due_at"])
+    op.create_index("ix_trigger_event_thread", "trigger_event", ["thread", "stage"])
     op.create_index("ix_trigger_event_task_id", "trigger_event", ["task_id"])
     op.create_table(
         "forge_cursor",
