@@ -96,9 +96,19 @@ def _held(folder: Path) -> dict[str, int]:
         "processes": sum(len(path.read_text().split()) for path in children),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "mounts": Path("/proc/self/mounts").read_text().count("\n"),
+        "loop devices": _attached(folder),
         "control groups": sum(1 for _ in groups),
         "folders": sum(1 for _ in folder.glob("s*")),
     }
+
+
+def _attached(folder: Path) -> int:
+    """How many of its disks are devices; others' may vanish meanwhile."""
+    found = 0
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            found += str(folder) in backing.read_text()
+    return found
 
 
 async def _output(box: Sandbox) -> Row:

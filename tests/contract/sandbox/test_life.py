@@ -112,6 +112,19 @@ class TestLife:
             ).output == expected
             await sandbox.close()
 
+    async def test_a_cache_is_shared_by_those_who_are_given_it(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        found = []
+        for name, cache in (("one", "a"), ("two", "a"), ("three", "b")):
+            spec = SandboxSpec(name, tmp_path / name, cache=tmp_path / "caches" / cache)
+            box = await backend.start(spec)
+            result = await box.exec("cat ~/.cache/x 2>/dev/null; echo kept > ~/.cache/x")
+            found.append((result.exit_code, result.output))
+            await box.close()
+            await backend.remove(spec.directory)
+        assert found == [(0, b""), (0, b"kept\n"), (0, b"")]
+
     async def test_closing_twice_and_at_once_is_fine(
         self, backend: SandboxBackend, tmp_path: Path
     ) -> None:
