@@ -88,6 +88,7 @@ class Run:
     """Keeps the files of the last turn while the model is asked for the next one."""
     external: Engaged | None = None
     """The agent of others that does the work, in place of our own."""
+    toolbox: Toolbox | None = None
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
@@ -379,6 +380,13 @@ def _model(run: Run) -> Model:
 
 
 def _toolbox(run: Run) -> Toolbox:
+    """Made once in a run: to describe all tools takes longer than the rest of a step."""
+    if run.toolbox is None:
+        run.toolbox = _made_toolbox(run)
+    return run.toolbox
+
+
+def _made_toolbox(run: Run) -> Toolbox:
     async def report(commit_message: str, description: str) -> str:
         return await _report(run, commit_message, description)
 
