@@ -65,6 +65,11 @@ class Callers:
             )
         except CredentialRefused:
             raise bad_credentials() from None
+        except Refused as error:
+            if not error.permanent:
+                raise
+            # Single sign-on, an allow list of addresses, a repository that was taken down.
+            raise AppError(Code.FORBIDDEN, str(error)) from error
         if found is None:
             return None
         repository = found.repository

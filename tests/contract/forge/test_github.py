@@ -23,7 +23,7 @@ from tests.contract.forge.worlds import OnGitHub, on_github
 from tests.integration.forge.client import commit, git
 from tests.peers.faulty import Fault
 from tests.peers.github.description import Description
-from tests.peers.github.state import CheckRun, Comment, Issue
+from tests.peers.github.state import CheckRun, Comment, Issue, Pull
 
 pytestmark = pytest.mark.npm
 
@@ -122,6 +122,26 @@ async def test_who_did_not_open_it_is_asked_for_a_review_once_it_is_ready(
     for _ in range(2):
         await github.forge.update_pull(github.actor("bob"), github.app, pull.number, ready)
     assert [one.login for one in github.repository.pulls[0].reviewers] == ["bob"]
+
+
+async def test_a_fork_s_branch_of_the_same_name_is_another(github: OnGitHub) -> None:
+    mallory = github.server.state.user("mallory")
+    theirs = Pull(7, 1, mallory, "Theirs", "", "topic", "main", False, fork="mallory")
+    github.repository.pulls.append(theirs)
+    actor = github.actor("alice")
+    assert await github.forge.find_pull(actor, github.app, "topic", "main") is None
+    assert (await github.forge.discussion.pull_head(actor, github.app, 1)).from_fork
+    assert (await github.forge.open_pull(actor, github.app, NEW)).number == 2
+
+
+async def test_an_organization_s_single_sign_on_is_told(github: OnGitHub) -> None:
+    principal = await github.forge.identify(github.token("alice"))
+    said = "Resource protected by organization SAML enforcement."
+    github.server.faults.append(Fault("GET .*/repos/alice/App$", 403, message=said))
+    with pytest.raises(AppError, match="SAML enforcement") as caught:
+        await github.forge.find_access(principal, "alice", "App")
+    assert caught.value.code is Code.FORBIDDEN
+    assert await github.forge.find_access(principal, "alice", "App")
 
 
 async def test_nothing_is_written_where_nothing_changes(github: OnGitHub) -> None:

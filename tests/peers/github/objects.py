@@ -90,6 +90,8 @@ class Objects:
             given["mergeable"] = pull.mergeable
         if pull.from_fork:
             given["head"]["repo"]["id"] = repository.id + 1
+        if pull.fork:
+            given["head"] |= {"repo": {**given["head"]["repo"], "id": 1}}
         return self._filled(kind, given)
 
     def _side(self, repository: Repository, ref: str) -> dict[str, Any]:

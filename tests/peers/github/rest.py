@@ -107,9 +107,8 @@ def _open_pull(asked: Asked, repository: Repository) -> Answer:
             raise Problem(422, "Validation Failed", fault)
     if new.get("draft") and not repository.drafts:
         raise Problem(422, "Draft pull requests are not supported in this repository.")
-    if any(
-        (p.head, p.base, p.state) == (new["head"], new["base"], "open") for p in repository.pulls
-    ):
+    between = (new["head"], new["base"], "open", "")
+    if any((p.head, p.base, p.state, p.fork) == between for p in repository.pulls):
         told = f"A pull request already exists for {repository.owner.login}:{new['head']}."
         fault = {"resource": "PullRequest", "code": "custom", "message": told}
         raise Problem(422, "Validation Failed", fault)

@@ -50,6 +50,8 @@ class Pull:
     merged: bool = False
     mergeable: bool | None = True
     from_fork: bool = False
+    fork: str = ""
+    """Whose fork the head is in; empty: in the repository itself."""
     reviewers: list[User] = field(default_factory=list)
     assignees: list[User] = field(default_factory=list)
     created_at: datetime = field(default_factory=lambda: now())
