@@ -1,4 +1,4 @@
-"""A log of 20,000 events in a real browser."""
+"""What is too large, too long or in disguise, in a real browser."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ from tests.e2e.server import Server
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine]
 
 STEPS = 5_000
+FILES = 5_000
+MB = 1 << 20
+EVIL = "<script>document.title='bro'+'ken'</script><img src=x onerror=document.title='bro'+'ken'>"
+ODD = f"{EVIL}\x00\x07\x1b[31mred\x1b[0m\u202egnp.exe\u2066\u200b\ufeff"
+MANY = f"Many files\n\n```sh\nmkdir many; cd many; touch f{{1..{FILES}}}; echo '{EVIL}' > f1\n```\n"
 
 
-def lengthen(server: Server, task_id: str) -> None:
-    """Give the ended task a log of 20,000 more events, past the server."""
-    story = [
+def long_story() -> list[NewEvent]:
+    """20,000 events."""
+    return [
         event
         for number in range(STEPS)
         for event in (
@@ -41,6 +46,33 @@ def lengthen(server: Server, task_id: str) -> None:
             ),
         )
     ]
+
+
+def odd_story() -> list[NewEvent]:
+    """Everything that could break a page, in every place that can hold it."""
+    wide = {"command": f"echo {EVIL}{'x' * MB}"}
+    return [
+        NewEvent(EventType.USER_MESSAGE, {"content": ODD, "source": "steer"}),
+        NewEvent(EventType.MESSAGE, {"messageId": "m1", "content": ODD, "reasoningText": ODD}),
+        NewEvent(EventType.TOOL_START, {"toolCallId": "c1", "toolName": "bash", "arguments": wide}),
+        NewEvent(
+            EventType.TOOL_COMPLETE,
+            {
+                "toolCallId": "c1",
+                "success": True,
+                "result": {"content": f"{ODD}\n" * (50 * MB // 110)},
+            },
+        ),
+        NewEvent(
+            EventType.TOOL_START, {"toolCallId": ODD, "toolName": ODD, "arguments": {ODD: ODD}}
+        ),
+        NewEvent(EventType.CHECKS, {"results": [{"name": ODD, "status": ODD, "message": ODD}]}),
+        NewEvent(EventType.SESSION_ERROR, {"message": ODD}),
+    ]
+
+
+def lengthen(server: Server, task_id: str, story: list[NewEvent]) -> None:
+    """Give the ended task a longer log, past the server."""
 
     async def write() -> None:
         async with app.parts(configured(server.data)) as parts:
@@ -58,7 +90,7 @@ def lengthen(server: Server, task_id: str) -> None:
 def test_a_long_log_opens_at_its_end_and_is_read_backwards(page: Page, server: Server) -> None:
     task = start(page, "Do nothing\n\n```sh\ntrue\n```\n")
     completed(page)
-    lengthen(server, task.rpartition("/")[2])
+    lengthen(server, task.rpartition("/")[2], long_story())
     page.goto(task)
     expect(page.locator("#flow")).to_contain_text(f"Step {STEPS - 1}.")
     assert len(places(page)) < 250
@@ -76,3 +108,34 @@ def test_a_long_log_opens_at_its_end_and_is_read_backwards(page: Page, server: S
     page.get_by_role("link", name="Go to the end of the log").click()
     expect(page.locator("#flow")).to_contain_text(f"Step {STEPS - 1}.")
     assert faults(page, "a long log") == []
+
+
+def test_what_is_huge_or_hides_breaks_no_page(page: Page, server: Server) -> None:
+    task = start(page, f"Do nothing {EVIL}\n\n```sh\ntrue\n```\n")
+    completed(page)
+    lengthen(server, task.rpartition("/")[2], odd_story())
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(task)
+        expect(page.locator("#flow")).to_contain_text("lines are left out")
+        expect(page.locator("#flow")).to_contain_text("⟨U+202E⟩gnp.exe")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert len(page.content()) < MB
+    assert "broken" not in page.title()
+    assert faults(page, "an odd log") == []
+    page.get_by_placeholder("Search the log").fill("gnp.exe")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("in the log say")).to_be_visible()
+    assert "broken" not in page.title()
+    assert faults(page, "a search") == []
+
+
+def test_a_diff_of_5_000_files_is_read_in_pages(page: Page) -> None:
+    start(page, MANY)
+    completed(page)
+    page.get_by_role("link", name="Changes", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text(f"{FILES} files")
+    assert page.locator(".files .file").count() <= 300
+    assert "broken" not in page.title()
+    page.get_by_role("link", name="301", exact=True).click()
+    expect(page.locator(".files .file").first).to_be_visible()

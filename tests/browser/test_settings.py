@@ -1,12 +1,14 @@
 """Every page of the settings as a person uses it, and as axe sees it."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.accessibility import faults
 from tests.e2e.conftest import REPOSITORY
+from tests.e2e.server import Server, journeyman
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +23,7 @@ PAGES = (
     "/settings/applications",
     "/settings/repositories",
     "/settings/users",
+    "/settings/organizations",
     "/settings/apps",
     "/settings/apps/new",
     "/settings/audit-log",
@@ -67,7 +70,48 @@ def test_a_webhook_with_errors_at_its_fields(page: Page) -> None:
     page.get_by_label("Address").fill("https://example.invalid/hook")
     page.get_by_role("button", name="Add the webhook").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    assert faults(page) == []
+    page.get_by_role("button", name="Send a ping").click()
+    delivery = page.get_by_role("link", name="ping").first
+    for _ in range(80):
+        if delivery.count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    assert faults(page, "a webhook") == []
+    delivery.click()
+    expect(page.get_by_role("heading", name="ping")).to_be_visible()
+    assert faults(page, "a delivery") == []
+
+
+def test_what_is_shown_once(page: Page) -> None:
+    page.goto("/settings/users")
+    page.get_by_label("New user").fill("carol")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("pre code")).to_contain_text("/login/link/")
+    assert faults(page, "a login link") == []
+    page.goto("/settings/apps/new")
+    page.get_by_label("Name", exact=True).fill("Gadget <b>")
+    page.get_by_label("Callback URLs").fill("https://gadget.example/callback")
+    page.get_by_role("button", name="Register the app").click()
+    expect(page.get_by_text("Gadget <b>").first).to_be_visible()
+    assert faults(page, "a registered app") == []
+
+
+def test_an_organization_shares_a_secret(page: Page, server: Server, place: Path) -> None:
+    source = str(place / "hello")
+    added = journeyman("repo", "add", "harbour/tolls", source, data=server.data)
+    assert added.returncode == 0, added.stderr
+    page.goto("/settings/organizations")
+    page.get_by_role("link", name="harbour").click()
+    page.get_by_label("Name", exact=True).fill("deploy_key")
+    page.get_by_label("Value").fill("open sesame")
+    page.get_by_label("Only these:").check()
+    page.get_by_label("tolls").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("for tolls")).to_be_visible()
+    assert faults(page, "an organization") == []
+    page.goto("/harbour/tolls/settings/secrets")
+    expect(page.get_by_text("of harbour")).to_be_visible()
 
 
 def test_a_session_that_ended_in_the_middle_of_a_form_loses_nothing(

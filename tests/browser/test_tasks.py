@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.accessibility import faults
 from tests.browser.steps import MEND, SLOW, completed, places, start, words
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.server import Server
@@ -32,6 +33,7 @@ def test_from_the_empty_list_to_a_merged_pull_request(page: Page) -> None:
     expect(page.locator(".lines .add.text")).to_contain_text('return "Hello " + name')
     page.get_by_role("link", name="Side by side").click()
     expect(page.locator(".lines.split .del.text")).to_contain_text('"Hello " + nam')
+    assert faults(page, "changes") == []
     page.get_by_role("link", name="Conversation").click()
     page.locator("#flow").get_by_role("link", name="pull request #").click()
     page.get_by_role("button", name="Merge").click()
