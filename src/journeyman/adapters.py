@@ -40,16 +40,16 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
     from journeyman.forge import rest  # noqa: PLC0415
     from journeyman.forge.gitea.forge import GiteaForge  # noqa: PLC0415
     from journeyman.forge.github.forge import GitHubForge  # noqa: PLC0415
+    from journeyman.forge.github.sign_in import App  # noqa: PLC0415
 
-    kinds: dict[str, type[GitHubForge | GiteaForge]] = {
-        "github": GitHubForge,
-        "gitea": GiteaForge,
-    }
-    if chosen.kind in kinds:
-        async with rest.client(chosen.ca_file) as client:
-            yield kinds[chosen.kind](client, chosen.url, ca_file=chosen.ca_file)
-        return
-    raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
+    if chosen.kind not in ("github", "gitea"):
+        raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
+    async with rest.client(chosen.ca_file) as client:
+        if chosen.kind == "gitea":
+            yield GiteaForge(client, chosen.url, ca_file=chosen.ca_file)
+            return
+        app = App(chosen.client_id, chosen.client_secret) if chosen.client_id else None
+        yield GitHubForge(client, chosen.url, ca_file=chosen.ca_file, app=app)
 
 
 def sandboxes(config: Config) -> SandboxBackend:

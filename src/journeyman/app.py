@@ -50,6 +50,7 @@ from journeyman.service.custom_agents import CustomAgents
 from journeyman.service.deliveries import Deliveries
 from journeyman.service.elsewhere import Elsewhere
 from journeyman.service.events import Events
+from journeyman.service.forge_logins import ForgeLogins
 from journeyman.service.history import Histories
 from journeyman.service.hooks import Hooks
 from journeyman.service.identity import Identity
@@ -182,8 +183,9 @@ def _wired(
     sessions = Sessions(database, sending, tasks, live, changes)
     history, upstream = History(embedded.path), forge is not embedded
     operator, logins = Administration(database, embedded, tokens), Logins(database, vault)
+    identity = Identity(forge, Seen(database) if upstream else None)
     services = Services(
-        identity=Identity(forge, Seen(database) if upstream else None),
+        identity=identity,
         tasks=tasks,
         sessions=sessions,
         events=Events(database, tasks, live),
@@ -208,6 +210,7 @@ def _wired(
         authorizations=Authorizations(database),
         users=Users(database, operator, logins, sessions),
         triggers=Triggers(database, config.triggers.rules),
+        forge_logins=ForgeLogins(forge.sign_in, identity) if forge.sign_in else None,
         upstream=Upstream(forge.passing) if forge.passing else None,
     )
     return Parts(

@@ -336,6 +336,8 @@ def test_a_forge_that_its_address_does_not_tell_is_asked_for(tmp_path: Path) -> 
         {"JOURNEYMAN_FORGE_URL": "ftp://x", "JOURNEYMAN_FORGE_KIND": "github"},
         {"JOURNEYMAN_FORGE_URL": "https://a:b@x", "JOURNEYMAN_FORGE_KIND": "github"},
         {"JOURNEYMAN_FORGE_URL": "https://github.com", "JOURNEYMAN_FORGE_CA_FILE": "/nothing"},
+        {"JOURNEYMAN_FORGE_URL": "https://github.com", "JOURNEYMAN_FORGE_CLIENT_ID": "x"},
+        {"JOURNEYMAN_FORGE_CLIENT_ID": "x", "JOURNEYMAN_FORGE_CLIENT_SECRET": "y"},
     ):
         assert "forge." in refusal(tmp_path, env=env)
 

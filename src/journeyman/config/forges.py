@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -29,6 +29,9 @@ class Forge:
     """What speaks there; must be said for a host of one's own."""
     ca_file: str = ""
     """Certificates to trust, in PEM, for a forge whose own are not from a public authority."""
+    client_id: str = ""
+    """Of the OAuth app or GitHub App that logs people in to the dashboard; empty: with tokens."""
+    client_secret: str = field(default="", repr=False)
 
 
 def resolved(forge: Forge) -> Forge:
@@ -42,6 +45,11 @@ def resolved(forge: Forge) -> Forge:
         _check_address(url)
     if forge.ca_file and not Path(forge.ca_file).is_file():
         raise _wrong("ca_file", f"{forge.ca_file!r} is no file")
+    if bool(forge.client_id) != bool(forge.client_secret):
+        missing = "client_secret" if forge.client_id else "client_id"
+        raise _wrong(missing, "client_id and client_secret go together; one is not set")
+    if forge.client_id and kind != "github":
+        raise _wrong("client_id", f"people cannot log in by an app of a {kind} forge")
     return replace(forge, url=url, kind=kind)
 
 

@@ -17,7 +17,13 @@ from journeyman.config.limits import Figures
 from journeyman.config.sections import MASK, Names, Pairs, Size
 from journeyman.domain.errors import AppError, Code, FieldError
 
-SECRETS = ("database.url", "metrics.token", "triggers.secret", "triggers.token")
+SECRETS = (
+    "database.url",
+    "forge.client_secret",
+    "metrics.token",
+    "triggers.secret",
+    "triggers.token",
+)
 
 
 class Found(NamedTuple):

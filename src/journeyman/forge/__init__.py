@@ -168,6 +168,27 @@ class Passing(Protocol):
         ...
 
 
+class SignIn(Protocol):
+    """Logging people in on the web with their accounts there: OAuth's code flow with PKCE."""
+
+    def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
+        """Where the browser goes to agree; *challenge* is the S256 of a verifier (RFC 7636)."""
+        ...
+
+    async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> str:
+        """A token of the user's for what the browser came back with. UNAUTHENTICATED when the
+        forge does not take it."""
+        ...
+
+
+class Listing(Protocol):
+    """A forge that tells which repositories somebody has."""
+
+    async def repositories(self, principal: Principal) -> Sequence[Access]:
+        """Those that *principal* owns, works on or belongs to; asked at most twice a minute."""
+        ...
+
+
 class Texts(Protocol):
     """Text files of a repository, read without a clone."""
 
@@ -203,6 +224,12 @@ class Forge(Protocol):
 
     @property
     def passing(self) -> Passing | None: ...
+
+    @property
+    def listing(self) -> Listing | None: ...
+
+    @property
+    def sign_in(self) -> SignIn | None: ...
 
     @property
     def texts(self) -> Texts | None: ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a command of the operator's needs few of them
     from journeyman.service.consents import Consents
     from journeyman.service.custom_agents import CustomAgents
     from journeyman.service.events import Events
+    from journeyman.service.forge_logins import ForgeLogins
     from journeyman.service.history import Histories
     from journeyman.service.hooks import Hooks
     from journeyman.service.identity import Identity
@@ -66,5 +67,7 @@ class Services:
     authorizations: Authorizations
     users: Users
     triggers: Triggers
+    forge_logins: ForgeLogins | None = None
+    """None: nobody logs in at another forge."""
     upstream: Upstream | None = None
     """What is answered by another forge; None: nothing is."""

@@ -13,6 +13,7 @@ from journeyman.domain.repositories import Permission
 from journeyman.domain.roles import RoleUnknown
 from journeyman.forge import Forge
 from journeyman.service import outages
+from journeyman.service.upstream import Seen
 from journeyman.store import accounts, tasks
 from journeyman.store.database import Database
 
@@ -27,6 +28,7 @@ class Reach:
     def __init__(self, database: Database, forge: Forge) -> None:
         self._database = database
         self._forge = forge
+        self._seen = Seen(database)
 
     async def read(self, principal: Principal, look: Callable[[Connection], T]) -> T:
         """What *look* finds; it may ask the store what *principal* may do."""
@@ -50,8 +52,21 @@ class Reach:
         await asyncio.gather(*map(ask, unknown))
 
     async def everywhere(self, principal: Principal) -> None:
-        """As `ask`, in the repositories that were worked on last: the newest MOST."""
-        if principal.roles is not None:
+        """As `ask`, in all that the forge lists for *principal*; where it lists none, in the
+        repositories that were worked on last: the newest MOST."""
+        if principal.roles is None:
+            return
+        if self._forge.listing is not None:
+            with outages.told():
+                found = await self._forge.listing.repositories(principal)
+            for access in found:
+                repository = access.repository
+                await self._seen.repository(repository)
+                granted = principal.limit(
+                    access.permission, repository.id, private=repository.private
+                )
+                principal.roles.note(repository.id, granted)
+        else:
             newest = await self._database.read(lambda tx: tasks.newest_repositories(tx, MOST))
             await self.ask(principal, newest)
 

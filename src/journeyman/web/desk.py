@@ -124,6 +124,10 @@ class Desk:
                 raise LoggedOut from error
             raise
 
+    async def signature(self, purpose: str, visit: Visit, text: str) -> str:
+        """As `Sessions.signature`."""
+        return await self._sessions.signature(purpose, visit, text)
+
     async def enter(
         self,
         request: Request,

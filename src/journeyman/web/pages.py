@@ -57,6 +57,7 @@ class Pages:
             money=visible.money,
             one_line=visible.one_line,
             terminal=ansi.output,
+            with_query=addresses.with_query,
         )
 
     def render(self, template: str, **values: Any) -> str:

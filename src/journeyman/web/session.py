@@ -45,6 +45,10 @@ class Sessions:
             return await self._visit(secrets.token_urlsafe(32), None, new=True)
         return await self._visit(known, await self._logins.find_session(known), new=False)
 
+    async def signature(self, purpose: str, visit: Visit, text: str) -> str:
+        """Of a *text* that leaves the server and comes back to the same session, in hexadecimal."""
+        return await self._signature(purpose, f"{visit.id}:{text}")
+
     async def token(self, visit: Visit) -> str | None:
         """Of another forge, where the session began with one."""
         return await self._logins.find_token(visit.id)

@@ -12,6 +12,7 @@ from journeyman.service import Services
 from journeyman.web import assets
 from journeyman.web.consent import Consent
 from journeyman.web.desk import Desk, Page
+from journeyman.web.forge_login import BEGIN, CALLBACK, ForgeLogin
 from journeyman.web.login import Login
 from journeyman.web.pages import Pages
 from journeyman.web.session import Sessions, Visit
@@ -39,6 +40,9 @@ class SignIn:
                 self._route("/login", tokens.show, tokens.log_in),
                 self._route("/logout", login.show_log_out, login.log_out),
             ]
+            if services.forge_logins is not None:
+                there = ForgeLogin(self._desk, services.forge_logins, tokens, public_url)
+                routes += self._at_the_forge(there)
         nothing = Route("/", self._desk.endpoint(_nothing)).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
 
@@ -54,6 +58,12 @@ class SignIn:
             self._route("/logout", login.show_log_out, login.log_out),
             self._route("/login/link/{secret}", login.show_link, login.use_link),
             self._route("/login/password", login.show_password, login.change_password),
+        ]
+
+    def _at_the_forge(self, forge_login: ForgeLogin) -> list[BaseRoute]:
+        return [
+            Route(BEGIN, self._desk.endpoint(forge_login.begin), methods=["GET"]),
+            Route(CALLBACK, self._desk.endpoint(forge_login.back), methods=["GET"]),
         ]
 
     def _consent(self, consent: Consent) -> list[BaseRoute]:

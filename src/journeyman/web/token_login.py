@@ -23,7 +23,7 @@ class TokenLogin:
 
     async def show(self, request: Request, visit: Visit) -> Response:
         """Always the form: who is logged in may come here because their token has ended."""
-        return self._form(visit, forms.local(request.query_params.get("return_to", "")) or "")
+        return self.form(visit, forms.local(request.query_params.get("return_to", "")) or "")
 
     async def log_in(self, request: Request, visit: Visit) -> Response:
         sent = await self._desk.form(request, visit)
@@ -34,11 +34,11 @@ class TokenLogin:
             )
             principal = await self._services.identity.authenticate(token)
         except AppError as error:
-            return self._form(visit, return_to or "", error=error.message)
+            return self.form(visit, return_to or "", error=error.message)
         target = return_to or HOME
         return await self._desk.enter(request, visit, principal.account, target, token=token)
 
-    def _form(self, visit: Visit, return_to: str, error: str = "") -> Response:
+    def form(self, visit: Visit, return_to: str, error: str = "") -> Response:
         return self._desk.page(
             "token.html",
             visit,
@@ -46,4 +46,5 @@ class TokenLogin:
             return_to=return_to,
             error=error,
             forge_url=self._forge_url,
+            at_the_forge=self._services.forge_logins is not None,
         )

@@ -74,7 +74,15 @@ async def github(tmp_path: Path, github_description: Description) -> AsyncIterat
 
 
 @pytest.fixture
-async def service(github: GitHub, data: Path, tmp_path: Path) -> AsyncIterator[Service]:
+def settings() -> dict[str, str]:
+    """More of them."""
+    return {}
+
+
+@pytest.fixture
+async def service(
+    github: GitHub, data: Path, tmp_path: Path, settings: dict[str, str]
+) -> AsyncIterator[Service]:
     """Without a worker."""
     state = github.state
     for login in ("octo", "bob", "mallory"):
@@ -85,7 +93,7 @@ async def service(github: GitHub, data: Path, tmp_path: Path) -> AsyncIterator[S
     known = state.add_repository("octo/app", source)
     known.roles[state.user("bob").id] = "write"
     tokens = {login: state.add_token(login) for login in ("octo", "bob", "mallory")}
-    config = configured(data, **{"forge.url": github.url, "forge.kind": "github"})
+    config = configured(data, **{"forge.url": github.url, "forge.kind": "github", **settings})
     async with app.parts(config, URL) as parts:
         made = Service(parts, github, known, tokens)
         yield made

@@ -56,6 +56,8 @@ def answer(asked: Asked) -> Answer:
         raise Problem(403, "Sorry. Your account was suspended.")
     if asked.path == "/user":
         return 200, asked.objects.user(asked.token.user, "public-user")
+    if asked.path == "/user/repos":
+        return 200, _own(asked)
     match = re.fullmatch(r"/repos/([^/]+/[^/]+)(/.*)?", asked.path)
     repository = asked.state.find(match[1]) if match else None
     if match is None or repository is None or not repository.allows(asked.token.user, "read"):
@@ -67,6 +69,14 @@ def answer(asked: Asked) -> Answer:
         if method == asked.method and found:
             return operation(asked, repository, *found.groups())
     raise Problem(404, "Not Found")
+
+
+def _own(asked: Asked) -> list[dict[str, Any]]:
+    """Those that the user owns or was given a role in, a page of them."""
+    user, size = asked.token.user, int(asked.parameter("per_page") or 30)
+    first = (int(asked.parameter("page") or 1) - 1) * size
+    found = [r for r in asked.state.repositories if r.owner.id == user.id or user.id in r.roles]
+    return [asked.objects.repository(r, user, "repository") for r in found[first : first + size]]
 
 
 def _repository(asked: Asked, repository: Repository) -> Answer:

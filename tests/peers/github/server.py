@@ -19,6 +19,7 @@ from starlette.responses import Response
 from tests.peers.faulty import Faulty, listening
 from tests.peers.github import graphql, rest, smart_http
 from tests.peers.github.description import Description
+from tests.peers.github.oauth import AUTHORIZE, TOKEN, WebFlow
 from tests.peers.github.objects import Objects, as_json
 from tests.peers.github.rest import Problem
 from tests.peers.github.state import State, Token
@@ -33,10 +34,15 @@ class GitHub(Faulty):
         self.state = state
         self.unchanged = 0
         """Answers of 304."""
+        self.app = WebFlow()
         self.while_git_asks: Callable[[], None] = lambda: None
         """Called while somebody's git waits for an answer."""
 
     async def answer(self, request: Request, path: str, body: bytes) -> Response:
+        if path == AUTHORIZE:
+            return self.app.authorize(request)
+        if path == TOKEN:
+            return self.app.token(self.state, body)
         token = self.state.bearer(request.headers.get("authorization", ""))
         if path == "/api/graphql":
             return graphql.answer(self.state, token, body)

@@ -29,7 +29,7 @@ class EmbeddedForge:
     name, url, noreply = "embedded", "", "users.noreply.journeyman.invalid"
     pull_path = "pulls"
     # It has no issues and no continuous integration, and its API is Journeyman's own.
-    discussion = checks = news = passing = None
+    discussion = checks = news = passing = sign_in = listing = None
 
     def __init__(
         self, records: Records, root: Path, *, clock: Callable[[], datetime] = utc_now

@@ -30,7 +30,7 @@ class GiteaForge(GiteaPulls):
     that only grow."""
 
     name, pull_path = "gitea", "pulls"
-    news = passing = None
+    news = passing = sign_in = listing = None
 
     def __init__(
         self,

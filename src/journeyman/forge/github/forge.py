@@ -21,8 +21,10 @@ from journeyman.forge.callers import Callers
 from journeyman.forge.github.answers import Reference, RepositoryAnswer
 from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.github.discussion import GitHubChecks, GitHubDiscussion
+from journeyman.forge.github.listing import GitHubListing
 from journeyman.forge.github.news import GitHubNews
 from journeyman.forge.github.pulls import GitHubPulls
+from journeyman.forge.github.sign_in import App, GitHubSignIn
 from journeyman.forge.github.tokens import whose
 from journeyman.forge.refs import can_be_branch
 from journeyman.forge.rest import Missing, Refused, path_of, secret_of
@@ -64,7 +66,7 @@ class Addresses:
 
 class GitHubForge(GitHubPulls):
     """*client*: with the certificates to trust; it is the caller's to close. *clock* gives seconds
-    that only grow."""
+    that only grow. *app*: by which people log in on the web."""
 
     name, pull_path = "github", "pull"
 
@@ -74,6 +76,7 @@ class GitHubForge(GitHubPulls):
         url: str,
         *,
         ca_file: str = "",
+        app: App | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         addresses = Addresses.of(url)
@@ -85,6 +88,8 @@ class GitHubForge(GitHubPulls):
         self.checks = GitHubChecks(self._api)
         self.texts = RestTexts(self._api)
         self.news = GitHubNews(self._api)
+        self.listing = GitHubListing(self._api, clock=clock)
+        self.sign_in = GitHubSignIn(client, self.url, app) if app else None
         self._ca_file = ca_file
         self._callers = Callers(
             lambda token, roles: whose(self._api, token, roles), self._access, clock=clock
