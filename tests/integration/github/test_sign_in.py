@@ -12,7 +12,8 @@ import pytest
 
 from journeyman import app
 from journeyman.store.tables import web_session
-from tests.integration.github.conftest import URL, Service
+from tests.integration.github.conftest import Service
+from tests.integration.github.site import URL
 from tests.peers.faulty import Fault
 from tests.peers.github.server import GitHub
 
