@@ -12,9 +12,9 @@ from pathlib import Path
 from journeyman.agent.acp import External
 from journeyman.config import Config
 from journeyman.config.sections import Provider as ProviderSection
-from journeyman.domain.errors import AppError, Code
 from journeyman.forge import Forge
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.llm.gateway import Gateway
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
@@ -42,14 +42,16 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
     from journeyman.forge.github.forge import GitHubForge  # noqa: PLC0415
     from journeyman.forge.github.sign_in import App  # noqa: PLC0415
 
-    if chosen.kind not in ("github", "gitea"):
-        raise AppError(Code.INVALID, f"forge.kind = {chosen.kind} is not implemented yet.")
     async with rest.client(chosen.ca_file) as client:
         if chosen.kind == "gitea":
             yield GiteaForge(client, chosen.url, ca_file=chosen.ca_file)
             return
         app = App(chosen.client_id, chosen.client_secret) if chosen.client_id else None
         yield GitHubForge(client, chosen.url, ca_file=chosen.ca_file, app=app)
+
+
+def credentials(config: Config) -> Credentials:
+    return Credentials(config.git.credentials, config.git.ssh_key_file)
 
 
 def sandboxes(config: Config) -> SandboxBackend:

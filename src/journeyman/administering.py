@@ -17,6 +17,7 @@ from journeyman.domain.audit import Author, Surface
 from journeyman.domain.errors import AppError, Code
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.service import audit
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -55,7 +56,11 @@ async def operating(config: Config, *, anywhere: bool = False) -> AsyncIterator[
         raise AppError(Code.CONFLICT, message)
     await asyncio.to_thread(upgrade, config)
     database = Database(config.database.url)
-    forge = EmbeddedForge(StoredRecords(database), config.data / "repositories")
+    forge = EmbeddedForge(
+        StoredRecords(database),
+        config.data / "repositories",
+        credentials=Credentials(config.git.credentials, config.git.ssh_key_file),
+    )
     try:
         with audit.acting(Author(Surface.CLI, detail={"uid": os.getuid()})):
             yield Operator(

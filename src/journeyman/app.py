@@ -141,7 +141,11 @@ async def parts(
     await asyncio.to_thread(migrate, config)
     database = Database(config.database.url)
     records, root = StoredRecords(database), config.data / "repositories"
-    own = DistantForge(records, root, server_url) if server_url else EmbeddedForge(records, root)
+    own = (
+        DistantForge(records, root, server_url)
+        if server_url
+        else EmbeddedForge(records, root, credentials=adapters.credentials(config))
+    )
     vault = Vault(config.data / "secrets.key", make=not server_url)
     async with adapters.forge(config, own) as forge:
         made = _wired(config, database, forge, own, vault, public_url or config.public_url)
@@ -196,7 +200,14 @@ def _wired(
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
-        pulls=Pulls(database, forge, tasks, history, Merges(embedded.path, history), changes),
+        pulls=Pulls(
+            database,
+            forge,
+            tasks,
+            history,
+            Merges(embedded.path, history, embedded.upstreams),
+            changes,
+        ),
         logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),

@@ -315,8 +315,6 @@ def test_a_client_names_what_it_does_not_understand(tmp_path: Path) -> None:
         ("https://github.com/", "github"),
         ("https://octo.ghe.com", "github"),
         ("https://codeberg.org", "gitea"),
-        ("ssh://git@git.example/srv", "git"),
-        ("/srv/git", "git"),
     ],
 )
 def test_the_kind_of_a_forge_is_told_by_its_address(tmp_path: Path, url: str, kind: str) -> None:
@@ -329,6 +327,9 @@ def test_a_forge_that_its_address_does_not_tell_is_asked_for(tmp_path: Path) -> 
     said = refusal(tmp_path, env={"JOURNEYMAN_FORGE_URL": "https://git.example"})
     assert "forge.kind" in said
     assert "'https://git.example'" in said
+    for url in ("ssh://git@git.example/srv", "/srv/git"):
+        said = refusal(tmp_path, env={"JOURNEYMAN_FORGE_URL": url})
+        assert "journeyman repo add OWNER/NAME URL --upstream" in said
     given = {"JOURNEYMAN_FORGE_URL": "https://git.example", "JOURNEYMAN_FORGE_KIND": "github"}
     assert load(tmp_path, env=given).forge.kind == "github"
     for env in (

@@ -29,15 +29,23 @@ def add(
         str, typer.Argument(metavar="PATH-OR-URL", help="A git repository.", show_default=False)
     ],
     public: Annotated[bool, typer.Option("--public", help="Readable without a token.")] = False,
+    upstream: Annotated[
+        bool,
+        typer.Option("--upstream", help="Its home stays there: tasks fetch and push there."),
+    ] = False,
     data: options.Data = None,
     config: options.File = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Copy a git repository into the forge; the original is not touched again."""
+    """Copy a git repository into the forge. The original is not touched again, or with --upstream
+    stays the repository's home: each task begins with what is there, and pushes its branch there.
+    """
     import asyncio
 
     settings = options.operating(data, config)
-    added = asyncio.run(_add(settings, repository, _located(source), private=not public))
+    added = asyncio.run(
+        _add(settings, repository, _located(source), private=not public, upstream=upstream)
+    )
     if as_json:
         output.print_json(_as_json(added))
     else:
@@ -83,11 +91,15 @@ def list_(
         output.print_table(("REPOSITORY", "ID", "BRANCH", "SEEN BY"), rows)
 
 
-async def _add(config: Config, full_name: str, source: str, *, private: bool) -> Repository:
+async def _add(
+    config: Config, full_name: str, source: str, *, private: bool, upstream: bool
+) -> Repository:
     from journeyman.administering import operating
 
     async with operating(config) as operator:
-        return await operator.administration.add_repository(full_name, source, private=private)
+        return await operator.administration.add_repository(
+            full_name, source, private=private, upstream=upstream
+        )
 
 
 async def _rename(config: Config, full_name: str, name: str) -> Repository:

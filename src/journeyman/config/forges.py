@@ -18,7 +18,7 @@ KNOWN = {
 }
 """Hosts whose software everybody knows."""
 
-Kind = Literal["auto", "embedded", "github", "gitea", "git"]
+Kind = Literal["auto", "embedded", "github", "gitea"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ def resolved(forge: Forge) -> Forge:
 def _kind(url: str) -> Kind:
     if url == EMBEDDED:
         return "embedded"
-    if not url.startswith(("https://", "http://")):
-        return "git"
     host = (urlsplit(url).hostname or "").removeprefix("www.")
     if host.endswith(".ghe.com"):
         return "github"
@@ -66,7 +64,8 @@ def _kind(url: str) -> Kind:
     raise _wrong(
         "kind",
         f"what runs at {url!r} cannot be known from its address: set forge.kind to github "
-        "(GitHub Enterprise Server), gitea (Gitea, Forgejo) or git (a plain git remote)",
+        "(GitHub Enterprise Server) or gitea (Gitea, Forgejo); a repository on another git server "
+        "is added to the built-in forge: journeyman repo add OWNER/NAME URL --upstream",
     )
 
 

@@ -201,6 +201,22 @@ class Acp:
 
 
 @dataclass(frozen=True)
+class Git:
+    """For repositories whose home is on another git server."""
+
+    credentials: Pairs = field(default_factory=dict, repr=False)
+    """USER:PASSWORD by host, for http and https; the password may be a token."""
+    ssh_key_file: str = ""
+    """Empty: the keys that ssh takes by itself."""
+
+    def __post_init__(self) -> None:
+        for host, pair in self.credentials.items():
+            if not all(pair.partition(":")):
+                said = f"git.credentials: that of {host!r} is not USER:PASSWORD."
+                raise invalid("git.credentials", said, "invalid")
+
+
+@dataclass(frozen=True)
 class Setting:
     """One line of `config-check`; a secret's value is masked already."""
 
@@ -215,6 +231,7 @@ class Config:
     server: Server
     database: Database
     forge: Forge
+    git: Git
     rate: RateOptions
     worker: Worker
     sandbox: Sandbox
@@ -268,6 +285,7 @@ SECTIONS: dict[str, type] = {
     "server": Server,
     "database": Database,
     "forge": Forge,
+    "git": Git,
     "rate": RateOptions,
     "worker": Worker,
     "sandbox": Sandbox,
@@ -286,7 +304,7 @@ SECTIONS: dict[str, type] = {
 def _shown(name: str, value: Any) -> Any:
     if name in ("api_key", "token", "secret"):
         return MASK if value else None
-    if name == "env":
+    if name in ("env", "credentials"):
         return dict.fromkeys(value, MASK)
     if name == "url" and isinstance(value, str):
         return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)

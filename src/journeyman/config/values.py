@@ -69,7 +69,8 @@ def pairs(key: str, text: str) -> dict[str, str]:
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, value = map(str.strip, part.partition("="))
         if not (name and equals and value):
-            raise wrong(key, f"{key}: {part!r} is not NAME=VALUE.")
+            shown = MASK if is_secret(key) else repr(part)
+            raise wrong(key, f"{key}: {shown} is not NAME=VALUE.")
         found[name] = value
     return found
 
@@ -95,4 +96,4 @@ def wrong(key: str, message: str) -> AppError:
 
 
 def is_secret(key: str) -> bool:
-    return key.rsplit(".", 1)[-1] in ("api_key", "token", "env") or key in SECRETS
+    return key.rsplit(".", 1)[-1] in ("api_key", "token", "env", "credentials") or key in SECRETS

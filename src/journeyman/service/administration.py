@@ -58,8 +58,11 @@ RESERVED = frozenset(
 class Repositories(Protocol):
     """Where the embedded forge keeps the git data."""
 
-    async def import_repository(self, repository_id: int, source: str) -> str:
-        """Fill a repository from a path or URL; its default branch."""
+    async def import_repository(
+        self, repository_id: int, source: str, *, upstream: bool = False
+    ) -> str:
+        """Fill a repository from a path or URL; its default branch. *upstream*: its home stays
+        there."""
         ...
 
 
@@ -86,10 +89,10 @@ class Administration:
         self._clock = clock
 
     async def add_repository(
-        self, full_name: str, source: str, *, private: bool = True
+        self, full_name: str, source: str, *, private: bool = True, upstream: bool = False
     ) -> Repository:
         """Take *source* (a path or a URL that git can fetch) in as OWNER/NAME; nothing is kept
-        when that fails."""
+        when that fails. *upstream*: its home stays there, and tasks push there."""
         owner, _, name = full_name.partition("/")
         if (
             not LOGIN.fullmatch(owner)
@@ -113,7 +116,9 @@ class Administration:
 
         repository_id = await self._database.write(add)
         try:
-            branch = await self._repositories.import_repository(repository_id, source)
+            branch = await self._repositories.import_repository(
+                repository_id, source, upstream=upstream
+            )
         except BaseException:
             await self._database.write(lambda tx: accounts.remove_repository(tx, repository_id))
             raise

@@ -172,9 +172,8 @@ class Pulls:
         require_write(access)
         repository, actor = access.repository, principal.actor
         with outages.told():
-            tips = await self._history.tips(repository)
             for field, ref in (("head", new.head_ref), ("base", new.base_ref)):
-                if ref not in tips:
+                if await self._forge.find_tip(actor, repository, ref) is None:
                     message = f"{repository.full_name} has no branch {ref[:100]!r}."
                     raise invalid(field, message, "invalid")
             if await self._forge.find_pull(actor, repository, new.head_ref, new.base_ref):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from journeyman.forge import CredentialRefused, ForgeError, PushRejected, Remote
 from journeyman.git import GitError
+from journeyman.git.addresses import protocol_of
 from journeyman.git.faults import Fault, fault_of
 
 _UNAUTHENTICATED = re.compile(r"Authentication failed|could not read (Username|Password)|\b401\b")
@@ -15,8 +15,8 @@ PROTOCOLS = frozenset({"https", "http", "ssh", "file"})
 
 
 def protocol(remote: Remote) -> str:
-    """The one protocol that git may use for *remote*: a path's is `file`."""
-    scheme = urlsplit(remote.url).scheme.lower() if "://" in remote.url else "file"
+    """The one protocol that git may use for *remote*."""
+    scheme = protocol_of(remote.url)
     if scheme not in PROTOCOLS:
         raise ForgeError(f"The forge names a remote with the scheme {scheme!r}.", permanent=True)
     return scheme

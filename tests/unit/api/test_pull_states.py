@@ -117,7 +117,7 @@ async def test_a_merge_that_was_cut_off_is_finished_by_whoever_looks_next(
     principal = await world.services.identity.authenticate(world.tokens["alice"])
     access = await world.services.identity.access(principal, "octo", "hello")
     repository: Repository = access.repository
-    merges = Merges(world.forge.path, History(world.forge.path))
+    merges = Merges(world.forge.path, History(world.forge.path), world.forge.upstreams)
     tips = await History(world.forge.path).tips(repository)
     alice_herself = Signature("alice", "alice@forge.test", NOW)
     plan = MergePlan("main", tips["main"], tips["topic"], method, "Merge", alice_herself)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens
 from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
+from journeyman.forge.embedded.upstreams import Credentials, Upstreams
 from journeyman.forge.refs import can_be_branch
 from journeyman.git import GitError
 
@@ -32,11 +35,18 @@ class EmbeddedForge:
     discussion = checks = news = passing = sign_in = listing = None
 
     def __init__(
-        self, records: Records, root: Path, *, clock: Callable[[], datetime] = utc_now
+        self,
+        records: Records,
+        root: Path,
+        *,
+        credentials: Credentials | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._records = records
         self._root = root.absolute()
         self._clock = clock
+        self._credentials = credentials or Credentials()
+        self.upstreams = Upstreams(self.path, self._credentials)
         self.texts = Texts(self.path)
 
     def path(self, repository_id: int) -> Path:
@@ -102,6 +112,7 @@ class EmbeddedForge:
 
     async def _tip(self, _actor: Actor, repository: Repository, ref: str) -> str | None:
         directory = self._existing(repository)
+        await self.upstreams.refresh(repository)
         try:
             tip = await git.run("show-ref", "--verify", "--hash", ref, git_dir=directory)
         except GitError as error:
@@ -123,7 +134,8 @@ class EmbeddedForge:
         return await self._remote(actor, repository, writable=writable)
 
     async def _remote(self, _actor: Actor, repository: Repository, *, writable: bool) -> Remote:
-        return Remote(str(self._existing(repository)), writable=writable)
+        here = Remote(str(self._existing(repository)), writable=writable)
+        return await self.upstreams.remote(repository.id, writable=writable) or here
 
     async def find_pull(
         self, actor: Actor, repository: Repository, head_ref: str, base_ref: str
@@ -153,14 +165,25 @@ class EmbeddedForge:
         """*by* has pushed from *address*."""
         await self._records.note_push(by, repository.id, address, pushed)
 
-    async def import_repository(self, repository_id: int, source: str) -> str:
-        """Fill the repository from a path or an address; gives back its default branch.
+    async def import_repository(
+        self, repository_id: int, source: str, *, upstream: bool = False
+    ) -> str:
+        """Fill the repository from a path or an address; gives back its default branch. *upstream*:
+        its home stays there.
 
         A source without any commit is taken, and has no tips. AppError INVALID or UNAVAILABLE says
         what is wrong with *source*, CONFLICT that the repository is there already; then nothing is
         left behind.
         """
-        return await imports.fill(self.path(repository_id), source)
+        target = self.path(repository_id)
+        branch = await imports.fill(target, source, self._credentials.environment(source))
+        if upstream:
+            try:
+                await self.upstreams.set(repository_id, source)
+            except BaseException:
+                await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
+                raise
+        return branch
 
     def _existing(self, repository: Repository) -> Path:
         directory = self.path(repository.id)

@@ -156,6 +156,9 @@ class GitHttp:
             raise AppError(Code.FORBIDDEN, f"Permission to {full_name} denied to {login}.")
         if write and access.repository.archived:
             raise AppError(Code.FORBIDDEN, f"{full_name} is archived, so it is read-only.")
+        home = await self._forge.upstreams.address(access.repository.id)
+        if write and home is not None:
+            raise AppError(Code.FORBIDDEN, f"{full_name} has its home at {home}: push there.")
         return access.repository
 
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:

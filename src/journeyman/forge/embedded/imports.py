@@ -51,31 +51,31 @@ class Source:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-async def fill(target: Path, source: str) -> str:
+async def fill(target: Path, source: str, env: Mapping[str, str] | None = None) -> str:
     """Make *target* a bare repository with all branches and tags of *source*; gives its default
     branch.
 
-    It appears whole or not at all.
+    It appears whole or not at all. *env*: a credential where *source* has none in it.
     """
     if target.exists():
         raise AppError(Code.CONFLICT, f"{target} is there already; remove the repository first.")
     target.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        default = await _fetch(making / "repository", _parse(source, making))
+        default = await _fetch(making / "repository", _parse(source, making, env or {}))
         (making / "repository").rename(target)
     finally:
         await asyncio.to_thread(shutil.rmtree, making, ignore_errors=True)
     return default
 
 
-def _parse(source: str, directory: Path) -> Source:
+def _parse(source: str, directory: Path, env: Mapping[str, str]) -> Source:
     if not source or source.startswith("-") or "\0" in source:
         raise invalid("source", f"{source!r} is neither a path nor an address of a git repository.")
     if "://" in source:
-        return _parse_url(source)
+        return _parse_url(source, env)
     if _SCP_LIKE.match(source):
-        return Source(source, "ssh", source)
+        return Source(source, "ssh", source, env=env)
     path = Path(source).expanduser().absolute()
     if not path.exists():
         raise invalid("source", f"{source!r} does not exist; name a git repository or its address.")
@@ -90,7 +90,7 @@ def _trust(path: Path, directory: Path) -> dict[str, str]:
     return {"GIT_CONFIG_GLOBAL": str(config)}
 
 
-def _parse_url(source: str) -> Source:
+def _parse_url(source: str, env: Mapping[str, str]) -> Source:
     try:
         parts = urlsplit(source)
         scheme, host = parts.scheme.lower(), parts.netloc.rpartition("@")[2]
@@ -102,7 +102,7 @@ def _parse_url(source: str) -> Source:
             "source", f"{bare!r} has an unknown scheme; use one of {', '.join(sorted(SCHEMES))}."
         )
     if scheme == "ssh" or not parts.username:
-        return Source(source, scheme, bare)
+        return Source(source, scheme, bare, env=env)
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     basic = base64.b64encode(pair.encode()).decode()
     env = {

@@ -18,14 +18,16 @@ from journeyman.domain.history import (
 )
 from journeyman.domain.repositories import Repository
 from journeyman.forge.embedded.history import History, text, unreadable
+from journeyman.forge.embedded.upstreams import Upstreams
 from journeyman.git import GitError
 
 MOST_REBASED = 250
 
 
 class Merges:
-    def __init__(self, path: Callable[[int], Path], history: History) -> None:
+    def __init__(self, path: Callable[[int], Path], history: History, upstreams: Upstreams) -> None:
         self._path = path
+        self._upstreams = upstreams
         self._history = history
 
     async def is_clean(self, repository: Repository, base: str, head: str) -> bool:
@@ -46,8 +48,11 @@ class Merges:
                 return await self._joined(repository, plan, (plan.base_sha,))
 
     async def carry_out(self, repository: Repository, plan: MergePlan, prepared: str) -> None:
-        """The base branch ends with *prepared*. NotMergeable: it has moved since."""
-        await self._move(repository, f"refs/heads/{plan.base_ref}", prepared, plan.base_sha)
+        """The base branch ends with *prepared*, first where the repository's home is.
+        NotMergeable: it has moved since."""
+        ref = f"refs/heads/{plan.base_ref}"
+        await self._upstreams.move(repository, ref, prepared, plan.base_sha)
+        await self._move(repository, ref, prepared, plan.base_sha)
 
     async def keep(self, repository: Repository, number: int, head: str) -> None:
         """`refs/pull/<number>/head`, as GitHub has it: what was proposed outlives its branch."""

@@ -1,0 +1,172 @@
+"""Repositories whose home is on a plain git server, or at a path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from journeyman import app
+from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Actor
+from journeyman.domain.repositories import Repository
+from journeyman.domain.sessions import State
+from journeyman.domain.tasks import NewTask
+from journeyman.forge import ForgeError, NewPull, Remote
+from journeyman.forge.embedded import tokens
+from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.upstreams import Credentials
+from journeyman.service.administration import Administration
+from journeyman.service.pulls import MergeRequest
+from journeyman.workspace import remotes
+from tests.conftest import World, configured
+from tests.contract.records import MemoryRecords
+from tests.integration.engine.machine import Machine, find
+from tests.integration.forge.client import client, commit, git, repository
+from tests.peers.git_server import PAIR, GitServer, serving
+
+NAME = "alice/app"
+WRITE = "Say it\n\n```sh\ncat new.txt; echo HELLO > loud.txt\n```"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
+    async with serving(tmp_path / "server", repository(tmp_path / "source")) as made:
+        yield made
+
+
+async def pushed(server: GitServer, where: Path, file: str, branch: str) -> str:
+    """Somebody's commit that is on the server meanwhile."""
+    await client(where.parent, "clone", "-q", str(server.repository.bare), str(where))
+    made = commit(where, file, "since\n", "Since")
+    git(where, "push", "-q", "origin", f"HEAD:{branch}")
+    return made
+
+
+@pytest.fixture
+async def world(server: GitServer, data: Path) -> AsyncIterator[World]:
+    config = configured(data, **{"git.credentials": {server.host: PAIR}})
+    async with app.parts(config) as parts:
+        administration = Administration(parts.database, parts.embedded, tokens)
+        secrets = {"alice": (await administration.create_token("alice"))[0]}
+        url = f"{server.url}/team/app.git"
+        added = await administration.add_repository(NAME, url, upstream=True)
+        yield World(parts, administration, added, secrets)
+
+
+@pytest.mark.sandbox
+@pytest.mark.engine
+async def test_a_task_begins_with_what_is_there_and_pushes_there(
+    world: World, server: GitServer, tmp_path: Path, data: Path
+) -> None:
+    bare = server.repository.bare
+    new = await pushed(server, tmp_path / "clone", "new.txt", "main")
+    services, alice = world.parts.services, await world.principal("alice")
+    access = await world.access("alice")
+    task = await services.tasks.create(alice, access, NewTask(WRITE, create_pull_request=True))
+    machine = Machine(world, tmp_path / "machine")
+    machine.worker.start()
+    await machine.run(task)
+    await machine.worker.stop()
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED, ended.session.error
+    head = ended.session.head_ref
+    assert git(bare, "show", f"{head}:loud.txt") == "HELLO"
+    assert git(bare, "rev-parse", f"{head}~1") == new
+
+    pull = (await services.pulls.get(access, 1)).found.pull
+    assert (pull.head_ref, pull.draft) == (head, False)
+    (changed,) = await services.pulls.files(access, 1)
+    assert changed.filename == "loud.txt"
+    await services.pulls.merge(alice, access, 1, MergeRequest())
+    assert git(bare, "show", "main:loud.txt") == "HELLO"
+    assert git(bare, "show", "main:new.txt") == "since"
+    told = [one for one in data.rglob("*") if one.is_file() and b"se:cret" in one.read_bytes()]
+    assert told == []
+
+
+async def test_a_merge_that_the_home_refuses_moves_nothing(
+    world: World, server: GitServer, tmp_path: Path
+) -> None:
+    services, alice = world.parts.services, await world.principal("alice")
+    access = await world.access("alice")
+    await pushed(server, tmp_path / "clone", "idea.txt", "idea")
+    await services.pulls.open(alice, access, NewPull("Idea", "", "idea", "main", draft=False))
+    server.repository.protected = ("main",)
+    before = git(server.repository.bare, "rev-parse", "main")
+    with pytest.raises(AppError, match="does not take the merge"):
+        await services.pulls.merge(alice, access, 1, MergeRequest())
+    for place in (server.repository.bare, world.parts.embedded.path(world.repository.id)):
+        assert git(place, "rev-parse", "main") == before
+
+
+async def test_who_pushes_to_the_copy_is_told_where_to(world: World, server: GitServer) -> None:
+    transport = httpx.ASGITransport(app.asgi_app(world.parts, asyncio.Event()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here.test") as http:
+        path = f"/{NAME}.git/info/refs?service=git-receive-pack"
+        refused = await http.get(path, auth=("x", world.tokens["alice"]))
+    assert refused.status_code == 403
+    assert f"{NAME} has its home at {server.url}/team/app.git: push there." in refused.text
+
+
+async def test_a_home_that_does_not_let_in_is_not_added(world: World, server: GitServer) -> None:
+    url, root = f"{server.url}/team/app.git", world.parts.embedded.path(0).parent
+    stranger = EmbeddedForge(MemoryRecords(), root)
+    administration = Administration(world.parts.database, stranger, tokens)
+    with pytest.raises(AppError, match="asks for a credential"):
+        await administration.add_repository("alice/other", url, upstream=True)
+    told = url.replace("://", "://robot:se%3Acret%2C%3D1@")
+    with pytest.raises(AppError, match=r"set it in git\.credentials") as caught:
+        await world.administration.add_repository("alice/other", told, upstream=True)
+    assert caught.value.code is Code.INVALID
+    assert [one.name for one in await world.administration.list_repositories()] == ["app"]
+    assert [path.name for path in root.iterdir()] == [f"{world.repository.id}.git"]
+
+
+class AtAPath:
+    def __init__(self, directory: Path) -> None:
+        records = MemoryRecords()
+        records.add_account("alice")
+        self.alice = Actor(records.accounts["alice"])
+        self.app: Repository = records.add_repository(self.alice.account, "app")
+        self.forge = EmbeddedForge(records, directory / "repositories")
+        self.home = repository(directory / "home")
+
+
+@pytest.fixture
+async def at_a_path(tmp_path: Path) -> AtAPath:
+    made = AtAPath(tmp_path)
+    await made.forge.import_repository(made.app.id, str(made.home), upstream=True)
+    return made
+
+
+async def test_a_path_is_followed(at_a_path: AtAPath) -> None:
+    forge, alice, there = at_a_path.forge, at_a_path.alice, at_a_path.app
+    new = commit(at_a_path.home, "more.txt", "1\n")
+    assert await forge.find_tip(alice, there, "main") == new
+    remote = await forge.remote(alice, there)
+    assert (remote.url, remote.writable) == (str(at_a_path.home), True)
+    assert remotes.protocol(remote) == "file"
+    git(at_a_path.home, "branch", "-D", "topic")
+    assert await forge.find_tip(alice, there, "topic") is None
+
+
+async def test_a_home_that_is_away_is_named(at_a_path: AtAPath) -> None:
+    home = at_a_path.home
+    home.rename(home.with_name("elsewhere"))
+    with pytest.raises(ForgeError, match=f"alice/app cannot be fetched from {home}"):
+        await at_a_path.forge.find_tip(at_a_path.alice, at_a_path.app, "main")
+
+
+def test_what_ssh_is_given(tmp_path: Path) -> None:
+    """No ssh server is at hand: this is all of it that is tried."""
+    given = Credentials(ssh_key_file="/keys/of robot")
+    for address in ("git@git.example:team/app.git", "ssh://git@git.example/team/app.git"):
+        (command,) = given.environment(address).values()
+        assert command.endswith("-oIdentitiesOnly=yes -i '/keys/of robot'")
+        assert remotes.protocol(Remote(address)) == "ssh"
+    assert given.environment(str(tmp_path)) == {}
+    assert Credentials().environment("git@git.example:team/app.git") == {}
