@@ -19,6 +19,13 @@ def marker_of(key: str) -> str:
     return f"<!-- journeyman-answer: {key} -->"
 
 
+def is_for_the_asker(session: Session) -> bool:
+    """Whether it has ended, or goes on only when somebody says so."""
+    out_of_budget = session.state_reason is Reason.BUDGET_EXHAUSTED
+    rests = session.state is State.IDLE and out_of_budget
+    return session.ended or rests or session.state is State.WAITING_FOR_USER
+
+
 def answer(
     session: Session,
     artifacts: Sequence[Artifact],
@@ -35,6 +42,9 @@ def answer(
     if session.state is State.WAITING_FOR_USER:
         told = f"I have a question; answer it in a comment that mentions @\u200b{name}."
         said = _question(log)
+    elif session.state is State.IDLE:
+        told = f"The work rests; a comment that mentions @\u200b{name} lets it go on."
+        said = _why_it_rests(log)
     else:
         told, said = _told(session, artifacts, here), _last_words(log)
     parts = [f"{greeting} {told}".strip(), quiet(said), f"[Log]({log_url})"]
@@ -87,6 +97,13 @@ def _last_words(log: Sequence[Event]) -> str:
     for event in reversed(log):
         if event.type is EventType.MESSAGE and str(event.data.get("content") or "").strip():
             return str(event.data["content"])
+    return ""
+
+
+def _why_it_rests(log: Sequence[Event]) -> str:
+    for event in reversed(log):
+        if event.type is EventType.SESSION_STATE:
+            return str(event.data.get("message", ""))
     return ""
 
 

@@ -17,7 +17,7 @@ from journeyman.domain.errors import AppError, Code
 from journeyman.domain.events import Event
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Account, Repository
-from journeyman.domain.sessions import Session, State
+from journeyman.domain.sessions import Session
 from journeyman.domain.triggers import Stage, Trigger, thread_of
 from journeyman.forge import Discussion, ForgeError
 from journeyman.service.means import Means
@@ -114,8 +114,7 @@ class _Found:
     @property
     def is_telling(self) -> bool:
         """False: it has gone on since it was looked at."""
-        session = self.session
-        return session is None or session.ended or session.state is State.WAITING_FOR_USER
+        return self.session is None or answers.is_for_the_asker(self.session)
 
     @property
     def pull(self) -> int | None:

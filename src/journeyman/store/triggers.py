@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from journeyman.domain.sessions import FINAL, State
+from journeyman.domain.sessions import FINAL, Reason, State
 from journeyman.domain.triggers import Happening, Kind, Stage, Trigger, thread_of
 from journeyman.store.tables import artifact, forge_cursor, session, task, trigger
 
@@ -117,8 +117,11 @@ def put_off(tx: sa.Connection, id: int, due_at: datetime) -> None:
 
 
 _ASKS = sa.and_(
-    # While it waits for an answer, once for each question.
-    session.c.state == State.WAITING_FOR_USER,
+    sa.or_(
+        session.c.state == State.WAITING_FOR_USER,
+        sa.and_(session.c.state == State.IDLE, session.c.state_reason == Reason.BUDGET_EXHAUSTED),
+    ),
+    # Once for each run that ends so.
     trigger.c.reason != sa.literal("asked ") + sa.cast(session.c.run_number, sa.Text),
 )
 

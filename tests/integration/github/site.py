@@ -12,7 +12,7 @@ import httpx
 from journeyman.api import routes
 from journeyman.domain.artifacts import PullArtifact
 from journeyman.domain.events import Event, EventType, NewEvent
-from journeyman.domain.sessions import Session, State
+from journeyman.domain.sessions import Reason, Session, State
 from journeyman.domain.tasks import Task
 from journeyman.domain.triggers import Rules, Stage, Trigger
 from journeyman.forge import Forge
@@ -160,6 +160,9 @@ class Site:
             await books.add_artifact(held, PullArtifact(pull.id, pull.number))
         if state is State.WAITING_FOR_USER:
             assert await books.rest(held, state)
+        elif state is State.IDLE:
+            reason = Reason.BUDGET_EXHAUSTED
+            assert await books.rest(held, state, reason=reason, message=message)
         else:
             assert await books.finish(held, state, message=message)
         return await self.task()

@@ -91,3 +91,16 @@ async def test_a_question_is_asked_where_it_was_begun_and_answered_there(site: S
     await site.act()
     assert len(site.answers(issue)) == 2
     assert await site.stages() == [Stage.ANSWERED] * 2
+
+
+async def test_work_that_is_out_of_budget_says_so_and_goes_on_when_told(site: Site) -> None:
+    issue = await begun(site)
+    await site.bring(State.IDLE, message="100 credits are used up.")
+    await site.act()
+    await site.act()
+    (said,) = site.answers(issue)
+    assert "The work rests" in said
+    assert "100 credits are used up." in said
+    await site.mention(issue, "@helper go on")
+    await site.act()
+    assert (await site.task()).session.state is State.QUEUED
