@@ -135,7 +135,7 @@ async def test_from_a_mention_to_a_reviewed_pull_request(site: Site) -> None:
     await site.ended(2)
     assert git(known.bare, "show", f"{pull.head}:loud.txt") == "HELLO!"
     assert known.pulls == [pull]
-    assert ("issues/comments", said.id, "eyes") in known.reactions
+    assert ("comment", said.id, "eyes") in known.reactions
     answers = [one for one in known.comments if one.user is site.helper]
     assert [one.number for one in answers] == [1, pull.number]
     assert f"@bob This is done: #{pull.number}." in answers[0].body
