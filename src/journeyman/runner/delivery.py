@@ -119,7 +119,7 @@ async def tell_pull(
     if session.create_pull_request and (found is None or log_url in found.body):
         with measured("pull_request", metrics.PULL):
             if found is None:
-                title = words.pull_title(held)
+                title = words.pull_title(held, description)
                 new = NewPull(
                     title,
                     body,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from journeyman.domain.held import Held
@@ -15,6 +16,7 @@ AGENT_EMAIL = "journeyman[bot]@users.noreply.journeyman.invalid"
 PLACES_SHOWN, COMMANDS_SHOWN, COMMAND_SHOWN = 20, 3, 100
 """Blocked places, commands of each, and characters of each."""
 SIGNS = {"passed": "✅", "failed": "❌", "skipped": "⏭️"}
+_HEADING = re.compile(r"\s*# +(?P<title>\S.{0,199}?) *(?:\n|$)")
 PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
 
@@ -52,8 +54,15 @@ def trailers(requester: Account, log_url: str, noreply: str) -> tuple[str, ...]:
     return (f"Agent-Logs-Url: {log_url}", f"Co-authored-by: {requester.login} <{email}>")
 
 
-def pull_title(held: Held) -> str:
-    return held.task_name
+def pull_title(held: Held, description: str) -> str:
+    """What the agent calls it, or else the task's name."""
+    return parted(description)[0] or held.task_name
+
+
+def parted(description: str) -> tuple[str, str]:
+    """The heading that the agent's description begins with, empty without one; and the rest."""
+    heading = _HEADING.match(description)
+    return (heading["title"], description[heading.end() :]) if heading else ("", description)
 
 
 def checks_told(results: Sequence[Result]) -> str:
@@ -78,8 +87,9 @@ def pull_body(
     """What the agent says it did, what it could not reach, what was checked, and the prompt."""
     prompt = held.session.prompt[:PROMPT_SHOWN]
     quoted = "\n".join(f"> {line}" for line in prompt.splitlines())
+    _, said = parted(description)
     return (
-        f"{description.strip() or 'Work in progress.'}\n\n"
+        f"{said.strip() or 'Work in progress.'}\n\n"
         f"{firewall_warning(blocked)}"
         f"{checks_told(checked)}"
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"

@@ -23,7 +23,9 @@ class Progress(Arguments):
 
     commit_message: str = Field(min_length=1, description="One line, imperative.")
     pr_description: str = Field(
-        default="", description="The pull request's description: a Markdown checklist of the plan."
+        default="",
+        description="The pull request's description: a Markdown checklist of the plan. A heading "
+        "`# …` on its first line is the title.",
     )
 
 
