@@ -34,6 +34,7 @@ from journeyman.api.ratelimit import Limits, RateOptions
 from journeyman.api.repositories import Repositories
 from journeyman.api.routing import route
 from journeyman.api.tasks import Tasks
+from journeyman.api.usage import Usage
 from journeyman.api.versions import Versions
 from journeyman.service import Services
 
@@ -174,6 +175,7 @@ def _apps(services: Services) -> list[BaseRoute]:
 
 def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRoute]:
     more, task = Extensions(services), "/agents/tasks/{task_id}"
+    usage = Usage(services)
     repository = "/agents/repos/{owner}/{repo}"
     return [
         route(f"{task}/events", GET=gate.signed(events.list, needs=READ)),
@@ -191,4 +193,6 @@ def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRout
         ),
         route(f"{repository}/custom-agents", GET=gate.signed(more.custom_agents, needs=READ)),
         route("/agents/models", GET=gate.signed(more.models, needs=READ)),
+        route("/agents/usage", GET=gate.signed(usage.of_all, needs=READ)),
+        route(f"{repository}/usage", GET=gate.signed(usage.of_repository, needs=READ)),
     ]

@@ -24,6 +24,7 @@ from journeyman.cli import (
     server,
     tasks,
     tokens,
+    usage,
     users,
 )
 from journeyman.domain.errors import AppError, Code
@@ -67,6 +68,7 @@ apps.register(app)
 login.register(app)
 hooks.register(app)
 audit.register(app)
+usage.register(app)
 mcp.register(app)
 demo.register(app)
 

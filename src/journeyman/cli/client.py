@@ -112,6 +112,11 @@ class Client:
         models: list[dict[str, Any]] = self._json("GET", "/agents/models")["models"]
         return models
 
+    def usage(self, days: int, repository: str | None) -> dict[str, Any]:
+        where = f"/agents/repos/{repository}/usage" if repository else "/agents/usage"
+        found: dict[str, Any] = self._json("GET", where, params={"days": days})
+        return found
+
     def list_custom_agents(self, repository: str) -> list[dict[str, Any]]:
         answer = self._json("GET", f"/agents/repos/{repository}/custom-agents")
         agents: list[dict[str, Any]] = answer["custom_agents"]

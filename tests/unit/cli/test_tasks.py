@@ -289,3 +289,24 @@ def test_models(api: Api, journeyman: Run) -> None:
     for told in ("healthy", "unavailable", "2.5 in, 15 out", "200k", "down"):
         assert told in shown
     assert json.loads(journeyman("models", "--json").out) == found
+
+
+def test_usage(api: Api, journeyman: Run) -> None:
+    amounts = {"amount": 250 * 10**9, "input_tokens": 12_345, "output_tokens": 67}
+    found = {
+        "total": amounts,
+        "days": [
+            {"date": "2026-01-02", "amount": 250 * 10**9},
+            {"date": "2026-01-03", "amount": 0},
+        ],
+        "repositories": [{"name": "alice/hello", **amounts}],
+        "users": [{"name": "alice", **amounts}],
+        "models": [{"name": "large", **amounts}],
+    }
+    api.on("GET /agents/repos/alice/hello/usage", as_json(found))
+    api.on("GET /agents/usage", as_json(found))
+    shown = journeyman("usage", "--days", "7", "--repo", "alice/hello").out
+    for told in ("2.50", "12,345", "67", "alice/hello", "large", "2026-01-02"):
+        assert told in shown
+    assert "2026-01-03" not in shown
+    assert json.loads(journeyman("usage", "--json").out) == found
