@@ -13,7 +13,9 @@ from journeyman.agent.acp import External
 from journeyman.config import Config
 from journeyman.config.sections import Provider as ProviderSection
 from journeyman.forge import Forge
+from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.llm.gateway import Gateway
 from journeyman.llm.kinds import KINDS
@@ -50,8 +52,13 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
         yield GitHubForge(client, chosen.url, ca_file=chosen.ca_file, app=app)
 
 
-def credentials(config: Config) -> Credentials:
-    return Credentials(config.git.credentials, config.git.ssh_key_file)
+def embedded(config: Config, records: Records, server_url: str) -> EmbeddedForge:
+    """*server_url*: where the server is whose data directory this process does not share."""
+    root = config.data / "repositories"
+    if server_url:
+        return DistantForge(records, root, server_url)
+    credentials = Credentials(config.git.credentials, config.git.ssh_key_file)
+    return EmbeddedForge(records, root, credentials=credentials)
 
 
 def sandboxes(config: Config) -> SandboxBackend:

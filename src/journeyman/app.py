@@ -28,7 +28,6 @@ from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
 from journeyman.forge import Forge
 from journeyman.forge.embedded import tokens
-from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.history import History
@@ -140,12 +139,7 @@ async def parts(
     ensure_data_directory(config.data)
     await asyncio.to_thread(migrate, config)
     database = Database(config.database.url)
-    records, root = StoredRecords(database), config.data / "repositories"
-    own = (
-        DistantForge(records, root, server_url)
-        if server_url
-        else EmbeddedForge(records, root, credentials=adapters.credentials(config))
-    )
+    own = adapters.embedded(config, StoredRecords(database), server_url)
     vault = Vault(config.data / "secrets.key", make=not server_url)
     async with adapters.forge(config, own) as forge:
         made = _wired(config, database, forge, own, vault, public_url or config.public_url)
@@ -186,6 +180,7 @@ def _wired(
     )
     sessions = Sessions(database, sending, tasks, live, changes)
     history, upstream = History(embedded.path), forge is not embedded
+    merges = Merges(embedded.path, history, embedded.upstreams)
     operator, logins = Administration(database, embedded, tokens), Logins(database, vault)
     identity = Identity(forge, Seen(database) if upstream else None)
     services = Services(
@@ -200,14 +195,7 @@ def _wired(
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
-        pulls=Pulls(
-            database,
-            forge,
-            tasks,
-            history,
-            Merges(embedded.path, history, embedded.upstreams),
-            changes,
-        ),
+        pulls=Pulls(database, forge, tasks, history, merges, changes),
         logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),
