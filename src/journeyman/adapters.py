@@ -5,13 +5,15 @@ With `app`, which wires them, the only file that names any.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from journeyman.agent.acp import External
 from journeyman.config import Config
 from journeyman.config.sections import Provider as ProviderSection
+from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
 from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
@@ -21,13 +23,14 @@ from journeyman.llm.gateway import Gateway
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
 from journeyman.llm.registry import Provider
-from journeyman.sandbox import Network, Outside, SandboxBackend, bubblewrap
+from journeyman.sandbox import Network, Outside, Provision, SandboxBackend, bubblewrap
 from journeyman.sandbox.caches import Caches
 from journeyman.sandbox.caches import Options as CacheOptions
 from journeyman.sandbox.firewall import addresses, dial
 from journeyman.sandbox.firewall.outside import Ways
 from journeyman.sandbox.provisions import Options as ProvisionOptions
-from journeyman.sandbox.provisions import Provisions
+from journeyman.sandbox.provisions import Provisions, Wishes
+from journeyman.service.configurations import Configurations
 from journeyman.webhooks.sender import HttpSender
 
 
@@ -105,6 +108,27 @@ def outside() -> Callable[[Network], Outside]:
     """What the service itself may reach for a session."""
     resolver = dial.Resolver()
     return lambda network: Ways(network, resolver)
+
+
+def provision(
+    config: Config, configurations: Configurations, caches: Caches
+) -> Callable[[Repository], Awaitable[Provision]]:
+    """What the sessions of a repository are given on this host."""
+    provided = provisions(config)
+    images = {name.lower(): image for name, image in config.sandbox.images.items()}
+
+    async def given_to(repository: Repository) -> Provision:
+        said = await configurations.of_repository(repository)
+        wishes = Wishes(
+            enabled=said.is_firewall_enabled,
+            recommended=said.is_firewall_recommended_allowlist_enabled,
+            entries=said.custom_allowlist,
+        )
+        image = images.get(repository.full_name.lower(), "")
+        given = replace(await provided.provision(wishes), image=image)
+        return await caches.given(repository.id, given)
+
+    return given_to
 
 
 def sender(config: Config) -> HttpSender:

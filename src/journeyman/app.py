@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,8 +34,7 @@ from journeyman.forge.embedded.history import History
 from journeyman.forge.embedded.merges import Merges
 from journeyman.llm.registry import Registry
 from journeyman.runner.equipment import Checks, Equipment, Exposed
-from journeyman.sandbox import Guarantee, Provision, provisions
-from journeyman.sandbox.caches import Caches
+from journeyman.sandbox import Guarantee
 from journeyman.service import Services
 from journeyman.service.administration import Administration
 from journeyman.service.apps import Apps
@@ -230,27 +229,6 @@ def _wired(
     )
 
 
-def _provision(
-    config: Config, configurations: Configurations, caches: Caches
-) -> Callable[[Repository], Awaitable[Provision]]:
-    """What the sessions of a repository are given on this host."""
-    provided = adapters.provisions(config)
-    images = {name.lower(): image for name, image in config.sandbox.images.items()}
-
-    async def provision(repository: Repository) -> Provision:
-        said = await configurations.of_repository(repository)
-        wishes = provisions.Wishes(
-            enabled=said.is_firewall_enabled,
-            recommended=said.is_firewall_recommended_allowlist_enabled,
-            entries=said.custom_allowlist,
-        )
-        image = images.get(repository.full_name.lower(), "")
-        given = replace(await provided.provision(wishes), image=image)
-        return await caches.given(repository.id, given)
-
-    return provision
-
-
 def starter(parts: Parts, public_url: str) -> Starter:
     """Begins what is asked for on another forge."""
     said, database = parts.config.triggers, parts.database
@@ -301,7 +279,7 @@ async def working(
         models=parts.models,
         workspaces=workspaces,
         public_url=public_url,
-        provision=_provision(config, configurations, caches),
+        provision=adapters.provision(config, configurations, caches),
         exposed=exposed,
         sweep_caches=caches.sweep,
         checks=checks,
