@@ -18,6 +18,7 @@ from benchmarks import (
     requests,
     sandbox,
     store,
+    swerex,
     throughput,
     workspaces,
 )
@@ -41,7 +42,7 @@ def main() -> None:
         rows += [*_working(server, repository, token), _accepting(server, repository, token)]
     rows += dashboard.measure() + crowd.measure() + asyncio.run(_queues())
     rows += _fleet()
-    for part in (sandbox, workspaces, containers):
+    for part in (sandbox, workspaces, containers, swerex):
         rows += asyncio.run(part.measure())
     report.show(rows, time.monotonic() - started)
 

@@ -67,7 +67,9 @@ def embedded(config: Config, records: Records, server_url: str) -> EmbeddedForge
 def sandboxes(config: Config) -> SandboxBackend:
     sandbox = config.sandbox
     if sandbox.backend == "bubblewrap":
-        return bubblewrap.Bubblewrap(bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid))
+        return bubblewrap.Bubblewrap(
+            bubblewrap.Options(uid=sandbox.uid, gid=sandbox.uid, system=sandbox.system)
+        )
     # Most servers need none of it, and its client is slow to import.
     from journeyman.sandbox.container import backend  # noqa: PLC0415
 

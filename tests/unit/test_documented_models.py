@@ -1,4 +1,4 @@
-"""The examples of docs/models.md and docs/customisation.md are what they say they are."""
+"""The examples of docs/models.md are what they say they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from journeyman import config
-from journeyman.agent.customisation import repository
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,15 +36,3 @@ def test_the_agents_of_others_are_valid(tmp_path: Path) -> None:
     assert [agent.name for agent in loaded.acp] == ["claude", "opencode"]
     filled = loaded.acp[1].env["OPENCODE_CONFIG_CONTENT"].replace("{model}", "m")
     assert json.loads(filled)["provider"]["ours"]["models"] == {"m": {}}
-
-
-def test_the_files_are_read_without_a_problem() -> None:
-    scoped, agent = examples("customisation.md", "markdown")
-
-    found = repository.read(
-        {".github/instructions/a.instructions.md": scoped, ".github/agents/tests.agent.md": agent}
-    )
-
-    assert [guide.globs for guide in found.scoped] == [("src/**/*.py", "*.md")]
-    assert [profile.name for profile in found.profiles] == ["Test writer"]
-    assert not [*found.problems, *found.profiles[0].problems]

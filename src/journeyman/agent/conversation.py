@@ -83,14 +83,15 @@ class Conversation:
         """When a sub-agent was given its work."""
         self.wrapping_up = False
         """True from the warning at a limit until a user speaks."""
+        self.forced = 0
+        """How often in a row it went on because a hook said so."""
         self.jobs = Background()
         self.repetition = Repetition()
         self.plan: Sequence[Mapping[str, str]] = ()
         self.turns = 0
         self.context_tokens = 0
         """What the newest request and its reply took of the model's window."""
-        self.input_tokens = 0
-        self.output_tokens = 0
+        self.input_tokens = self.output_tokens = 0
         self._results: dict[str, ToolReturnPart] = {}
         self._changing: set[str] = set()
         self._unsent: list[UserPromptPart] = []
@@ -201,6 +202,7 @@ class Conversation:
     def _hear(self, text: str, source: str | None) -> None:
         """While a question is open whatever the user says answers it."""
         self.wrapping_up = source == "limit"
+        self.forced = self.forced + 1 if source == "hooks" else 0
         if self.question is not None:
             self._close_question(text, self.question.call_id)
         elif source != "answer" or text != self._answer:

@@ -51,9 +51,10 @@ class Within:
         return replace(event, data={**event.data, "parentToolCallId": self.call.tool_call_id})
 
 
-def given(delegation: Delegation) -> NewEvent:
-    """What a sub-agent is asked to do."""
-    return NewEvent(EventType.USER_MESSAGE, {"content": delegation.prompt, "source": "agent"})
+def given(delegation: Delegation, context: str = "") -> NewEvent:
+    """What a sub-agent is asked to do; *context* comes before."""
+    content = f"{context}\n\n{delegation.prompt}" if context else delegation.prompt
+    return NewEvent(EventType.USER_MESSAGE, {"content": content, "source": "agent"})
 
 
 def stop(child: Conversation, above: Conversation) -> str | None:

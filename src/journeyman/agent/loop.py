@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from pydantic_ai.messages import ToolCallPart
 
-from journeyman.agent import delegations, entries, repetition, verdict
+from journeyman.agent import delegations, entries, moments, repetition, verdict
 from journeyman.agent.conversation import Conversation, record_of_message
 from journeyman.agent.customisation.guides import Guide
+from journeyman.agent.hooks import NO_HOOKS, Hooks
 from journeyman.agent.live import Live
 from journeyman.agent.masking import NO_MASK, Mask
 from journeyman.agent.room import Room
@@ -81,6 +82,7 @@ class Means:
     retries: Retries = RETRIES
     instead: Callable[[str], str | None] = lambda model_id: None
     """The model that goes on when this one is given up, by id; None: there is none."""
+    hooks: Hooks = NO_HOOKS
 
 
 async def turn(conversation: Conversation, means: Means) -> Verdict:
@@ -98,7 +100,8 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
     if conversation.end is not None:
         return conversation.end
     await step.append(entries.turn_start(conversation))
-    room = Room(conversation, means.model, list(means.tools.definitions), step.append)
+    tools = list(means.tools.definitions)
+    room = Room(conversation, means.model, tools, step.append, before=step.compacting)
     await room.make()
     try:
         try:
@@ -107,8 +110,10 @@ async def turn(conversation: Conversation, means: Means) -> Verdict:
             await room.force()
             reply, message_id, seconds = await step.ask_model()
     except (ModelRefused, ContextOverflow) as error:
+        await step.tell_error(error, "model_call", recoverable=False)
         return verdict.failed(Reason.MODEL_REFUSED, str(error))
     except ModelError as error:
+        await step.tell_error(error, "model_call", recoverable=False)
         if (other := means.instead(means.model.id)) is None:
             return verdict.failed(Reason.MODEL_UNAVAILABLE, str(error))
         await step.append(entries.model_change(means.model.id, other, str(error)))
@@ -133,6 +138,13 @@ class _Turn:
                 for event in await self.means.emit(events):
                     self.conversation.apply(event)
 
+    async def compacting(self) -> None:
+        await moments.compacts(self.means.hooks, self.append)
+
+    async def tell_error(self, error: Exception, where: str, *, recoverable: bool) -> None:
+        hooks = self.means.hooks
+        await moments.error_occurred(hooks, self.append, error, where, recoverable=recoverable)
+
     async def ask_model(self) -> tuple[Reply, str, float]:
         """The reply, its message's id, and the seconds it took. Raises ModelError at last."""
         for attempt in itertools.count(1):
@@ -145,6 +157,7 @@ class _Turn:
                 delay = self.means.retries.delay_seconds(attempt, error)
                 data = {"attempt": attempt, "error": clean(str(error)), "delay": int(delay * 1000)}
                 await self.append(NewEvent(EventType.MODEL_RETRY, data))
+                await self.tell_error(error, "model_call", recoverable=True)
                 await asyncio.sleep(delay)
         raise AssertionError("unreachable: count() has no end")
 
@@ -206,6 +219,8 @@ class _Turn:
         """Run what is pending: calls that only read at once, those that change in their order."""
         calls = list(self.conversation.pending.values())
         if (asking := self._asking(self.conversation.calls)) is not None:
+            if not await self._allowed(calls[0]):
+                return verdict.CONTINUE
             await self.append(entries.input_requested(calls[0], asking))
             return verdict.waiting(asking.question)
         for group in self._groups(calls):
@@ -232,7 +247,9 @@ class _Turn:
             "toolName": call.tool_name,
             "arguments": entries.arguments_of(call),
         }
-        return NewEvent(EventType.TOOL_START, data, {"changes": self._changes(call)})
+        # A hook may change files whatever the tool does.
+        changes = self._changes(call) or self.means.hooks.listen(*moments.AROUND_TOOLS)
+        return NewEvent(EventType.TOOL_START, data, {"changes": changes})
 
     async def _complete(self, group: Sequence[ToolCallPart]) -> None:
         if len(group) == 1:
@@ -260,7 +277,10 @@ class _Turn:
         child.instruct(delegation.instructions)
         within = delegations.Within(call, self.means, self.append)
         if child.began_at is None:
-            await within.emit([delegations.given(delegation)])
+            if not await self._allowed(call):
+                return
+            context = await moments.begins(self.means.hooks, self.append, delegation.agent)
+            await within.emit([delegations.given(delegation, context)])
         if (stop := delegations.stop(child, self.conversation)) is None:
             means = replace(
                 self.means, tools=delegation.tools, emit=within.emit, publish=within.publish
@@ -269,11 +289,30 @@ class _Turn:
             if ended.kind is Kind.CONTINUE:
                 return
             stop = ended.message if ended.kind is Kind.FAILED else None
-        seconds = delegations.seconds(child)
+        seconds, hooks = delegations.seconds(child), self.means.hooks
         if stop is not None:
-            await self.append(entries.failure(call, delegations.stopped(stop, child), seconds))
-        else:
-            await self.append(entries.completion(call, delegations.result(child), seconds))
+            said = delegations.stopped(stop, child)
+            said = await moments.after_failure(hooks, self.append, _as_told(call), said)
+            await self.append(entries.failure(call, self.means.mask.text(said), seconds))
+            return
+        result, again = await moments.ends(
+            hooks, self.append, delegation.agent, delegations.result(child), forced=child.forced
+        )
+        if again is not None:
+            await within.emit([again])
+            return
+        result = await moments.after_tool(hooks, self.append, _as_told(call), result)
+        result = replace(result, text=self.means.mask.text(result.text))
+        await self.append(entries.completion(call, result, seconds))
+
+    async def _allowed(self, call: ToolCallPart) -> bool:
+        """Whether hooks let *call* be made; it has its result then, if not."""
+        try:
+            await moments.before_tool(self.means.hooks, self.append, _as_told(call))
+        except moments.Denied as error:
+            await self.append(entries.failure(call, self.means.mask.text(str(error)), 0.0))
+            return False
+        return True
 
     def _delegation(self, call: ToolCallPart) -> Delegation | None:
         tool = self.means.tools.find(call.tool_name)
@@ -295,7 +334,8 @@ class _Turn:
             try:
                 result = await self._result(call, live)
             except ToolError as error:
-                event = entries.failure(call, clean(str(error)), time.monotonic() - started)
+                said = self.means.mask.text(clean(str(error)))
+                event = entries.failure(call, said, time.monotonic() - started)
             else:
                 seconds = time.monotonic() - started
                 # before it is clipped: a value that is cut in two would not be found
@@ -311,8 +351,20 @@ class _Turn:
         if tool is None:
             names = ", ".join(self.means.tools.names)
             raise ToolError(f"There is no tool {call.tool_name!r}; there are: {names}.")
-        with _measured(call, "other" if tool.listed else tool.name):
-            return await self._carried_out(tool, call, live)
+        tool.parse(call)
+        hooks, asked = self.means.hooks, _as_told(call)
+        made = await moments.before_tool(hooks, self.append, asked)
+        if made is not asked:
+            call = replace(call, args=made.arguments)
+        try:
+            with _measured(call, "other" if tool.listed else tool.name):
+                result = await self._carried_out(tool, call, live)
+        except ToolError as error:
+            said = self.means.mask.text(clean(str(error)))
+            raise ToolError(await moments.after_failure(hooks, self.append, made, said)) from error
+        result = replace(result, text=self.means.mask.text(result.text))
+        result = await moments.after_tool(hooks, self.append, made, result)
+        return moments.noted(result, asked, made)
 
     async def _carried_out(self, tool: Tool, call: ToolCallPart, live: Live) -> Result:
         arguments = tool.parse(call)
@@ -323,6 +375,7 @@ class _Turn:
         except Exception as error:  # noqa: BLE001 - a tool's fault is data for the model
             if tool.service:
                 raise
+            await self.tell_error(error, "tool_execution", recoverable=True)
             raise ToolError(f"{tool.name} failed: {type(error).__name__}: {error}") from error
 
     def _guides(self, paths: Sequence[str]) -> list[Guide]:
@@ -344,6 +397,10 @@ class _Turn:
             return tool.ask(tool.parse(calls[0]))
         except ToolError:
             return None
+
+
+def _as_told(call: ToolCallPart) -> moments.Call:
+    return moments.Call(call.tool_call_id, call.tool_name, entries.arguments_of(call))
 
 
 def _measured(call: ToolCallPart, label: str) -> AbstractContextManager[object]:

@@ -29,6 +29,10 @@ SUMMARY_CHARS = 16_000
 Append = Callable[..., Awaitable[None]]
 
 
+async def _nothing() -> None:
+    return
+
+
 class Room:
     def __init__(
         self,
@@ -36,7 +40,11 @@ class Room:
         model: Model,
         tools: list[ToolDefinition],
         append: Append,
+        *,
+        before: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
+        """*before*: awaited before anything is made shorter."""
+        self._before = before
         self._conversation = conversation
         self._model = model
         self._tools = tools
@@ -63,11 +71,13 @@ class Room:
         await self._summarise(used, min(used, self._model.window_tokens))
 
     async def _blank(self, until: int, before: int, after: int) -> None:
+        await self._before()
         data = {"kind": "truncated", "tokensBefore": before, "tokensAfter": after}
         record = {"blank_until": until, "tokens": after}
         await self._append(NewEvent(EventType.COMPACTION, data, record))
 
     async def _summarise(self, before: int, window: int) -> None:
+        await self._before()
         messages = self._conversation.messages
         start = compaction.tail_from(messages, int(window * TAIL_SHARE))
         summary, usage = await self._summary(messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from journeyman.cli import output
 OUTPUT_LINES = 40
 """Of one command's output; the middle of what is longer is left out. `--json` has it all."""
 
+HOOK_WORDS = ("permissionDecision", "permissionDecisionReason", "decision", "reason")
+"""Of a hook's answer: what it decided, and why."""
 Data = dict[str, Any]
 
 
@@ -170,6 +173,31 @@ def _info(data: Data) -> Text:
     return Text(f"· {output.clean(_string(data.get('message')))}", style="dim")
 
 
+def _servers(data: Data) -> Text:
+    lines = ["MCP servers:"]
+    for one in data.get("servers") or ():
+        sign = "✓" if one.get("status") == "connected" else "✗"
+        said = one.get("error") or ", ".join(map(_string, one.get("tools") or ())) or "no tools"
+        lines.append(output.clean(f"  {sign} {_string(one.get('name'))}: {_string(said)}"))
+    return Text("\n".join(lines), style="dim")
+
+
+def _hook(data: Data) -> Text:
+    error = data.get("error")
+    failed = isinstance(error, dict) and _string(error.get("message"))
+    line = f"⚓ {_string(data.get('hookType'))} hook, {_string(data.get('source'))}"
+    said = failed or _said_by_hook(data.get("output"))
+    return Text(output.clean(f"{line}: {said}" if said else line), "yellow" if failed else "dim")
+
+
+def _said_by_hook(said: Any) -> str:
+    """What it decided, in one line; JSON that is not known stays JSON."""
+    if not isinstance(said, dict):
+        return _string(said).strip().split("\n")[0]
+    words = [_string(said[key]) for key in HOOK_WORDS if said.get(key)]
+    return ", ".join(words) or json.dumps(said, ensure_ascii=False)
+
+
 def _plan(data: Data) -> Text:
     lines = ["the plan:"]
     for step in data.get("steps") or ():
@@ -218,6 +246,8 @@ _LINES: dict[str, Callable[[Data], Text | None]] = {
     "session.state_changed": _state,
     "session.info": _info,
     "session.error": _error,
+    "session.mcp_servers_loaded": _servers,
+    "hook.end": _hook,
     "user.message": _user,
     "user_input.requested": _question,
     "assistant.message": _message,

@@ -77,6 +77,8 @@ class Sandbox:
     """For a container engine; empty: the server's own system, nothing is downloaded."""
     images: Pairs = field(default_factory=dict)
     """Other images, by repository: OWNER/NAME."""
+    system: str = ""
+    """For bubblewrap: a folder with the root of another system; empty: the server's own."""
     socket: str = ""
     """Where the engine listens; empty: its usual place."""
     runtime: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,8 @@ class Checkpoint:
     """Files that differ between the session's base commit and *sha*."""
     bundle: bytes | None = field(default=None, repr=False)
     """A git bundle of all commits from the base to *sha*; None when *sha* is the base or older."""
+
+    @property
+    def without_bundle(self) -> Checkpoint:
+        """What a run remembers of it: the bundle may have hundreds of megabytes."""
+        return replace(self, bundle=None)

@@ -33,7 +33,8 @@ class EventType(StrEnum):
     SESSION_ERROR = "session.error"
     """{message, errorType}"""
     USER_MESSAGE = "user.message"
-    """{content, source: prompt | steer | answer | limit | agent | checks, userId?, limit?}"""
+    """{content, source, userId?, limit?}; *source* is prompt, steer, answer, limit, agent, checks
+    or hooks"""
     PLAN = "plan"
     """{steps: [{content, status: pending | in_progress | completed}]}: the agent's"""
     CHECKS = "checks.completed"
@@ -53,6 +54,9 @@ class EventType(StrEnum):
     """{toolCallId, toolName, arguments}"""
     TOOL_COMPLETE = "tool.execution_complete"
     """{toolCallId, toolName, success, result?: {content}, error?: {message}, duration (ms)}"""
+    HOOK_END = "hook.end"
+    """{hookInvocationId, hookType, source, success, output?, error?: {message}, exitCode?,
+    duration (ms), toolCallId?}: a hook of the repository was run; *source* is its file and line"""
     MODEL_RETRY = "assistant.retry"
     """{attempt, error, delay (ms)}"""
     CHECKPOINT = "workspace.checkpoint"

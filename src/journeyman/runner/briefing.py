@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from journeyman.agent.customisation import repository
+from journeyman.agent.customisation.hooks import Hook
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.customisation.skills import Skill
@@ -100,6 +101,7 @@ def told(
         *(_used(f"Instructions in use: {', '.join(found.used)}", found.used) if found.used else ()),
         *(_used(_as(profile, model), [profile.path]) if profile else ()),
         *_skills(found.skills),
+        *_hooks(found.hooks),
         *warnings([*map(str, problems), *unknown]),
     ]
 
@@ -114,6 +116,13 @@ def _skills(found: Sequence[Skill]) -> list[NewEvent]:
         return []
     names = ", ".join(skill.name for skill in found)
     return _used(f"Skills at hand: {names}", [skill.path for skill in found])
+
+
+def _hooks(found: Sequence[Hook]) -> list[NewEvent]:
+    if not found:
+        return []
+    names = ", ".join(dict.fromkeys(hook.moment.value for hook in found))
+    return _used(f"Hooks in use: {names}", list(dict.fromkeys(hook.path for hook in found)))
 
 
 def _as(profile: Profile, model: Model) -> str:

@@ -38,6 +38,10 @@ class Ledger(Protocol):
 
     async def save(self, held: Session, checkpoint: Checkpoint) -> list[Event]: ...
 
+    async def kept(self, held: Session) -> Checkpoint | None:
+        """What was saved last, with its bundle."""
+        ...
+
     async def add_artifact(self, held: Session, made: Artifact) -> None:
         """Once per task, however often it is told."""
         ...

@@ -38,6 +38,9 @@ class Masked:
     async def save(self, held: Session, checkpoint: Checkpoint) -> list[Event]:
         return await self.behind.save(held, checkpoint)
 
+    async def kept(self, held: Session) -> Checkpoint | None:
+        return await self.behind.kept(held)
+
     async def add_artifact(self, held: Session, made: Artifact) -> None:
         await self.behind.add_artifact(held, made)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from journeyman.agent import moments
+from journeyman.agent.customisation.hooks import Moment
 from journeyman.agent.customisation.setup import Setup
+from journeyman.agent.hooks import Hooks
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.runner import setup
@@ -15,6 +18,11 @@ from journeyman.sandbox import Provision, Sandbox
 def has_started(held: Held) -> bool:
     """Whether a worker had it before; one that was only paused in the queue has a log, too."""
     return any(event.type is EventType.SESSION_START for event in held.log)
+
+
+def has_turned(held: Held) -> bool:
+    """Whether its agent has begun to work."""
+    return any(event.type is EventType.TURN_START for event in held.log)
 
 
 def started(
@@ -69,6 +77,23 @@ async def set_up(
     )
     if given.network is not None:
         box.change_network(given.network)
+    return made
+
+
+async def fire_hooks(held: Held, hooks: Hooks, equipment: Equipment) -> list[Event]:
+    """Tell hooks of the beginning; what they add is the first that the agent hears."""
+    made = list[Event]()
+    if has_turned(held):
+        return made
+
+    async def append(*new: NewEvent) -> None:
+        made.extend(await equipment.ledger.append(held.session, new))
+
+    prompt = held.session.prompt
+    answers = await hooks.fire(Moment.SESSION_START, append, source="new", initialPrompt=prompt)
+    if context := moments.context(answers):
+        await append(moments.message(context))
+    await hooks.fire(Moment.USER_PROMPT_SUBMITTED, append, prompt=prompt)
     return made
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from journeyman.agent.acp.loop import AtWork
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.profiles import Profile
+from journeyman.agent.customisation.repository import Customisation
+from journeyman.agent.hooks import Hooks
 from journeyman.agent.masking import Mask
 from journeyman.agent.tools import Jobs
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
-from journeyman.domain.sessions import Reason
+from journeyman.domain.sessions import Reason, Session
 from journeyman.llm import Reply
 from journeyman.runner import (
     briefing,
@@ -50,14 +53,14 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     choices.check_model(held, equipment.models)
     other = external.wanted(held, equipment)
     base_sha = held.session.base_sha or await _start_commit(held, equipment)
-    remote = await equipment.forge.remote(held.actor, held.repository)
-    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    mirror = await _mirror(held, base_sha, equipment)
     given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
-    spec = _spec(held, mirror, given, exposed, other, equipment)
-    box = await _started(spec, held, base_sha, equipment)
+    box = await _started(
+        _spec(held, mirror, given, exposed, other, equipment), held, base_sha, equipment
+    )
     servers = Servers()
     try:
         await _check_out(held, base_sha, box, equipment)
@@ -71,28 +74,32 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             else await asyncio.to_thread(choices.model_for, held, profile, equipment.models)
         )
         model_id = other.model_id if other else model.id
-        agent_id = other.external.id if other else profile.id if profile else None
         session, begun = await equipment.ledger.begin(
-            held.session, base_sha, opening.started(held, base_sha, box, model_id, agent_id)
+            held.session,
+            base_sha,
+            opening.started(held, base_sha, box, model_id, _agent(other, profile)),
         )
-        current = replace(held, session=session)
+        current = _begun(held, session)
+        hooks = _hooks(current, found, box, {**exposed.env, **given.env})
         if begun and not opening.has_started(held):
-            told = briefing.told(found, profile, model, ignored=given.ignored)
-            begun += await opening.tell(current, told, equipment)
+            used = briefing.told(found, profile, model, ignored=given.ignored)
+            begun += await opening.tell(current, used, equipment)
         if begun:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment
             )
-            servers, told = await start_servers(
-                current,
-                base_sha,
-                profile,
-                mirror=mirror,
-                given=given,
-                exposed=exposed,
-                equipment=equipment,
-            )
-            begun += await opening.tell(current, told, equipment)
+            if other is None:
+                servers = await start_servers(
+                    current,
+                    base_sha,
+                    profile,
+                    mirror=mirror,
+                    given=given,
+                    exposed=exposed,
+                    equipment=equipment,
+                )
+            begun += await opening.tell(current, servers.told, equipment)
+            begun += await opening.fire_hooks(current, hooks, equipment)
     except BaseException:
         await asyncio.gather(box.close(), servers.close())
         raise
@@ -118,17 +125,41 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         profile=profile,
         mask=mask,
         servers=servers,
-        checkpoint=held.checkpoint,
+        hooks=hooks,
+        checkpoint=current.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=_metered(log_),
         checked=Checked(log_),
     )
     if other is not None:
-        told_ = briefing.outsiders(
+        first = briefing.outsiders(
             held, base_sha, found, network=network, set_up=setup.summary(log_)
         )
-        run.external = _engaged(run, other, told_, log_)
+        run.external = _engaged(run, other, first, log_)
     return run
+
+
+def _agent(other: Wanted | None, profile: Profile | None) -> str | None:
+    """What `custom_agent` came to."""
+    if other is not None:
+        return other.external.id
+    return profile.id if profile else None
+
+
+async def _mirror(held: Held, base_sha: str, equipment: Equipment) -> Path:
+    remote = await equipment.forge.remote(held.actor, held.repository)
+    return await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+
+
+def _hooks(held: Held, found: Customisation, box: Sandbox, environment: Mapping[str, str]) -> Hooks:
+    session = held.session
+    return Hooks(
+        found.hooks,
+        box,
+        session_id=session.id,
+        prompt=session.prompt,
+        environment=environment,
+    )
 
 
 def _metered(log: Sequence[Event]) -> Meter:
@@ -161,6 +192,12 @@ def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engage
     for event in log:
         at_work.note(event)
     return Engaged(at_work, launch)
+
+
+def _begun(held: Held, session: Session) -> Held:
+    """As it is kept for as long as the run lasts."""
+    saved = None if held.checkpoint is None else held.checkpoint.without_bundle
+    return replace(held, session=session, checkpoint=saved)
 
 
 async def _start_commit(held: Held, equipment: Equipment) -> str:

@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from journeyman.agent import moments
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.hooks import Moment
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
+from journeyman.agent.hooks import Hooks
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.masking import Mask
@@ -51,6 +54,8 @@ DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 pushed before."""
 
 
+ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: "timeout"}
+"""Reasons that hooks are told; a user who cancels does not wait for hooks."""
 PUSH_AGAIN_SECONDS = (1.0, 4.0)
 """Waits before a push that failed for a moment is tried again by the same run."""
 LOOK_SECONDS = 0.02
@@ -79,7 +84,9 @@ class Run:
     mask: Mask
     servers: Servers
     """The MCP servers."""
+    hooks: Hooks
     checkpoint: Checkpoint | None
+    """Without its bundle, which is in the store."""
     ours: set[str]
     """Where the branch may stand because of this session: a push over anything else is refused."""
     meter: Meter
@@ -101,6 +108,10 @@ class Run:
         for event in made:
             self._note(event)
         return made
+
+    async def append(self, *new: NewEvent) -> None:
+        """To the log, and to the conversation."""
+        self.hear(await self.equipment.ledger.append(self.held.session, new))
 
     def publish(self, entry: NewEvent) -> None:
         self.equipment.ledger.publish(self.held.session, entry)
@@ -157,7 +168,8 @@ async def turn(run: Run) -> Verdict:
         run.saving = asyncio.create_task(_try_to_save(run))
     if verdict.kind is Kind.DONE:
         _stop_at(limits.stop(run.meter, limits_, ended=True))
-        await _check(run)
+        if not await _goes_on_for_hooks(run):
+            await _check(run)
         return run.conversation.end or CONTINUE
     return verdict
 
@@ -171,8 +183,30 @@ async def _own_turn(run: Run) -> Verdict:
         run.customisation.scoped,
         mask=run.mask,
         instead=lambda model_id: run.equipment.models.instead(model_id, run.held.session.model),
+        hooks=run.hooks,
     )
     return await agent_turn(run.conversation, means)
+
+
+async def _goes_on_for_hooks(run: Run) -> bool:
+    """Tell hooks that the agent is about to end; whether one makes it go on."""
+    if not run.hooks.listen(Moment.AGENT_STOP):
+        return False
+    forced = run.conversation.forced
+    _, again = await moments.stopping(
+        run.hooks,
+        run.append,
+        Moment.AGENT_STOP,
+        forced=forced,
+        transcriptPath="",
+        stopReason="end_turn",
+        stop_hook_active=forced > 0,
+    )
+    await run.saved()
+    await _try_to_save(run)
+    if again is not None:
+        await run.append(again)
+    return again is not None
 
 
 async def _check(run: Run) -> None:
@@ -237,15 +271,15 @@ async def save(run: Run) -> None:
         run.conversation.saved()
         return
     made = await run.equipment.ledger.save(run.held.session, found)
-    run.checkpoint = found
+    run.checkpoint = found.without_bundle
     run.ours.add(found.sha)
     run.hear(made)
 
 
-async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
+async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "") -> None:
     """End the sandbox; with *keep*, save first what is in it, and with *commit* as a commit that
     tells what it is. Only with that, WorkspaceError when it cannot be saved: nothing less may be
-    delivered."""
+    delivered. *ending*: why the session ends, for its hooks; what they write is not kept."""
     try:
         if run.saving is not None:
             # Whatever became of it: here it is either done again, or left to another worker.
@@ -260,6 +294,8 @@ async def close(run: Run, *, keep: bool, commit: bool = False) -> None:
             await save(run)
         elif keep:
             await _try_to_save(run)
+        if ending:
+            await run.hooks.fire(Moment.SESSION_END, run.append, reason=ending)
     finally:
         await asyncio.gather(run.box.close(), run.servers.close())
         await run.jobs.close()
@@ -339,7 +375,7 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     await _refuse_secrets(run)
     await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
     await save(run)
-    saved = run.checkpoint
+    saved = await run.equipment.ledger.kept(run.held.session)
     try:
         pushed = saved is not None and await delivery.push(
             run.held, saved, run.base_sha, run.ours, run.equipment

@@ -58,6 +58,8 @@ class Servers:
     """Those that were started."""
 
     tools: Sequence[Tool] = ()
+    told: Sequence[NewEvent] = ()
+    """What the log says of their start."""
     left_out: Sequence[str] = ()
     """What is wrong with other tools of theirs."""
     started: list[Server] = field(default_factory=list)
@@ -65,7 +67,7 @@ class Servers:
     """The ways to those that are elsewhere."""
     box: Sandbox | None = None
     """Where those that are commands run."""
-    _told: set[str] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
 
     def blocked(self) -> tuple[Blocked, ...]:
         """What the firewall has refused them so far."""
@@ -74,8 +76,8 @@ class Servers:
 
     def news(self) -> list[NewEvent]:
         """Those that have ended since the last look."""
-        ended = {server.ended for server in self.started if server.ended} - self._told
-        self._told |= ended
+        ended = {server.ended for server in self.started if server.ended} - self._known
+        self._known |= ended
         return warnings(sorted(ended))
 
     async def close(self) -> None:
@@ -119,11 +121,11 @@ async def start(
     given: Provision,
     exposed: Exposed,
     equipment: Equipment,
-) -> tuple[Servers, list[NewEvent]]:
+) -> Servers:
     """What was started, and what is to be told of it."""
     want = wanted(await equipment.mcp(held.repository), profile, exposed.mcp)
     if not want.specs:
-        return Servers(), warnings(want.problems)
+        return Servers(told=warnings(want.problems))
     servers, problems = Servers(), list(want.problems)
     try:
         if any(spec.kind == LOCAL for spec in want.specs):
@@ -139,7 +141,8 @@ async def start(
     problems += [f"MCP server {name!r} is not there: {why}" for name, why in faults.items()]
     problems += servers.left_out
     loaded = NewEvent(EventType.MCP_SERVERS, {"servers": entries})
-    return servers, [loaded, *warnings(problems)]
+    servers.told = [loaded, *warnings(problems)]
+    return servers
 
 
 async def _start(

@@ -9,12 +9,16 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from journeyman.sandbox import CACHE, HOME, MIRROR, WORKSPACE, inside, seccomp
+from journeyman.sandbox import CACHE, HOME, MIRROR, WORKSPACE, folders, inside, seccomp
 from journeyman.sandbox.descriptors import Descriptors
+from journeyman.sandbox.folders import Account
 
 UID = 1000
+"""Of the commands in a user namespace of their own, where any can be chosen."""
+NAMESPACES = ("ipc", "pid", "net", "uts", "cgroup")
+TO_STEP_DOWN = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 ROOT_BYTES = 1 << 20
 
 
@@ -32,8 +36,12 @@ class View:
     files: Mapping[str, bytes]
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
+    system: Path
+    """Whose /usr and public parts of /etc are seen."""
     nested_users_off: bool
     """False for a bubblewrap before 0.8, which cannot; the filter refuses them anyway."""
+    account: Account | None = None
+    """Where there are no user namespaces: whom process 1 becomes, of root which starts it."""
 
 
 def options(view: View, given: Descriptors, *, block: int, info: int) -> list[str]:
@@ -41,7 +49,7 @@ def options(view: View, given: Descriptors, *, block: int, info: int) -> list[st
     return [
         *_isolation(view),
         *("--size", str(ROOT_BYTES), "--perms", "0755", "--tmpfs", "/"),
-        *_system(),
+        *_system(view.system),
         *_generated(view, given),
         *_devices(),
         *_session(view),
@@ -51,7 +59,25 @@ def options(view: View, given: Descriptors, *, block: int, info: int) -> list[st
     ]
 
 
+def command(view: View, arguments: list[str]) -> list[str]:
+    """Process 1 with *arguments*; without a user namespace it gives up all powers first."""
+    python = [inside.PYTHON, *arguments]
+    if view.account is None:
+        return python
+    return [
+        *("/usr/bin/setpriv", *folders.stepping_down(view.account)),
+        *("--bounding-set=-all", "--no-new-privs", "--pdeathsig=KILL", "--", *python),
+    ]
+
+
 def _isolation(view: View) -> list[str]:
+    if view.account is not None:
+        added = [part for power in TO_STEP_DOWN for part in ("--cap-add", power)]
+        return [
+            *(f"--unshare-{namespace}" for namespace in NAMESPACES),
+            *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--as-pid-1"),
+            *("--clearenv", "--cap-drop", "ALL", *added),
+        ]
     return [
         *(
             "--unshare-all",
@@ -63,20 +89,21 @@ def _isolation(view: View) -> list[str]:
     ]
 
 
-def _system() -> Iterable[str]:
-    yield from ("--ro-bind", "/usr", "/usr")
-    links, folders = inside.links_and_folders()
+def _system(system: Path) -> Iterable[str]:
+    yield from ("--ro-bind", f"{system / 'usr'}", "/usr")
+    links, folders = inside.links_and_folders(system)
     for path, target in links.items():
         yield from ("--symlink", target, path)
     for path in folders:
-        yield from ("--ro-bind", path, path)
+        yield from ("--ro-bind", f"{system / path[1:]}", path)
     yield from ("--dir", "/etc")
-    for path in inside.lent():
-        yield from ("--ro-bind-try", path, path)
+    for path in inside.lent(system):
+        yield from ("--ro-bind-try", f"{system / path[1:]}", path)
 
 
 def _generated(view: View, given: Descriptors) -> Iterable[str]:
-    for path, content in inside.files(view.files, view.init, uid=UID).items():
+    uid = UID if view.account is None else view.account.uid
+    for path, content in inside.files(view.files, view.init, uid=uid).items():
         yield from ("--perms", "0444", "--ro-bind-data", str(given.hold(content)), path)
 
 
@@ -87,6 +114,7 @@ def _devices() -> Iterable[str]:
 
 
 def _session(view: View) -> Iterable[str]:
+    yield from ("--perms", "0755", "--dir", str(PurePosixPath(HOME).parent))
     yield from ("--dir", "/run", "--dir", "/var/tmp")  # noqa: S108 - both read-only and empty
     yield from ("--bind", str(view.tmp), "/tmp", "--bind", str(view.home), HOME)  # noqa: S108
     if view.cache is not None:

@@ -51,6 +51,8 @@ class Options:
     """Its group."""
     disk_poll_seconds: float = 5.0
     """How often a session's use of the disk is measured."""
+    system: str = ""
+    """A folder with the root of another system, whose programs sessions see; empty: the host's."""
     own_disks: bool = True
     """Whether each session gets a file system of its own, where that can be."""
 
@@ -104,18 +106,14 @@ class Bubblewrap:
             sandbox,
             (
                 Guarantee("bubblewrap", True, host.version),
-                Guarantee(
-                    "user namespace",
-                    True,
-                    "each session has its own user, process and network view",
-                ),
+                Guarantee("system", True, _shown(host.system)),
+                _users(host),
                 _nesting(host),
                 _beginning(host),
             ),
             who=f"account {host.account.uid}" if host.account else "the service's own account",
         )
-        mode = "as root" if host.account else "as an ordinary user"
-        return Probe(available=True, mode=mode, guarantees=found)
+        return Probe(available=True, mode=_mode(host), guarantees=found)
 
     async def _host(self) -> Host:
         async with self._finding:
@@ -129,8 +127,12 @@ class Bubblewrap:
             raise SandboxUnavailable(
                 f"{self._options.bwrap!r} is not installed", hint=hints.INSTALL
             )
-        if not os.access(inside.PYTHON, os.X_OK):
-            raise SandboxUnavailable(f"{inside.PYTHON} is not installed", hint=hints.INSTALL_PYTHON)
+        system = Path(self._options.system or inside.HOST).absolute()
+        python = system / inside.PYTHON.lstrip("/")
+        if not (os.access(python, os.X_OK) and folders.is_open(python)):
+            raise SandboxUnavailable(
+                f"{python} is not there for everybody", hint=hints.INSTALL_PYTHON
+            )
         root = os.geteuid() == 0
         version = await _version(path)
         account = Account(self._options.uid, self._options.gid) if root else None
@@ -139,16 +141,51 @@ class Bubblewrap:
             bwrap=path,
             version=version,
             account=account,
+            user_namespaces=account is None or await _makes_user_namespaces(path, account),
             volumes=volumes if volumes and await volumes.work() else None,
             overlays=account is not None and await staging.overlays(account),
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init={**self._init, **await inside.compiled(self._init)},
+            system=system,
             enter=self._enter,
         )
 
 
+async def _makes_user_namespaces(bwrap: str, account: Account) -> bool:
+    """Whether root's *account* may, found out by doing so; who is not root has no choice."""
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", *folders.stepping_down(account), "--", bwrap),
+        *("--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true"),
+        cwd="/",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait() == 0
+
+
+def _mode(host: Host) -> str:
+    if host.account is None:
+        return "as an ordinary user"
+    return "as root" if host.user_namespaces else "as root, without user namespaces"
+
+
+def _shown(system: Path) -> str:
+    return "the host's own" if system == inside.HOST else str(system)
+
+
+def _users(host: Host) -> Guarantee:
+    if host.user_namespaces:
+        seen = "each session has its own user, process and network view"
+        return Guarantee("user namespace", True, seen)
+    detail = "not here: root starts process 1, which gives up every power before all else"
+    return Guarantee("user namespace", True, detail, hints.ALLOW_USER_NAMESPACES)
+
+
 def _nesting(host: Host) -> Guarantee:
+    if not host.user_namespaces:
+        return Guarantee("nested namespaces", True, "refused by the filter")
     if host.nested_users_off:
         return Guarantee("nested namespaces", True, "refused by the kernel and by the filter")
     return Guarantee("nested namespaces", True, "refused by the filter alone", hints.UPGRADE)

@@ -22,6 +22,12 @@ class Account:
     gid: int
 
 
+def stepping_down(account: Account) -> list[str]:
+    """Options of setpriv, by which root becomes *account* without any power."""
+    become = ("--reuid", str(account.uid), "--regid", str(account.gid))
+    return [*become, "--clear-groups", "--inh-caps=-all"]
+
+
 def make(directory: Path, account: Account | None) -> None:
     """Create what is missing of a session's folders, owned by the sandbox's account."""
     directory.mkdir(parents=True, exist_ok=True)

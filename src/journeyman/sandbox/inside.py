@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from journeyman.sandbox import HOME, MIRROR, WORKSPACE
 
+HOST = Path("/")
+"""The system whose programs sessions see, unless another is configured."""
 PYTHON = "/usr/bin/python3"
 """Of the host; runs process 1."""
 INIT = "/run/journeyman/init"
@@ -102,17 +104,17 @@ def files(given: Mapping[str, bytes], init: Mapping[str, bytes], *, uid: int) ->
     return {**_generated(uid), **given, **init}
 
 
-def lent() -> Iterable[str]:
-    """Places below /etc that the host lends; some may be missing."""
-    java = [path.name for path in Path("/etc").glob("java-*-openjdk")]
+def lent(system: Path = HOST) -> Iterable[str]:
+    """Places below /etc that *system* lends; some may be missing."""
+    java = [path.name for path in (system / "etc").glob("java-*-openjdk")]
     return [f"/etc/{name}" for name in sorted([*FROM_ETC, *java])]
 
 
-def links_and_folders() -> tuple[dict[str, str], list[str]]:
-    """Programs and libraries in the host's root: what links to where, and real folders."""
-    places = sorted(Path("/").glob("*bin")) + sorted(Path("/").glob("lib*"))
-    links = {str(path): str(path.readlink()) for path in places if path.is_symlink()}
-    return links, [str(path) for path in places if path.is_dir() and not path.is_symlink()]
+def links_and_folders(system: Path = HOST) -> tuple[dict[str, str], list[str]]:
+    """Programs and libraries in *system*'s root: what links to where, and real folders."""
+    places = sorted(system.glob("*bin")) + sorted(system.glob("lib*"))
+    links = {f"/{path.name}": str(path.readlink()) for path in places if path.is_symlink()}
+    return links, [f"/{path.name}" for path in places if path.is_dir() and not path.is_symlink()]
 
 
 def is_free(path: Path) -> bool:

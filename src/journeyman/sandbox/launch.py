@@ -54,12 +54,16 @@ class Host:
     """As bwrap tells it."""
     account: Account | None
     """None when the service is not root: its own account is used."""
+    user_namespaces: bool
+    """False where only root can isolate: process 1 gives up root's powers itself then."""
     nested_users_off: bool
     cgroups: Cgroups
     volumes: Volumes | None
     """None where no session can have a disk of its own."""
     overlays: bool
     """Whether a session's files can lie over a base."""
+    system: Path
+    """Whose programs sessions see."""
     init: Mapping[str, bytes]
     """The sources of process 1, by path."""
     enter: str
@@ -189,8 +193,7 @@ def _spawn(
                 "--args",
                 str(listed),
                 "--",
-                inside.PYTHON,
-                *inside.arguments(str(control)),
+                *arguments.command(view, inside.arguments(str(control))),
             ],
             env={"PATH": PATH},
             cwd="/",
@@ -217,8 +220,10 @@ def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], V
     session, cache, mirror = spec.directory, spec.cache, spec.mirror
     work, prefix = session / "work", list[str]()
     if host.account is not None:
-        stage = staging.stage_for(sources)
-        prefix = [*staging.prefix(stage, sources), *_as_account(host.account)]
+        stage = staging.stage_for(sources, host.system)
+        prefix = staging.prefix(stage, sources)
+        if host.user_namespaces:
+            prefix += ["setpriv", *folders.stepping_down(host.account), "--"]
         session = stage / "session"
         work = stage / "work" if sources.base else session / "work"
         cache = stage / "cache" if cache else None
@@ -232,15 +237,10 @@ def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], V
         folders=tuple(path for path in spec.folders if folders.is_open(path)),
         files=spec.files,
         init=host.init,
+        system=host.system,
         nested_users_off=host.nested_users_off,
+        account=None if host.user_namespaces else host.account,
     )
-
-
-def _as_account(account: Account) -> list[str]:
-    return [
-        *("setpriv", "--reuid", str(account.uid), "--regid", str(account.gid)),
-        *("--clear-groups", "--inh-caps=-all", "--"),
-    ]
 
 
 async def _admit(

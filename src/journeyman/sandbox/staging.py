@@ -57,9 +57,9 @@ def prefix(stage: Path, sources: Sources) -> list[str]:
     return [*PRIVATELY, MOUNTS, "sh", str(stage), str(sources.directory), *disk, *optional]
 
 
-def stage_for(sources: Sources) -> Path:
-    """A folder that hides none of *sources*. Raises OSError."""
-    paths = (sources.directory, sources.mirror, sources.base, sources.cache)
+def stage_for(sources: Sources, *others: Path) -> Path:
+    """A folder that hides none of *sources* and *others*. Raises OSError."""
+    paths = (sources.directory, sources.mirror, sources.base, sources.cache, *others)
     resolved = [path.resolve() for path in paths if path is not None]
     for stage in map(Path, STAGES):
         hides = any(path.is_relative_to(stage) for path in resolved)

@@ -178,6 +178,10 @@ class Ledger:
         self._live.notify(held.task_id)
         return made
 
+    async def kept(self, held: Session) -> Checkpoint | None:
+        """What was saved last, with its bundle."""
+        return await self._database.read(lambda tx: events.find_checkpoint(tx, held.id))
+
     async def add_artifact(self, held: Session, made: Artifact) -> None:
         """Once per task, however often it is told."""
 

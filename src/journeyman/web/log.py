@@ -19,7 +19,12 @@ from journeyman.web.fields import Data, Fields, integer
 
 SAID_IN = ("content", "reasoningText")
 """A reply that has neither only calls tools."""
-SPEAKERS = {"limit": "Journeyman", "checks": "Journeyman", "agent": "the agent"}
+SPEAKERS = {
+    "limit": "Journeyman",
+    "checks": "Journeyman",
+    "agent": "the agent",
+    "hooks": "a hook",
+}
 """Who says what no person says."""
 HIDDEN = frozenset({EventType.TURN_START, EventType.INPUT_COMPLETED, EventType.PLAN})
 

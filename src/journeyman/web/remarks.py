@@ -6,6 +6,7 @@ Knows nothing of HTML.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from journeyman.domain.events import EventType
@@ -13,6 +14,8 @@ from journeyman.web.fields import Data, integer
 
 MOST_TEXT = 4000
 MOST_BODY = 20_000
+DECISIONS = ("permissionDecision", "permissionDecisionReason", "decision", "reason")
+"""Of a hook's answer."""
 TONES = {"failed": "bad", "customisation_warning": "warn"}
 """Of a session's information, by its outcome or its kind."""
 
@@ -28,9 +31,9 @@ class Remark:
 
 
 def of(kind: EventType, data: Data) -> Remark:
+    if kind in _BUILDERS:
+        return _BUILDERS[kind](data)
     match kind:
-        case EventType.SESSION_INFO:
-            return _info(data)
         case EventType.SESSION_RESUME:
             said = str(data.get("reason") or f"run {data.get('run', '')}".strip())
             return Remark("resume", f"Goes on ({said})")
@@ -42,8 +45,6 @@ def of(kind: EventType, data: Data) -> Remark:
         case EventType.MODEL_RETRY:
             text = f"The model did not answer (try {data.get('attempt')}): {data.get('error')}"
             return Remark("resume", _text(text), "warn")
-        case EventType.COMPACTION:
-            return _compaction(data)
         case EventType.ABORT:
             return Remark("cancelled", _text(f"Stopped: {data.get('reason')}"), "warn")
         case EventType.CHECKPOINT:
@@ -75,6 +76,44 @@ def _blocked(data: Data) -> str:
     times = f" {count} times" if count > 1 else ""
     by = f": {data['command']}" if data.get("command") else ""
     return f"The firewall blocked {place}{times}{by}"
+
+
+def _hook(data: Data) -> Remark:
+    """What it decided, or what went wrong with it."""
+    name = f"Hook {data.get('hookType')} of {data.get('source')}"
+    error, said = data.get("error"), data.get("output")
+    if error:
+        why = error.get("message") if isinstance(error, dict) else error
+        return Remark("settings", _text(f"{name}: {why}"), "warn", _body(_shown(said)))
+    words = [str(said[key]) for key in DECISIONS if said.get(key)] if isinstance(said, dict) else []
+    return Remark("settings", _text(": ".join([name, *words])), "", _body(_shown(said)))
+
+
+def _servers(data: Data) -> Remark:
+    listed = data.get("servers")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    up = sum(one.get("status") == "connected" for one in found)
+    lines = []
+    for one in found:
+        tools = one.get("tools")
+        names = ", ".join(map(str, tools)) if isinstance(tools, list) else ""
+        lines.append(f"{one.get('name')} ({one.get('status')}): {one.get('error') or names}")
+    text = f"MCP servers: {up} of {len(found)} there"
+    return Remark("tool", text, "" if up == len(found) else "warn", _body("\n".join(lines)))
+
+
+def _shown(said: object) -> str:
+    if said is None or isinstance(said, str):
+        return said or ""
+    return json.dumps(said, indent=2, ensure_ascii=False)
+
+
+_BUILDERS: Mapping[EventType, Callable[[Data], Remark]] = {
+    EventType.SESSION_INFO: _info,
+    EventType.COMPACTION: _compaction,
+    EventType.HOOK_END: _hook,
+    EventType.MCP_SERVERS: _servers,
+}
 
 
 def _unknown(kind: EventType, data: Data) -> Remark:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,26 @@ class TestFiles:
             with pytest.raises(FileRefused):
                 await box.read(name)
         assert b"agent" in await box.read("inside")
+
+    async def test_a_path_that_changes_meanwhile_leads_nowhere_else(
+        self, box: Sandbox, tmp_path: Path
+    ) -> None:
+        secret = tmp_path / "secret"
+        secret.write_text("host")
+        links = f"for to in {secret} /proc/1/environ /dev/zero; do ln -sfn $to it; done"
+        files = "mkfifo p; mv -f p it; printf x > f; mv -f f it"
+        swapping = asyncio.create_task(box.exec(f"while :; do {links}; {files}; done"))
+        seen = set()
+        async with asyncio.timeout(30):
+            for _ in range(150):
+                with contextlib.suppress(FileRefused):
+                    seen.add(await box.read("it"))
+                with contextlib.suppress(FileRefused):
+                    await box.write("it", b"y")
+        await box.kill_all()
+        await swapping
+        assert seen <= {b"", b"x", b"y"}
+        assert secret.read_text() == "host"
 
     @pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/1/mem", "/proc/self/status"])
     async def test_process_1_tells_nothing_of_itself(self, box: Sandbox, path: str) -> None:

@@ -176,8 +176,14 @@ class TestLife:
     ) -> None:
         spec = SandboxSpec("hostile", tmp_path / "s")
         sandbox = await backend.start(spec)
-        deep = "import os\nfor _ in range(2000): os.mkdir('d'); os.chdir('d')"
-        await sandbox.exec(f'python3 -c "{deep}"; mkdir -p shut/inner; ln -s / root; chmod 0 shut')
+        depth = 20_000 if backend.name == "bubblewrap" else 2_000
+        deep = f"import os\nfor _ in range({depth}): os.mkdir('d'); os.chdir('d')"
+        made = await sandbox.exec(
+            f'python3 -c "{deep}"; mkdir -p shut/inner; ln -s / root; mkfifo pipe;'
+            " truncate -s 1T sparse; echo > $'new\\nline'; echo > $'\\xff\\e[31m'; ln sparse hard;"
+            " chmod 0 shut && ls | wc -l"
+        )
+        assert made.output == b"9\n"
         await sandbox.close()
         await backend.remove(spec.directory)
         assert not spec.directory.exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from journeyman.domain.events import EventType
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import Task
 from journeyman.sandbox.container.backend import Containers, Options
@@ -92,6 +93,9 @@ async def test_a_broken_mirror_is_made_again(world: World, machine: Machine) -> 
             pack.write_bytes(b"broken")
     task, error = await said(world, machine, WRITE.replace("one", "two"))
     assert (task.session.state, error) == (State.COMPLETED, "")
+    (begun,) = [one for one in await log(world, task) if one.type is EventType.SESSION_START]
+    limits = {"memory", "pids", "cpu", "disk", "open_files", "network"}
+    assert set(begun.data["sandbox"]) == limits  # what `doctor` says of this host
 
 
 async def test_the_engine_is_gone(world: World, machine: Machine, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ STATIONS = (
     "box.exec:checkout",
     "ledger.begin",
     "worker.prepare",
+    "ledger.drain",
     "ledger.append:assistant.turn_start",
     "model.reply",
     "ledger.append:assistant.message",
@@ -51,6 +52,8 @@ STATIONS = (
     "ledger.add_artifact",
     "forge.open_pull",
     "ledger.add_artifact#2",
+    "ledger.append:checks.completed",
+    "box.kill_all",
     "box.close",
     "publisher.deliver#2",
     "forge.update_pull",
@@ -58,7 +61,7 @@ STATIONS = (
     "sandboxes.remove",
     "worker.deliver",
 )
-"""In the order of the walk."""
+"""In the order of the walk. A call that only reads is between two of these."""
 IN_THE_DATABASE = (
     "ledger.take",
     "ledger.append:assistant.message",

@@ -62,6 +62,21 @@ async def test_another_machine_goes_on_with_the_same_files(
     assert await machine.worker.turn(task.session.id, 1, TURN) == END
 
 
+async def test_a_run_holds_no_bundle_between_its_steps(world: World, machine: Machine) -> None:
+    """It may have hundreds of megabytes; it is read from the store where it is needed."""
+    task = await create(world, WRITE)
+    verdict = await machine.work(task)
+    run = machine.worker._open[task.session.id]
+    assert run.checkpoint is not None
+    assert run.checkpoint.bundle is None
+    kept = await machine.ledger.kept(run.held.session)
+    assert kept is not None
+    assert kept.without_bundle == run.checkpoint
+    assert kept.bundle
+    await machine.run(task, verdict=verdict)
+    assert (await find(world, task)).session.state is State.COMPLETED
+
+
 async def test_the_rightful_worker_takes_its_session_back(world: World, machine: Machine) -> None:
     task = await create(world, WRITE)
     await machine.worker.prepare(task.session.id, 1, {})

@@ -86,7 +86,17 @@ class TestFiles:
         allowed = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"}
         assert {Path(device).name for device in devices} <= allowed
 
-    @pytest.mark.parametrize("command", ["su -c id", "mount -t tmpfs x /tmp", "unshare -Ur id"])
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "su -c id",
+            "mount -t tmpfs x /tmp",
+            "unshare -Ur id",
+            "newuidmap $$ 0 0 1",
+            "chroot / id",
+            "nsenter -t 1 -n id",
+        ],
+    )
     async def test_programs_that_raise_powers_do_not(self, box: Sandbox, command: str) -> None:
         assert (await box.exec(command, stdin=b"")).exit_code != 0
 

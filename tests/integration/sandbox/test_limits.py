@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.sandbox import FileRefused, Limits, Sandbox, SandboxBackend, SandboxSpec
+from journeyman.sandbox import (
+    FileRefused,
+    Limits,
+    Sandbox,
+    SandboxBackend,
+    SandboxSpec,
+    loop_device,
+)
 from journeyman.sandbox.bubblewrap import Bubblewrap, Options
 from tests.integration.sandbox.conftest import LIMITS
 from tests.integration.sandbox.requirement import require, require_root
@@ -179,6 +186,23 @@ class TestOwnDisk:
         assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
         await backend.remove(spec.directory)
         assert not spec.directory.exists()
+
+
+@pytest.mark.root
+def test_a_disk_is_one_device_however_often_it_is_wanted(tmp_path: Path) -> None:
+    require_root()
+    file = tmp_path / "disk"
+    with file.open("wb") as made:
+        made.truncate(1 << 20)
+    with loop_device.attached(file) as one, loop_device.attached(file) as two:
+        assert one == two
+        backing = Path("/sys/block", one.name, "loop/backing_file")
+        assert backing.read_text() == f"{file}\n"
+    for _ in range(200):
+        if not backing.exists() or backing.read_text() != f"{file}\n":
+            return
+        time.sleep(0.01)
+    pytest.fail("still attached")
 
 
 async def test_a_processor_share_is_enforced(box: Sandbox) -> None:

@@ -13,7 +13,10 @@ from tests.integration.workspace.conftest import HEAD, Project, prepared, sh
 
 pytestmark = pytest.mark.sandbox
 
-HOOKS = "pre-commit commit-msg post-commit post-checkout reference-transaction pre-push update"
+HOOKS = (
+    "pre-commit commit-msg post-commit post-checkout reference-transaction pre-push update "
+    "post-index-change"
+)
 VECTORS = {
     "hooks": f"for h in {HOOKS}; do cp /tmp/evil .git/hooks/$h; done",
     "hooksPath": f"mkdir h; for h in {HOOKS}; do cp /tmp/evil h/$h; done;"
@@ -42,6 +45,10 @@ VECTORS = {
     "alternates": "echo SECRET/objects >> .git/objects/info/alternates",
     "submodule": "mkdir -p sub; git -C sub init -q; git -C sub config core.fsmonitor /tmp/evil;"
     " git -C sub commit -q --allow-empty -m x; git add sub",
+    "submodule's address": "git init -q s; git -C s commit -q --allow-empty -m x; git add s;"
+    " printf '[submodule \"s\"]\\n\\tpath = s\\n\\turl = ext::/tmp/evil\\n' > .gitmodules;"
+    " git config submodule.s.url ext::/tmp/evil; git config submodule.s.update '!/tmp/evil';"
+    " git config submodule.recurse true; git add .gitmodules",
     "attributes": "echo '* filter=x diff=x' > .git/info/attributes;"
     " git config filter.x.clean /tmp/evil",
     "symlinks": "ln -s /etc/shadow shadow; ln -s / root; ln -s ../../../.. up",

@@ -52,6 +52,25 @@ def drawn(type_: str, **data: Any) -> list[str]:
         ),
         ("abort", {"reason": "cancelled"}, "⊘ stopped: cancelled"),
         (
+            "hook.end",
+            {
+                "hookType": "preToolUse",
+                "source": "a.json:3",
+                "output": {"permissionDecision": "deny", "permissionDecisionReason": "no"},
+            },
+            "⚓ preToolUse hook, a.json:3: deny, no",
+        ),
+        (
+            "hook.end",
+            {"hookType": "agentStop", "source": "a.json:3", "error": {"message": "timed out"}},
+            "⚓ agentStop hook, a.json:3: timed out",
+        ),
+        (
+            "hook.end",
+            {"hookType": "sessionEnd", "source": "a.json:3", "output": "one\ntwo"},
+            "⚓ sessionEnd hook, a.json:3: one",
+        ),
+        (
             "firewall.blocked",
             {"host": "a.example", "port": 443, "command": "curl x", "count": 3},
             "⊘ the firewall blocked a.example:443, 3 times: curl x",
@@ -95,6 +114,18 @@ def test_the_middle_of_a_long_output_is_left_out() -> None:
     assert lines[0] == "  0"
     assert lines[OUTPUT_LINES // 2] == f"  … {1000 - OUTPUT_LINES} lines left out …"
     assert lines[-1] == "  999"
+
+
+def test_mcp_servers_are_listed() -> None:
+    servers = [
+        {"name": "notes", "status": "connected", "tools": ["notes-find", "notes-add"]},
+        {"name": "away", "status": "failed", "error": "no answer in 60 s"},
+    ]
+    assert drawn("session.mcp_servers_loaded", servers=servers) == [
+        "MCP servers:",
+        "  ✓ notes: notes-find, notes-add",
+        "  ✗ away: no answer in 60 s",
+    ]
 
 
 def test_a_question_lists_its_choices() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from journeyman.sandbox import arguments, hints
+from journeyman.sandbox import arguments, hints, inside
 from journeyman.sandbox.arguments import View
 from journeyman.sandbox.descriptors import Descriptors
+from journeyman.sandbox.folders import Account
 
 
 def view(**files: bytes) -> View:
@@ -21,6 +22,7 @@ def view(**files: bytes) -> View:
         folders=(),
         files={f"/etc/{name}": content for name, content in files.items()},
         init={},
+        system=Path("/"),
         nested_users_off=True,
     )
 
@@ -67,3 +69,14 @@ def test_hints_are_found_by_bubblewraps_words(words: str, part: str) -> None:
     hint = hints.hint_for(words)
     assert part in hint
     assert bool(hint) == bool(part)
+
+
+def test_without_user_namespaces_process_1_steps_down_itself() -> None:
+    alone = View(**{**view().__dict__, "account": Account(65532, 65532)})
+    with Descriptors() as given:
+        options = arguments.options(alone, given, block=1, info=2)
+    assert not {"--unshare-all", "--unshare-user", "--uid"} & set(options)
+    assert {"--unshare-net", "--unshare-pid", "--unshare-ipc"} <= set(options)
+    command = arguments.command(alone, ["x"])
+    assert {"65532", "--clear-groups", "--bounding-set=-all", "--no-new-privs"} <= set(command)
+    assert arguments.command(view(), ["x"]) == [inside.PYTHON, "x"]

@@ -44,6 +44,33 @@ async def test_the_page_shows_what_was_said_and_done(site: Site, alice: httpx.As
     assert "1.5 s" in page
 
 
+async def test_hooks_and_mcp_servers_stand_in_the_log(site: Site, alice: httpx.AsyncClient) -> None:
+    task = await started(site)
+    denied = {"permissionDecision": "deny", "permissionDecisionReason": f"no {EVIL}"}
+    servers = [
+        {"name": "notes", "status": "connected", "tools": ["notes-find"]},
+        {"name": EVIL, "status": "failed", "error": "no answer in 60 s"},
+    ]
+    hook = {"hookType": "preToolUse", "source": ".github/hooks/a.json:3"}
+    await site.tell(
+        task,
+        NewEvent(EventType.MCP_SERVERS, {"servers": servers}),
+        NewEvent(EventType.MCP_SERVERS, {"servers": [1, {}]}),
+        NewEvent(EventType.HOOK_END, {**hook, "output": denied}),
+        NewEvent(EventType.HOOK_END, {**hook, "error": {"message": "timed out"}}),
+        NewEvent(EventType.HOOK_END, {**hook, "error": "strange", "output": [1]}),
+        said("Be quick", EventType.USER_MESSAGE, source="hooks"),
+    )
+    page = (await alice.get(page_of(task))).text
+    assert "MCP servers: 1 of 2 there" in page
+    assert "notes-find" in page
+    assert "no answer in 60 s" in page
+    assert "Hook preToolUse of .github/hooks/a.json:3: deny: no &lt;" in page
+    assert "Hook preToolUse of .github/hooks/a.json:3: timed out" in page
+    assert "a hook" in page
+    assert EVIL not in page
+
+
 async def test_a_result_stands_with_its_call(site: Site, alice: httpx.AsyncClient) -> None:
     task = await started(site)
     await site.tell(task, *tool_call("bash", {"command": "ls"}, "README.md"))

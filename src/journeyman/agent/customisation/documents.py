@@ -6,8 +6,9 @@ Knows nothing of what the keys mean. What is broken is a Problem with its line, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -86,7 +87,28 @@ def load(path: str, text: str, *, first_line: int = 1) -> Document:
 
 def line_of(text: str, *keys: str | int) -> int:
     """The line, from 1, of what *keys* lead to in valid YAML; of the last of them that is there."""
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    return _line_at(yaml.compose(text, Loader=yaml.SafeLoader), keys)
+
+
+class Lines:
+    """Where the parts of a JSON text are, which is nearly YAML; read when somebody asks."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def of(self, *keys: str | int) -> int:
+        """As `line_of`; 1 where that cannot be told."""
+        return _line_at(self._root, keys) if keys else 1
+
+    @cached_property
+    def _root(self) -> yaml.Node | None:
+        try:
+            return yaml.compose(self._text.replace("\t", " "), Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return None
+
+
+def _line_at(node: yaml.Node | None, keys: Sequence[str | int]) -> int:
     line = 0
     for key in keys:
         node, line = _below(node, key, line)

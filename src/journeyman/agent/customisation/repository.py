@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from journeyman.agent.customisation import guides, profiles, setup, skills
+from journeyman.agent.customisation import guides, hooks, profiles, setup, skills
 from journeyman.agent.customisation.documents import Problem
 from journeyman.agent.customisation.guides import Guide
+from journeyman.agent.customisation.hooks import Hook
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.setup import Setup
 from journeyman.agent.customisation.skills import Skill
@@ -19,6 +20,7 @@ PATHS = (
     r"^\.github/instructions/.*\.instructions\.md$",
     r"^\.github/agents/[^/]+\.md$",
     r"^\.(github|claude|agents)/skills/[^/]+/SKILL\.md$",
+    r"^\.github/hooks/[^/]+\.json$",
     r"^\.github/workflows/copilot-setup-steps\.ya?ml$",
 )
 """Extended regular expressions: where the files are that are read here."""
@@ -34,6 +36,7 @@ class Customisation:
     """For some paths: each is told when the agent first touches one of them."""
     profiles: tuple[Profile, ...] = ()
     skills: tuple[Skill, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     setup: Setup | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -51,14 +54,16 @@ def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customis
     agents, unusable = profiles.read(files)
     ways, unknown = skills.read(files)
     steps, unclear = setup.read(files)
+    moments, strange = hooks.read(files)
     general, left_out = _within([guide for guide in found if not guide.globs])
     return Customisation(
         general=tuple(general),
         scoped=tuple(guide for guide in found if guide.globs),
         profiles=tuple(agents),
         skills=tuple(ways),
+        hooks=tuple(moments),
         setup=steps,
-        problems=(*problems, *wrong, *left_out, *unusable, *unknown, *unclear),
+        problems=(*problems, *wrong, *left_out, *unusable, *unknown, *unclear, *strange),
     )
 
 

@@ -55,7 +55,8 @@ def tool(helpers: Mapping[str, Helper], hands: Toolbox) -> Tool:
         helper = helpers.get(arguments.agent)
         if helper is None:
             return None
-        return Delegation(helper.instructions, hands.only(helper.allows), arguments.prompt)
+        tools = hands.only(helper.allows)
+        return Delegation(helper.instructions, tools, arguments.prompt, arguments.agent)
 
     async def run(arguments: Task, on_partial: OnPartial) -> Result:
         raise ToolError(f"There is no agent {arguments.agent!r}; there are: {', '.join(helpers)}.")

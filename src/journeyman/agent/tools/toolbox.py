@@ -66,6 +66,8 @@ class Delegation:
     instructions: str
     tools: Toolbox
     prompt: str
+    agent: str = ""
+    """Its name."""
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)

@@ -1,0 +1,85 @@
+"""SWE-ReX beside us, for comparison: in an environment of its own, on this host, not isolated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.report import Row, milliseconds
+
+RELEASE = "swe-rex==1.4.0"
+INSTALL_SECONDS, RUN_SECONDS = 300, 120
+COMMANDS, MEGABYTES = 30, 1
+SCRIPT = """
+import asyncio, json, sys, time
+from swerex.deployment.local import LocalDeployment
+from swerex.runtime.abstract import BashAction, CreateBashSessionRequest
+
+async def main(commands, megabytes):
+    began = time.monotonic()
+    deployment = LocalDeployment()
+    await deployment.start()
+    runtime = deployment.runtime
+    await runtime.create_session(CreateBashSessionRequest())
+
+    async def timed(command):
+        began = time.monotonic()
+        await runtime.run_in_session(BashAction(command=command, timeout=60))
+        return time.monotonic() - began
+
+    await timed("true")
+    started = time.monotonic() - began
+    each = [await timed("true") for _ in range(commands)]
+    flood = await timed(f"head -c {megabytes}M /dev/zero | tr '\\\\0' x | fold -w 99")
+    await deployment.stop()
+    with open(sys.argv[1], "w") as file:  # it logs to standard output
+        json.dump([started, each, flood], file)
+
+asyncio.run(main(*map(int, sys.argv[2:])))
+"""
+
+
+async def measure() -> list[Row]:
+    """One row that says so where it cannot be installed or run."""
+    with tempfile.TemporaryDirectory(prefix="journeyman-bench-") as folder:
+        python = Path(folder, "bin", "python")
+        try:
+            await _run(INSTALL_SECONDS, sys.executable, "-m", "venv", folder)
+            await _run(INSTALL_SECONDS, str(python), "-m", "pip", "install", "-q", RELEASE)
+            found = Path(folder, "found.json")
+            arguments = (str(found), str(COMMANDS), str(MEGABYTES))
+            await _run(RUN_SECONDS, str(python), "-c", SCRIPT, *arguments)
+            started, each, flood = json.loads(found.read_text())
+        except (OSError, TimeoutError) as error:
+            return [Row(RELEASE, "not measured", str(error)[-60:])]
+    how = "for comparison, without a sandbox"
+    return [
+        Row("SWE-ReX: session to first command", milliseconds([started], 50), how),
+        Row("SWE-ReX: command in a session", milliseconds(each, 50, 99), f"{COMMANDS}, {how}"),
+        Row("SWE-ReX: output of a command", f"{MEGABYTES / flood:,.1f} MB/s", f"{MEGABYTES} MB"),
+    ]
+
+
+async def _run(seconds: float, *command: str) -> None:
+    """Raises OSError when it fails, TimeoutError."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            _, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        lines = errors.decode(errors="replace").strip().splitlines()
+        raise OSError(lines[-1] if lines else f"exit code {process.returncode}")
+
+
+if __name__ == "__main__":
+    for row in asyncio.run(measure()):
+        print(f"{row.what}: {row.result} ({row.how})")

@@ -1,0 +1,156 @@
+"""Hooks in a session: at every moment of it, from the commit that it starts from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journeyman.domain.events import Event, EventType
+from journeyman.worker.loop import TURN
+from tests.conftest import git
+from tests.integration.engine.customised import customised
+from tests.integration.engine.machine import log, patch
+from tests.peers.model_server import Say, Status
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
+
+
+def says(**said: Any) -> str:
+    return f"echo '{json.dumps(said)}'"
+
+
+def hooks_file(**hooks: list[dict[str, Any]]) -> dict[str, str]:
+    return {".github/hooks/all.json": json.dumps({"version": 1, "hooks": hooks})}
+
+
+def ran(events: list[Event]) -> Counter[str]:
+    return Counter(e.data["hookType"] for e in events if e.type is EventType.HOOK_END)
+
+
+def results(events: list[Event]) -> list[str]:
+    ended = [event.data for event in events if event.type is EventType.TOOL_COMPLETE]
+    return [(data.get("error") or {}).get("message") or data["result"]["content"] for data in ended]
+
+
+async def test_every_moment_of_a_session(data: Path, source: Path) -> None:
+    note = "cat >> ~/seen; echo >> ~/seen"
+    once = "test -e ~/once || { touch ~/once; " + says(decision="block", reason="Test it.") + "; }"
+    files = hooks_file(
+        sessionStart=[{"bash": note}, {"bash": says(additionalContext="It is Monday.")}],
+        userPromptSubmitted=[{"bash": note}],
+        preToolUse=[
+            {"bash": says(permissionDecision="deny", permissionDecisionReason="no nets"),
+             "matcher": "web_fetch"},
+            {"bash": says(modifiedArgs={"command": "echo changed"}), "matcher": "bash"},
+        ],
+        postToolUse=[{"bash": "echo formatted > formatted.txt", "matcher": "create"}],
+        postToolUseFailure=[{"bash": "echo look at the README; exit 2"}],
+        errorOccurred=[{"bash": note}],
+        agentStop=[{"bash": once}],
+        sessionEnd=[{"bash": "cat > ~/end; echo left > left.txt"}],
+    )  # fmt: skip
+    turns = [
+        Say(
+            calls=[("bash", {"command": "echo asked"}), ("web_fetch", {"url": "https://a.example"})]
+        ),
+        Say(
+            calls=[("create", {"path": "new.txt", "content": "new\n"}), ("view", {"path": "none"})]
+        ),
+        Say("Finished."),
+        Say("Tested."),
+    ]
+    async with customised(data, source, files, turns) as session:
+        session.model.faults.append(Status(503))
+        task = await session.task("Make it so")
+        await session.machine.run(task)
+        events = await log(session.world, task)
+        assert await session.state(task) == "completed"
+        first = session.told(1)
+        assert first.index("It is Monday.") < first.index("Make it so")
+        changed, denied, made, failed = results(events)
+        assert changed.startswith("changed\n")
+        assert 'has changed the arguments to: {"command": "echo changed"}' in changed
+        assert denied == "Denied by preToolUse hook: no nets"
+        assert "look at the README" in failed
+        assert "README" not in made
+        assert "Test it." in session.told(4)
+        diff = await patch(session.world, task)
+        assert "+formatted" in diff
+        assert "+left" not in diff
+    assert ran(events) == {
+        "sessionStart": 2,
+        "userPromptSubmitted": 1,
+        "preToolUse": 2,
+        "postToolUse": 1,
+        "postToolUseFailure": 1,
+        "errorOccurred": 1,
+        "agentStop": 3,  # of which the last comes after the checks, that made it go on
+        "sessionEnd": 1,
+    }
+    said = [event.data for event in events if event.data.get("source") == "hooks"]
+    assert [one["content"] for one in said] == ["It is Monday.", "Test it."]
+    infos = [event.data.get("message") for event in events if event.type is EventType.SESSION_INFO]
+    assert any(str(text).startswith("Hooks in use: sessionStart") for text in infos)
+
+
+async def test_what_the_agent_writes_into_hooks_is_not_run(data: Path, source: Path) -> None:
+    files = hooks_file(postToolUse=[{"bash": "echo from the base >> ~/which"}])
+    wish = files[".github/hooks/all.json"].replace("from the base", "of the agent")
+    turns = [
+        Say(calls=[("bash", {"command": f"cat > .github/hooks/all.json <<'END'\n{wish}\nEND"})]),
+        Say(calls=[("bash", {"command": "cat ~/which"})]),
+        Say(calls=[("bash", {"command": "cat ~/which"})]),
+        Say("Done."),
+    ]
+    async with customised(data, source, files, turns) as session:
+        task = await session.task()
+        worker = session.machine.worker
+        await worker.prepare(task.session.id, 1, {})
+        for _ in range(2):
+            await worker.turn(task.session.id, 1, TURN)
+        # Another process goes on, with the files as the agent has left them.
+        await session.machine.equip(session.machine.equipment)
+        await session.machine.run(task)
+        events = await log(session.world, task)
+        assert ran(events) == {"postToolUse": 3}
+        assert results(events)[-1].startswith("from the base\nfrom the base\n[exit 0")
+        assert "of the agent" in await patch(session.world, task)
+
+
+async def test_sub_agents_and_what_may_not_be_asked(data: Path, source: Path) -> None:
+    files = hooks_file(
+        subagentStart=[{"bash": says(additionalContext="Be brief."), "matcher": "explore"}],
+        subagentStop=[{"bash": says(modifiedResponse="[shortened]")}],
+        preToolUse=[
+            {"bash": says(permissionDecision="deny", permissionDecisionReason="nobody is here"),
+             "matcher": "ask_user"}
+        ],
+    )  # fmt: skip
+    task_call = {"description": "look", "prompt": "Look around", "agent": "explore"}
+    turns = {
+        "main": [
+            Say(calls=[("ask_user", {"question": "Which?"})]),
+            Say(calls=[("task", task_call)]),
+            Say("Done."),
+        ],
+        "child": [Say("A very long story.")],
+    }
+
+    def turn(number: int, request: dict[str, Any]) -> Say:
+        mine = turns["child" if "You are a sub-agent" in str(request["messages"][0]) else "main"]
+        return mine[min(number, len(mine) - 1)]
+
+    async with customised(data, source, files, turn) as session:
+        events = await session.run()
+        asked, given = results(events)
+        assert asked == "Denied by preToolUse hook: nobody is here"
+        assert given == "[shortened]"
+        child = next(i for i, r in enumerate(session.model.requests) if "Look around" in str(r)
+                     and "You are a sub-agent" in str(r))  # fmt: skip
+        assert "Be brief.\\\\n\\\\nLook around" in json.dumps(session.told(child))
+    assert ran(events) == {"preToolUse": 1, "subagentStart": 1, "subagentStop": 1}
+    assert git("log", "--format=%s", cwd=source)
