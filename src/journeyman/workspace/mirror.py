@@ -34,7 +34,11 @@ LEAST_FREE_BYTES = 1 << 20
 RETIRED = ".retired-"
 MAKING = ".making-"
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-gc")
+FETCH = (
+    *("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-gc"),
+    # A submodule may be anywhere, and is no place to take this remote's credential to.
+    "--no-recurse-submodules",
+)
 CONFIG = """
 [core]
 	sharedRepository = 0644
