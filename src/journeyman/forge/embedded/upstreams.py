@@ -75,12 +75,13 @@ class Upstreams:
         await git.run("config", KEY, address, git_dir=self._path(repository_id))
 
     async def address(self, repository_id: int) -> str | None:
-        """None: its home is here."""
+        """None: its home is here, which is told without asking git."""
+        directory = self._path(repository_id)
+        if not _has_section(directory / "config"):
+            return None
         try:
-            found = await git.run("config", "--get", KEY, git_dir=self._path(repository_id))
+            found = await git.run("config", "--get", KEY, git_dir=directory)
         except GitError as error:
-            if error.exit_code == 1:
-                return None
             raise ForgeError(f"The copy cannot be read: {error.message}", permanent=True) from error
         return found.decode().strip()
 
@@ -128,3 +129,10 @@ class Upstreams:
         except GitError as error:
             await self.refresh(repository)  # it may have moved: the next try sees that
             raise NotMergeable(f"{remote.url} does not take the merge: {error.message}") from error
+
+
+def _has_section(config: Path) -> bool:
+    try:
+        return b"[journeyman]" in config.read_bytes()
+    except FileNotFoundError:
+        return False
