@@ -12,6 +12,7 @@ from tests.conftest import git
 from tests.e2e.conftest import REPOSITORY, clone
 from tests.e2e.server import Client, Server
 from tests.e2e.test_with_a_model import MODEL, with_server
+from tests.peers import mcp_server
 from tests.peers.model_server import ModelServer, Say
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
@@ -21,7 +22,14 @@ FILES = {
     "src/AGENTS.md": "Below src: be careful.",
     ".github/instructions/broken.instructions.md": "---\napplyTo: **/*.py\n---\nNever seen.",
     ".github/agents/reader.agent.md": (
-        f"---\ndescription: Reads.\ntools: [read, edit]\nmodel: {MODEL}\n---\nYou only read.\n"
+        f"---\ndescription: Reads.\ntools: [read, edit, plain/echo]\nmodel: {MODEL}\n"
+        "mcp-servers:\n  plain: {type: stdio, command: python3, args: [tools/server.py]}\n"
+        "---\nYou only read.\n"
+    ),
+    "tools/server.py": Path(mcp_server.__file__).read_text(),
+    ".github/hooks/rules.json": (
+        '{"version": 1, "hooks": {"postToolUse": [{"matcher": "plain-.*", '
+        '"bash": "echo \'{\\"additionalContext\\": \\"So be it.\\"}\'"}]}}'
     ),
     "src/a.py": "x = 1\n",
     ".github/skills/release/SKILL.md": (
@@ -54,7 +62,13 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
 ) -> None:
     turns = [
         Say(calls=[("view", {"path": "src/a.py"}), ("view", {"path": "ready.txt"})]),
-        Say(calls=[("bash", {"command": "ls"}), ("skill", {"name": "release"})]),
+        Say(
+            calls=[
+                ("bash", {"command": "ls"}),
+                ("skill", {"name": "release"}),
+                ("plain-echo", {"text": "over stdio"}),
+            ]
+        ),
     ]
 
     def story(server: Server, client: Client, token: str) -> None:
@@ -82,9 +96,12 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
         viewed = str(model.requests[1]["messages"][-2:])
         assert "Below src: be careful." in viewed
         assert "ready" in viewed
-        answered = str(model.requests[2]["messages"][-2:])
+        assert "plain-echo" in offered
+        answered = str(model.requests[2]["messages"][-3:])
         assert "There is no tool" in answered
         assert "Tag it." in answered
+        assert "over stdio" in answered
+        assert "So be it." in answered
 
 
 async def test_an_unknown_custom_agent_ends_the_task_with_those_there_are(tmp_path: Path) -> None:

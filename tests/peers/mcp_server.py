@@ -68,7 +68,8 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             time.sleep(float(text))
         case "count":
             with open(os.path.expanduser("~/calls"), "a") as file:
-                file.write(f"{text}\n")
+                file.write("called\n")
+            time.sleep(float(text))
     return {"content": [{"type": "text", "text": text}]}
 
 

@@ -91,7 +91,8 @@ async def customised(
         async with app.parts(load(flags={"data": str(data)}, environ=environ)) as parts:
             world = await _world(parts, source)
             machine = Machine(world, data / "machine")
-            await machine.equip(_equipped(machine.equipment, world, exposed))
+            machine.equipment = _equipped(machine.equipment, world, exposed)
+            await machine.equip(machine.equipment)
             try:
                 yield Customised(world, machine, model)
             finally:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from journeyman.domain.events import EventType
 from journeyman.runner.equipment import Exposed
+from journeyman.worker.loop import TURN
 from tests.integration.engine.customised import MODEL, customised
+from tests.integration.engine.machine import count, until
 from tests.peers import mcp_server
 from tests.peers.model_server import Say
 
@@ -79,3 +83,36 @@ async def test_servers_of_an_agent_and_of_the_settings(data: Path, source: Path)
     assert any("The MCP server settled has ended; it said: out of ideas" in one for one in said)
     starts = [event.data for event in events if event.type is EventType.TOOL_START]
     assert json.loads(json.dumps(starts[0]["arguments"])) == {"text": "hello"}
+
+
+async def test_a_call_that_was_cut_off_is_told_and_not_repeated(data: Path, source: Path) -> None:
+    turns = [
+        Say(calls=[("plain-count", {"text": "60"}), ("bash", {"command": "echo after"})]),
+        Say(calls=[("plain-files", {"text": "/home/agent/calls"})]),
+        Say("Done."),
+    ]
+    async with customised(data, source, {"tools/server.py": PLAIN}, turns) as session:
+        await session.set_servers({"plain": {"command": "python3", "args": ["tools/server.py"]}})
+        task = await session.task()
+        machine = session.machine
+        await machine.worker.prepare(task.session.id, 1, {})
+        turning = asyncio.create_task(machine.worker.turn(task.session.id, 1, TURN))
+
+        async def begun() -> bool:
+            return count(await session.log(task), EventType.TOOL_START) == 1
+
+        await until(begun)
+        # The worker is gone in the middle of the call, and another takes over.
+        await machine.equip(machine.equipment)
+        with suppress(asyncio.CancelledError):
+            await turning
+        await machine.run(task)
+        assert await session.state(task) == "completed"
+        events = await session.log(task)
+        assert count(events, EventType.MCP_SERVERS) == 2
+    ended = [event.data for event in events if event.type is EventType.TOOL_COMPLETE]
+    interrupted, after, calls = ended
+    assert interrupted["toolName"] == "plain-count"
+    assert interrupted["error"]["message"].startswith("Interrupted: the worker was lost")
+    assert after["error"]["message"].startswith("Not run: an earlier call")
+    assert calls["result"]["content"].splitlines()[1:] == ["called"]
