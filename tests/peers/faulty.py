@@ -16,11 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from journeyman import hosting
 
+STALLED = -1
+
 
 @dataclass
 class Fault:
     """Answers *times* requests whose `METHOD /path` the pattern finds; status 0 ends the
-    connection without a word."""
+    connection without a word, STALLED never answers."""
 
     pattern: str
     status: int
@@ -64,7 +66,10 @@ class Faulty:
         if fault is None or fault.after:
             response = await self.answer(request, path, body)
         if fault is not None:
-            if not fault.status:
+            if fault.status == STALLED:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            if fault.status <= 0:
                 return
             headers = {"content-type": "application/json", **fault.headers}
             said = json.dumps({"message": fault.message})

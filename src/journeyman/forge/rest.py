@@ -228,6 +228,8 @@ class Api:
                 return Answer(response.status_code, response.headers, await _bounded(response))
             finally:
                 await response.aclose()
+        except httpx.ReadTimeout:
+            raise ForgeError(f"{self._name} has not answered in time.") from None
         except httpx.HTTPError as error:
             told = str(error).strip() or type(error).__name__
             raise ForgeError(f"{self._name} cannot be reached: {told[:200]}") from None

@@ -14,6 +14,19 @@ _UNAUTHENTICATED = re.compile(r"Authentication failed|could not read (Username|P
 PROTOCOLS = frozenset({"https", "http", "ssh", "file"})
 
 
+SAID_LINES = 8
+"""Of the forge's own words."""
+_ERROR = re.compile(r"\berror: |\bGH0\d\d\b")
+_WAYS_OUT = {
+    "GH006": "The branch is protected: name another as head_ref.",
+    "GH008": "Files under Git LFS are pushed as their pointers only: upload the objects with "
+    "`git lfs push --all`, or take the new pointers out of the work.",
+    "GH013": "Name a head_ref that the rules leave free, or have whoever administers the "
+    "repository change them or let the user bypass them.",
+}
+"""By GitHub's own numbers of its refusals."""
+
+
 def protocol(remote: Remote) -> str:
     """The one protocol that git may use for *remote*."""
     scheme = protocol_of(remote.url)
@@ -30,7 +43,10 @@ def explained(error: GitError, done: str) -> ForgeError:
         return CredentialRefused(f"{said} The token has expired or was revoked.")
     match fault:
         case Fault.REJECTED | Fault.TOO_LARGE:
-            return PushRejected(f"The forge refused the push: {_telling(error)}", permanent=True)
+            told = _telling(error)
+            ways = [way for number, way in _WAYS_OUT.items() if number in error.output]
+            said = " ".join([f"The forge refused the push: {told}", *ways])
+            return PushRejected(said, permanent=True)
         case Fault.DENIED | Fault.NOT_FOUND | Fault.BAD_OBJECTS | Fault.SHALLOW:
             return ForgeError(said, permanent=True)
         case _:
@@ -42,5 +58,11 @@ def _telling(error: GitError) -> str:
     lines = error.output.splitlines()
     refused = [line.partition("[")[2] for line in lines if line.startswith("!") and "[" in line]
     words = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
-    telling = [f"[{line}" for line in refused] + [word for word in words if word][-5:]
+    telling = [f"[{line}" for line in refused] + _said([word for word in words if word])
     return "; ".join(telling)[:1000] or error.message
+
+
+def _said(lines: list[str]) -> list[str]:
+    """From the first that calls itself an error; else the last."""
+    first = next((at for at, line in enumerate(lines) if _ERROR.search(line)), None)
+    return lines[-5:] if first is None else lines[first : first + SAID_LINES]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from journeyman import git as host_git
@@ -21,7 +22,7 @@ from journeyman.git.faults import fault_of
 from journeyman.workspace import remotes
 from tests.contract.forge.worlds import OnGitHub, on_github
 from tests.integration.forge.client import commit, git
-from tests.peers.faulty import Fault
+from tests.peers.faulty import STALLED, Fault
 from tests.peers.github.description import Description
 from tests.peers.github.state import CheckRun, Comment, Issue, Pull
 
@@ -200,6 +201,22 @@ async def test_a_limit_that_lasts_is_told_and_nothing_more_is_asked(github: OnGi
 async def test_a_read_is_tried_again_after_a_moment(github: OnGitHub) -> None:
     github.server.faults += [Fault("git/ref", 502), Fault("git/ref", 0)]
     assert await github.forge.find_tip(github.actor("alice"), github.app, "main")
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(github: OnGitHub) -> None:
+    """What is read is asked for again; what may have been done is not, and is told."""
+    actor, stalled = github.actor("alice"), github.server.faults
+    stalled += [Fault("git/ref", STALLED), Fault("POST .*/pulls$", STALLED, after=True)]
+    async with client() as http:
+        http.timeout = httpx.Timeout(0.3)
+        forge = GitHubForge(http, github.server.url)
+        assert await forge.find_tip(actor, github.app, "main")
+        with pytest.raises(ForgeError, match="GitHub has not answered in time") as caught:
+            await forge.open_pull(actor, github.app, NEW)
+        assert not caught.value.permanent
+        assert len(github.server.asked("POST .*/pulls$")) == 1
+        assert (await forge.open_pull(actor, github.app, NEW)).number == 1
+    assert len(github.repository.pulls) == 1
 
 
 async def test_a_server_that_is_not_there_is_said_to_be_so() -> None:

@@ -52,6 +52,40 @@ def test_the_forges_own_words_come_through() -> None:
     assert str(told) == f"The forge refused the push: {expected}"
 
 
+RULES = """\
+remote: error: GH013: Repository rule violations found for refs/heads/a.
+remote: Review all repository rules at https://github.com/o/r/rules?ref=refs%2Fheads%2Fa
+remote:
+remote: - Changes must be made through a pull request.
+remote:
+remote: - Commits must have verified signatures.
+remote:   Found 1 violation:
+remote:   abc
+remote:
+!\tx:refs/heads/a\t[remote rejected] (push declined due to repository rule violations)"""
+OBJECTS = """\
+remote: error: GH008: Your push referenced at least 1 unknown Git LFS object:
+remote:     4d7a
+remote: Try to push them with 'git lfs push --all'.
+!\tx:refs/heads/a\t[remote rejected] (pre-receive hook declined)"""
+
+
+@pytest.mark.parametrize(
+    ("said", "reasons", "way_out"),
+    [
+        (RULES, ("GH013", "verified signatures", "rules?ref"), "Name a head_ref that the rules"),
+        (OBJECTS, ("GH008", "4d7a"), "upload the objects with `git lfs push --all`"),
+    ],
+)
+def test_githubs_refusals_name_the_reason_and_the_way_out(
+    said: str, reasons: tuple[str, ...], way_out: str
+) -> None:
+    told = remotes.explained(GitError("error: failed", output=said), "pushed to")
+    assert isinstance(told, PushRejected)
+    for sign in (*reasons, way_out):
+        assert sign in str(told)
+
+
 @pytest.mark.parametrize(
     ("url", "protocol"),
     [("https://x/y", "https"), ("HTTP://x", "http"), ("/a/b.git", "file"), ("file:///a", "file")],
