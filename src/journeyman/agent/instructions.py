@@ -31,6 +31,8 @@ class Briefing:
     can_ask: bool = False
     setup: str = ""
     """What came of the repository's setup steps; empty when it has none."""
+    begun_anew: bool = False
+    """The branch that the task had pushed is gone: the files are those of `base_ref`."""
     is_part: bool = False
     """For a sub-agent: another agent reports, and reads its last message."""
 
@@ -47,12 +49,19 @@ def system_prompt(
         scoped=found.scoped[:SCOPED_LISTED],
         skills=found.skills,
         profile=profile,
+        lfs=found.lfs,
     )
 
 
 def external_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
     """What an agent of others is told before its task; it has its own system prompt."""
-    return _rendered("external", briefing=briefing, workspace=WORKSPACE, general=found.general)
+    return _rendered(
+        "external",
+        briefing=briefing,
+        workspace=WORKSPACE,
+        general=found.general,
+        lfs=found.lfs,
+    )
 
 
 def _rendered(name: str, **values: Any) -> str:

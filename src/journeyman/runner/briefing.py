@@ -16,7 +16,7 @@ from journeyman.agent.tools.task import GENERAL
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.llm import Model
-from journeyman.runner import memory, sources
+from journeyman.runner import memory, opening, sources
 from journeyman.sandbox import Sandbox
 
 PROBLEMS_TOLD = 20
@@ -85,6 +85,7 @@ def _briefing(held: Held, base_sha: str, network: str) -> Briefing:
         base_sha=base_sha,
         can_ask=True,
         network=network,
+        begun_anew=opening.has_begun_anew(held.log),
     )
 
 
@@ -102,6 +103,7 @@ def told(
         *(_used(_as(profile, model), [profile.path]) if profile else ()),
         *_skills(found.skills),
         *_hooks(found.hooks),
+        *_pointers(found.lfs),
         *warnings([*map(str, problems), *unknown]),
     ]
 
@@ -123,6 +125,13 @@ def _hooks(found: Sequence[Hook]) -> list[NewEvent]:
         return []
     names = ", ".join(dict.fromkeys(hook.moment.value for hook in found))
     return _used(f"Hooks in use: {names}", list(dict.fromkeys(hook.path for hook in found)))
+
+
+def _pointers(found: Sequence[str]) -> list[NewEvent]:
+    if not found:
+        return []
+    message = f"Files under Git LFS are left as their pointers: {', '.join(found)}"
+    return _used(message, found)
 
 
 def _as(profile: Profile, model: Model) -> str:

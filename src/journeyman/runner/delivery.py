@@ -107,8 +107,9 @@ async def tell_pull(
 ) -> None:
     """Open the pull request that was asked for, or bring it up to date.
 
-    One that somebody else has opened on the branch is named as an artifact and left as it is. Where
-    somebody has closed the task's own, no other is opened against that.
+    One that somebody else has opened on the branch keeps its title, its words and its state, and
+    gets a section of the task's. Where somebody has closed the task's own, no other is opened
+    against that.
     """
     forge, session = equipment.forge, held.session
     found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
@@ -116,7 +117,7 @@ async def tell_pull(
     body = words.pull_body(held, description, log_url, blocked, Checked(held.log).results)
     if found is None and await _closed(held, equipment):
         return
-    if session.create_pull_request and (found is None or log_url in found.body):
+    if session.create_pull_request:
         with measured("pull_request", metrics.PULL):
             if found is None:
                 title = words.pull_title(held, description)
@@ -130,7 +131,9 @@ async def tell_pull(
                 )
                 found = await forge.open_pull(held.actor, held.repository, new)
             else:
-                change = PullChange(body=body, draft=draft)
+                change = PullChange(body=words.with_section(found.body, body, session.task_id))
+                if words.is_own(found.body, log_url):
+                    change = PullChange(body=words.renewed(found.body, body), draft=draft)
                 found = await forge.update_pull(held.actor, held.repository, found.number, change)
     if found is not None:
         await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))

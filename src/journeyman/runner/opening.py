@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from journeyman.agent import moments
 from journeyman.agent.customisation.hooks import Moment
@@ -20,18 +21,32 @@ def has_started(held: Held) -> bool:
     return any(event.type is EventType.SESSION_START for event in held.log)
 
 
+def has_begun_anew(log: Iterable[Event]) -> bool:
+    """Whether the task's branch was gone when the session began."""
+    return any(
+        event.data.get("begunAnew") for event in log if event.type is EventType.SESSION_START
+    )
+
+
 def has_turned(held: Held) -> bool:
     """Whether its agent has begun to work."""
     return any(event.type is EventType.TURN_START for event in held.log)
 
 
 def started(
-    held: Held, base_sha: str, box: Sandbox, model_id: str, agent_id: str | None
+    held: Held,
+    base_sha: str,
+    box: Sandbox,
+    model_id: str,
+    agent_id: str | None,
+    *,
+    anew: bool,
 ) -> NewEvent:
+    """*anew*: the branch that the task had pushed is gone."""
     session = held.session
     if has_started(held):
         return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
-    data = {
+    data: dict[str, Any] = {
         "repository": held.repository.full_name,
         "baseRef": session.base_ref,
         "baseSha": base_sha,
@@ -41,7 +56,21 @@ def started(
     }
     if agent_id is not None:
         data["customAgent"] = agent_id
+    if anew:
+        data["begunAnew"] = True
     return NewEvent(EventType.SESSION_START, data)
+
+
+def told_anew(held: Held, begun: Sequence[Event]) -> list[NewEvent]:
+    """*begun*: the log since this run has begun."""
+    if not has_begun_anew(begun):
+        return []
+    session = held.session
+    message = (
+        f"The branch {session.head_ref!r} is gone; it is begun anew from {session.base_ref!r}. "
+        "What was not merged is in the patches of the earlier sessions."
+    )
+    return [NewEvent(EventType.SESSION_INFO, {"message": message, "infoType": "begun_anew"})]
 
 
 async def tell(held: Held, told: Sequence[NewEvent], equipment: Equipment) -> list[Event]:

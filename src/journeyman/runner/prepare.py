@@ -52,7 +52,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     """
     choices.check_model(held, equipment.models)
     other = external.wanted(held, equipment)
-    base_sha = held.session.base_sha or await _start_commit(held, equipment)
+    base_sha, anew = await _start_commit(held, equipment)
     mirror = await _mirror(held, base_sha, equipment)
     given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
@@ -77,13 +77,15 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         session, begun = await equipment.ledger.begin(
             held.session,
             base_sha,
-            opening.started(held, base_sha, box, model_id, _agent(other, profile)),
+            opening.started(held, base_sha, box, model_id, _agent(other, profile), anew=anew),
         )
         current = _begun(held, session)
         hooks = _hooks(current, found, box, {**exposed.env, **given.env})
         if begun and not opening.has_started(held):
             used = briefing.told(found, profile, model, ignored=given.ignored)
-            begun += await opening.tell(current, used, equipment)
+            begun += await opening.tell(
+                current, [*opening.told_anew(current, begun), *used], equipment
+            )
         if begun:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment
@@ -103,12 +105,12 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     except BaseException:
         await asyncio.gather(box.close(), servers.close())
         raise
-    log_ = [*held.log, *begun]
+    seen = replace(held, log=[*held.log, *begun])
     network = refusals.told(given.network)
     conversation = Conversation.fold(
-        log_,
+        seen.log,
         instructions=briefing.instructions(
-            held, base_sha, found, profile, network=network, set_up=setup.summary(log_)
+            seen, base_sha, found, profile, network=network, set_up=setup.summary(seen.log)
         ),
     )
     run = Run(
@@ -119,7 +121,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         model=model,
         jobs=Jobs(box, begun=conversation.jobs.begun),
         conversation=conversation,
-        helpers=briefing.helpers(held, base_sha, found, network=network),
+        helpers=briefing.helpers(seen, base_sha, found, network=network),
         customisation=found,
         refusals=Refusals(held.log),
         profile=profile,
@@ -128,14 +130,14 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         hooks=hooks,
         checkpoint=current.checkpoint,
         ours=delivery.checkpoint_shas(held),
-        meter=_metered(log_),
-        checked=Checked(log_),
+        meter=_metered(seen.log),
+        checked=Checked(seen.log),
     )
     if other is not None:
         first = briefing.outsiders(
-            held, base_sha, found, network=network, set_up=setup.summary(log_)
+            seen, base_sha, found, network=network, set_up=setup.summary(seen.log)
         )
-        run.external = _engaged(run, other, first, log_)
+        run.external = _engaged(run, other, first, seen.log)
     return run
 
 
@@ -200,10 +202,17 @@ def _begun(held: Held, session: Session) -> Held:
     return replace(held, session=session, checkpoint=saved)
 
 
-async def _start_commit(held: Held, equipment: Equipment) -> str:
-    session = held.session
-    branch = session.head_ref if session.on_existing_branch else session.base_ref
-    tip = await equipment.forge.find_tip(held.actor, held.repository, branch)
+async def _start_commit(held: Held, equipment: Equipment) -> tuple[str, bool]:
+    """And whether the branch is begun anew: the task has pushed it, and it was deleted since."""
+    session, forge = held.session, equipment.forge
+    if session.base_sha:
+        return session.base_sha, False
+    branch = session.branch_base
+    tip = await forge.find_tip(held.actor, held.repository, branch)
+    gone = tip is None and session.on_existing_branch and held.pushed
+    if gone:
+        branch = session.base_ref
+        tip = await forge.find_tip(held.actor, held.repository, branch)
     if tip is None:
         raise Stop(
             failed(
@@ -212,7 +221,7 @@ async def _start_commit(held: Held, equipment: Equipment) -> str:
                 "start a task from one that exists.",
             )
         )
-    return tip
+    return tip, gone
 
 
 def _spec(

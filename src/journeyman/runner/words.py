@@ -19,6 +19,13 @@ SIGNS = {"passed": "✅", "failed": "❌", "skipped": "⏭️"}
 _HEADING = re.compile(r"\s*# +(?P<title>\S.{0,199}?) *(?:\n|$)")
 PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
+SIGNED = "[Follow the agent's log]({})"
+THEIRS_CHARS = 48_000
+"""Characters of somebody else's body, up to which a section is added."""
+_MARK = re.compile(r"<!-- /?journeyman\b.*?(-->|$)", re.MULTILINE)
+_SECTION = re.compile(
+    r"(\r?\n){0,2}<!-- journeyman (?P<task>[\w-]+) -->.*?(<!-- /journeyman -->|\Z)", re.DOTALL
+)
 
 
 def firewall_warning(blocked: Sequence[Blocked]) -> str:
@@ -88,10 +95,32 @@ def pull_body(
     prompt = held.session.prompt[:PROMPT_SHOWN]
     quoted = "\n".join(f"> {line}" for line in prompt.splitlines())
     _, said = parted(description)
-    return (
+    body = (
         f"{said.strip() or 'Work in progress.'}\n\n"
         f"{firewall_warning(blocked)}"
         f"{checks_told(checked)}"
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"
-        f"Requested by @{held.actor.account.login}. [Follow the agent's log]({log_url}).\n"
+        f"Requested by @{held.actor.account.login}. {SIGNED.format(log_url)}.\n"
     )
+    return _MARK.sub("", body)
+
+
+def is_own(body: str, log_url: str) -> bool:
+    """Whether the task has opened the pull request that says *body*: it is signed outside of
+    sections."""
+    return SIGNED.format(log_url) in _SECTION.sub("", body)
+
+
+def renewed(old: str, new: str) -> str:
+    """*new* for the task's own pull request, with the sections that other tasks have added."""
+    return new + "".join(found[0] for found in _SECTION.finditer(old))
+
+
+def with_section(theirs: str, ours: str, task_id: str) -> str:
+    """What somebody has written, then *ours* as the marked section of the task; the words around
+    it stay. Where the forge would have to cut their words for it, nothing is added."""
+    section = f"\n\n<!-- journeyman {task_id} -->\n---\n\n{ours}<!-- /journeyman -->"
+    for found in _SECTION.finditer(theirs):
+        if found["task"] == task_id:
+            return theirs[: found.start()] + section + theirs[found.end() :]
+    return theirs + section if len(theirs) <= THEIRS_CHARS else theirs

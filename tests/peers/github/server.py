@@ -101,7 +101,8 @@ class GitHub(Faulty):
             denied = f"Permission to {repository.full_name}.git denied to {token.user.login}."
             return Response(denied, 403)
         self.while_git_asks()
-        return await smart_http.serve(request, repository, token.user, match[2])
+        refusal = repository.refusal or smart_http.GITHUB
+        return await smart_http.serve(request, repository, token.user, match[2], refusal)
 
 
 def _told(token: Token | None) -> dict[str, str]:

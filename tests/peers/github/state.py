@@ -126,6 +126,8 @@ class Repository:
     """Whether pull requests may be drafts: not in every plan's private repositories."""
     protected: tuple[str, ...] = ()
     """Branches that nobody may push to."""
+    refusal: str = ""
+    """What is said of them; empty: that they are protected."""
     roles: dict[int, str] = field(default_factory=dict)
     pulls: list[Pull] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)

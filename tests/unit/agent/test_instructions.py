@@ -59,3 +59,19 @@ def test_what_is_for_some_paths_is_listed_not_told() -> None:
 def test_it_is_the_same_for_the_same_session() -> None:
     """Providers cache by prefix."""
     assert system_prompt(BRIEFING) == system_prompt(BRIEFING)
+
+
+def test_files_under_lfs_are_said_to_be_pointers() -> None:
+    found = {
+        ".gitattributes": "*.txt text\n*.bin filter=lfs diff=lfs merge=lfs -text\n",
+        "docs/.gitattributes": "# *.png filter=lfs\n*.md text\n",
+    }
+    prompt = prompt_with(found)
+    assert "Files that .gitattributes puts under Git LFS" in prompt
+    assert "LFS" not in prompt_with({"a/.gitattributes": found["docs/.gitattributes"]})
+
+
+def test_a_branch_that_is_begun_anew_is_said_to_be() -> None:
+    anew = Briefing("o/r", "b", "main", "abc", begun_anew=True)
+    assert "begun anew" in system_prompt(anew)
+    assert "begun anew" not in system_prompt(BRIEFING)

@@ -21,3 +21,34 @@ from journeyman.runner import words
 )
 def test_a_heading_at_the_beginning_is_the_title(description: str, title: str, rest: str) -> None:
     assert words.parted(description) == (title, rest)
+
+
+LOG_URL = "https://j.test/o/r/agents/tasks/1"
+OURS = f"Done.\n\n[Follow the agent's log]({LOG_URL}).\n"
+THEIRS = "I want this.\r\n\r\n- [ ] Check it"
+
+
+def test_a_section_is_added_once_and_kept_up_to_date_within_words_of_others() -> None:
+    first = words.with_section(THEIRS, OURS, "task-1")
+    assert first.startswith(THEIRS)
+    assert not words.is_own(first, LOG_URL)
+    both = words.with_section(f"{first}\n\nThanks!", "Second.\n", "task-2")
+    again = words.with_section(both, OURS.replace("Done", "Done twice"), "task-1")
+    assert again == both.replace("Done", "Done twice")
+    assert (again.count("Done"), again.count("Second."), again.count("Thanks!")) == (1, 1, 1)
+
+
+def test_a_section_that_was_cut_is_replaced() -> None:
+    cut = words.with_section(THEIRS, OURS, "task-1").removesuffix("<!-- /journeyman -->")
+    assert words.with_section(cut, OURS, "task-1") == words.with_section(THEIRS, OURS, "task-1")
+
+
+def test_words_that_leave_no_room_are_left_alone() -> None:
+    long = "x" * (words.THEIRS_CHARS + 1)
+    assert words.with_section(long, OURS, "task-1") == long
+
+
+def test_the_tasks_own_words_are_replaced_and_other_tasks_sections_kept() -> None:
+    old = words.with_section(OURS, "Second.\n", "task-2")
+    assert words.is_own(old, LOG_URL)
+    assert words.renewed(old, "New.\n") == old.replace(OURS, "New.\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,12 @@ PATHS = (
     r"^\.(github|claude|agents)/skills/[^/]+/SKILL\.md$",
     r"^\.github/hooks/[^/]+\.json$",
     r"^\.github/workflows/copilot-setup-steps\.ya?ml$",
+    r"(^|/)\.gitattributes$",
 )
 """Extended regular expressions: where the files are that are read here."""
 GENERAL_CHARS = 48_000
 """What the instructions for all paths may take of a model's window together."""
+_LFS = re.compile(r"^[^#\n].*\sfilter=lfs(\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Customisation:
     skills: tuple[Skill, ...] = ()
     hooks: tuple[Hook, ...] = ()
     setup: Setup | None = None
+    lfs: tuple[str, ...] = ()
+    """The attributes files that put others under Git LFS: those are their pointers here."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -63,8 +68,13 @@ def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customis
         skills=tuple(ways),
         hooks=tuple(moments),
         setup=steps,
+        lfs=tuple(path for path in files if _has_pointers(path, files[path])),
         problems=(*problems, *wrong, *left_out, *unusable, *unknown, *unclear, *strange),
     )
+
+
+def _has_pointers(path: str, text: str) -> bool:
+    return path.rpartition("/")[2] == ".gitattributes" and _LFS.search(text) is not None
 
 
 def _within(found: Sequence[Guide]) -> tuple[list[Guide], list[Problem]]:
