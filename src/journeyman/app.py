@@ -259,10 +259,15 @@ async def working(
     sandboxes, workspaces = adapters.sandboxes(config), config.data / "workspaces"
     caches = adapters.caches(config, sandboxes)
 
+    advisories = Path(config.checks.advisories) if config.checks.advisories else None
+
     async def checks(repository: Repository) -> Checks:
         said = await configurations.of_repository(repository)
         return Checks(
-            said.enabled_tools, config.models.review, block_secrets=config.checks.secrets == "block"
+            said.enabled_tools,
+            config.models.review,
+            block_secrets=config.checks.secrets == "block",
+            advisories=advisories,
         )
 
     bases = Bases(

@@ -142,6 +142,7 @@ def test_an_unknown_variable_is_named_with_the_nearest_known() -> None:
         ("JOURNEYMAN_LIMITS_USERS", "alice=3", "limits.users = 'alice=3'"),
         ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/dev/null", "'/dev/null' has no certificates"),
         ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/no/file", "webhooks.ca_file: '/no/file'"),
+        ("JOURNEYMAN_CHECKS_ADVISORIES", "/no/dir", "'/no/dir' is no folder; make it"),
         ("JOURNEYMAN_WORKER_CONCURRENCY", "0", "worker.concurrency"),
         ("JOURNEYMAN_SANDBOX_MEMORY", "lots", "sandbox.memory = 'lots'"),
         ("JOURNEYMAN_SANDBOX_UID", "0", "sandbox.uid"),

@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -144,6 +145,16 @@ class Models:
 class Checks:
     secrets: Literal["block", "report"] = "block"
     """What becomes of work that holds what looks like a secret: kept from the forge, or pushed."""
+    advisories: str = ""
+    """A folder of advisories in the OSV format; empty: packages are not looked up."""
+
+    def __post_init__(self) -> None:
+        if self.advisories and not isdir(self.advisories):
+            said = (
+                f"checks.advisories: {self.advisories!r} is no folder; make it, and put osv.dev's "
+                "all.zip of each ecosystem into it."
+            )
+            raise invalid("checks.advisories", said, "invalid")
 
 
 @dataclass(frozen=True)

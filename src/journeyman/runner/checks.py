@@ -1,4 +1,4 @@
-"""What is checked before the work is delivered: secrets in it, whether it was tried, a review.
+"""What is checked before the work is delivered: whether it was tried, secrets, packages, a review.
 
 What was found goes back to the agent, twice at most; the results stand in the log and in the pull
 request. Knows nothing of sandboxes and of the ledger.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic_ai.messages import ModelRequest, SystemPromptPart, UserPromptPart
@@ -19,7 +20,8 @@ from journeyman.agent.text import clean, clip
 from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.llm import Model, ModelError
-from journeyman.runner import leaks
+from journeyman.runner import advisories, leaks, manifests
+from journeyman.workspace import FileChange
 
 ROUNDS = 2
 """How often the agent is told what was found; after that the pull request alone says it."""
@@ -27,6 +29,7 @@ EDITING = frozenset({"edit", "create", "apply_patch"})
 RUNNING = frozenset({"bash", "bash_wait"})
 REVIEWED_CHARS = 60_000
 COMMAND_CHARS = 200
+FINDINGS_TOLD, PATHS_TOLD, PATH_CHARS = 20, 5, 200
 NO_FINDINGS = "NO FINDINGS"
 REVIEW = (
     "You review a change that another agent has made. Look for bugs, for parts of the task that "
@@ -103,6 +106,8 @@ class Work:
     sha: str
     can_run: bool
     """Whether the agent has a shell, and judgement to use it."""
+    manifests: Sequence[FileChange] | None = ()
+    """What it does to files that pin packages; None: too much to be read."""
 
 
 def due(checked: Checked, sha: str | None, base_sha: str) -> bool:
@@ -111,10 +116,19 @@ def due(checked: Checked, sha: str | None, base_sha: str) -> bool:
 
 
 async def check(
-    work: Work, checked: Checked, tools: EnabledTools, mask: Mask, reviewer: Model | None
+    work: Work,
+    checked: Checked,
+    tools: EnabledTools,
+    mask: Mask,
+    reviewer: Model | None,
+    advisory_data: Path | None = None,
 ) -> list[NewEvent]:
     """The results, and what the agent is to be told, if anything: then it goes on."""
-    results = [_tried(checked), await _secrets(work.diff, tools, mask), _dependencies(tools)]
+    results = [
+        _tried(checked),
+        await _secrets(work.diff, tools, mask),
+        await _dependencies(work.manifests, tools, advisory_data),
+    ]
     review, spent = await _review(work, tools, reviewer)
     results.append(review)
     data = {"sha": work.sha, "results": [result.data for result in results]}
@@ -164,10 +178,56 @@ async def _secrets(diff: str | None, tools: EnabledTools, mask: Mask) -> Result:
     )
 
 
-def _dependencies(tools: EnabledTools) -> Result:
-    why = "no advisory data is configured here"
-    off = not tools.dependency_vulnerability_checks
-    return Result("dependencies", "skipped", "switched off for this repository" if off else why)
+async def _dependencies(
+    files: Sequence[FileChange] | None, tools: EnabledTools, data: Path | None
+) -> Result:
+    if not tools.dependency_vulnerability_checks:
+        return Result("dependencies", "skipped", "switched off for this repository")
+    if data is None:
+        why = "there is no advisory data here; an operator sets its folder as `checks.advisories`"
+        return Result("dependencies", "skipped", why)
+    if files is None:
+        return Result("dependencies", "skipped", "the change is too large to be read")
+    return await asyncio.to_thread(_look_up, files, data)
+
+
+def _look_up(files: Sequence[FileChange], data: Path) -> Result:
+    packages, unread = manifests.added(files)
+    search = advisories.find(data, list(packages)) if packages else advisories.Search()
+    missing = sorted({one.ecosystem for one in packages} - search.covered)
+    notes = [
+        *(f"`checks.advisories` has no data for {name}" for name in missing),
+        *(f"{_path(path)} could not be read" for path in unread[:PATHS_TOLD]),
+    ]
+    if len(unread) > PATHS_TOLD:
+        notes.append(f"{len(unread) - PATHS_TOLD} more files could not be read")
+    if search.left_out:
+        notes.append(f"{search.left_out} of very many versions were not looked up")
+    incomplete = bool(notes)
+    if search.unread:
+        notes.append(f"{search.unread} of the files of `checks.advisories` could not be read")
+    if search.findings:
+        told = [_advice(one, packages[one.package]) for one in search.findings[:FINDINGS_TOLD]]
+        if len(search.findings) > FINDINGS_TOLD:
+            told.append(f"- and {len(search.findings) - FINDINGS_TOLD} more")
+        said = "\n".join(["the change adds packages with known faults:", *told])
+    elif packages:
+        said = f"{len(packages)} added or changed, no advisory is known for them"
+    else:
+        said = "the change adds none that is pinned"
+    status = "failed" if search.findings else "skipped" if incomplete else "passed"
+    between = "\n- " if search.findings else "; "
+    return Result("dependencies", status, clean(between.join([said, *notes])))
+
+
+def _advice(one: advisories.Finding, path: str) -> str:
+    package = f"`{one.package.name}` {one.package.version} ({one.package.ecosystem}, {_path(path)})"
+    way_out = f"fixed in {one.fixed}" if one.fixed else "no fixed version is known"
+    return f"- {package}: {': '.join(filter(None, (one.advisory, one.summary)))}; {way_out}"
+
+
+def _path(path: str) -> str:
+    return "`" + " ".join(path.replace("`", "'").split())[:PATH_CHARS] + "`"
 
 
 async def _review(

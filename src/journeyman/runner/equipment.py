@@ -42,6 +42,8 @@ class Checks:
     """Empty: nothing is reviewed."""
     block_secrets: bool = True
     """Whether what looks like a secret is kept from the forge, or only reported."""
+    advisories: Path | None = None
+    """Holds advisories in the OSV format; None: packages are not looked up."""
 
 
 async def _usual_checks(repository: Repository) -> Checks:

@@ -35,6 +35,7 @@ from journeyman.runner import (
     delivery,
     leaks,
     limits,
+    manifests,
     words,
 )
 from journeyman.runner.checks import Checked
@@ -45,7 +46,7 @@ from journeyman.runner.outcome import Outcome, Stop, outcome_of
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.servers import Servers
 from journeyman.sandbox import Sandbox
-from journeyman.workspace import BundleRefused, WorkspaceError, checkout
+from journeyman.workspace import BundleRefused, FileChange, WorkspaceError, checkout
 
 log = structlog.get_logger()
 
@@ -222,10 +223,17 @@ async def _check(run: Run) -> None:
         sha=saved.sha,
         can_run=run.external is not None
         or ("bash" in _toolbox(run).names and run.model.id != SCRIPT),
+        manifests=await _manifests(run, told, saved.sha),
     )
     reviewer = _reviewer(run, told)
-    made = await checks.check(work, run.checked, told.tools, run.mask, reviewer)
+    made = await checks.check(work, run.checked, told.tools, run.mask, reviewer, told.advisories)
     run.hear(await run.equipment.ledger.append(run.held.session, made))
+
+
+async def _manifests(run: Run, told: Checks, sha: str) -> Sequence[FileChange] | None:
+    if told.advisories is None or not told.tools.dependency_vulnerability_checks:
+        return ()
+    return await checkout.changed_files(run.box, run.base_sha, sha, manifests.PATHS)
 
 
 def _reviewer(run: Run, told: Checks) -> Model | None:

@@ -34,3 +34,13 @@ class Changes:
     deletions: int
     commits: tuple[Commit, ...]
     """Newest first."""
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file before and after; empty where it is not there, None: too large to be read. All of
+    it is untrusted."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None

@@ -14,13 +14,15 @@ from importlib import resources
 from journeyman import git
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.sandbox import ExecResult, FileRefused, Sandbox
-from journeyman.workspace import Changes, Commit, WorkspaceError
+from journeyman.workspace import Changes, Commit, FileChange, WorkspaceError
 
 CHECKOUT_SECONDS = 1800
 TURN_SECONDS = 300
 BUNDLE_LIMIT = 256 << 20
 CHANGES_LIMIT = 1 << 20
 DIFF_LIMIT = 8 << 20
+FILES_LIMIT, FILES_READ = 16 << 20, 100
+"""Bytes of all files together, and files."""
 COMMITS_LISTED = 100
 SAID_LIMIT = 500
 HEADER_LIMIT = 512
@@ -29,6 +31,7 @@ GITCONFIG = "/etc/gitconfig"
 _SNAPSHOT = re.compile(rb"snapshot ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) +(\d+)")
 _SHORTSTAT = re.compile(rb"(\d+) (file|insertion|deletion)")
 _SHA = re.compile(r"[0-9a-f]{40,64}")
+_FILE = re.compile(rb":(\d{6}) (\d{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [A-Z]\d*")
 
 
 def gitconfig(name: str, email: str) -> bytes:
@@ -162,6 +165,50 @@ async def diff(box: Sandbox, base_sha: str, sha: str) -> str | None:
         async with asyncio.timeout(TURN_SECONDS):
             return (await box.export(command, limit_bytes=DIFF_LIMIT)).decode("utf-8", "replace")
     except (FileRefused, TimeoutError):
+        return None
+
+
+async def changed_files(
+    box: Sandbox,
+    base_sha: str,
+    sha: str,
+    names: Sequence[str],
+    *,
+    limit_bytes: int = FILES_LIMIT,
+) -> list[FileChange] | None:
+    """The files called one of *names* (git's glob patterns), in any folder, that differ between
+    two commits; None when git does not tell them in time.
+
+    Together they hold at most *limit_bytes*. Links and submodules are empty.
+    """
+    options = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff")
+    patterns = [f":(glob)**/{name}" for name in names]
+    command = ["git", "diff", *options, base_sha, sha, "--", *patterns]
+    files, left = list[FileChange](), limit_bytes
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            told = (await box.export(command, limit_bytes=CHANGES_LIMIT)).split(b"\0")
+            for entry, path in zip(told[::2], told[1::2], strict=False):
+                if (match := _FILE.fullmatch(entry)) is None:
+                    return None
+                sides = list[bytes | None]()
+                for mode, blob in ((match[1], match[3]), (match[2], match[4])):
+                    read = len(files) < FILES_READ
+                    sides.append(await _blob(box, mode, blob.decode(), left) if read else None)
+                    left -= len(sides[-1] or b"")
+                files.append(FileChange(path.decode("utf-8", "replace"), *sides))
+    except (FileRefused, TimeoutError):
+        return None
+    return files
+
+
+async def _blob(box: Sandbox, mode: bytes, blob: str, limit_bytes: int) -> bytes | None:
+    """A regular file; empty for anything else, None past the limit."""
+    if not mode.startswith(b"100"):
+        return b""
+    try:
+        return await box.export(["git", "cat-file", "blob", blob], limit_bytes=limit_bytes)
+    except FileRefused:
         return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from journeyman.sandbox import Sandbox
-from journeyman.workspace import WorkspaceError, checkout
+from journeyman.workspace import FileChange, WorkspaceError, checkout
 from journeyman.workspace.checkout import changes, commit_all, restore, snapshot
 from tests.integration.workspace.conftest import (
     CLONE_URL,
@@ -245,3 +245,31 @@ async def test_a_branch_whose_ref_is_packed_is_looked_at_all_the_same(
     assert await snapshot(box, base_sha=project.base, last=kept) is None
     await sh(box, "echo 2 > two")
     assert await snapshot(box, base_sha=project.base, last=kept) is not None
+
+
+async def test_changed_files_are_told_before_and_after(box: Sandbox, project: Project) -> None:
+    evil = "git config diff.external /bin/false; echo '* diff=x filter=x' > .gitattributes"
+    await sh(
+        box,
+        f"{evil}; mkdir -p 'a b/requirements'; echo one > go.sum; printf '%090d' 1 > 'a b/go.sum'; "
+        "head -c 200 /dev/zero > z.sum; ln -s /etc/passwd uv.lock; echo no > ago.sum; "
+        "git add -A; git commit -qm one",
+    )
+    first = await sh(box, "git rev-parse HEAD")
+    names = ("go.sum", "z.sum", "uv.lock")
+
+    told = await checkout.changed_files(box, project.base, first, names, limit_bytes=100)
+
+    assert told == [
+        FileChange("a b/go.sum", b"", b"%090d" % 1),
+        FileChange("go.sum", b"", b"one\n"),
+        FileChange("uv.lock", b"", b""),
+        FileChange("z.sum", b"", None),
+    ]
+    await sh(box, "git rm -q z.sum 'a b/go.sum'; echo two > go.sum; git commit -qam two")
+    second = await sh(box, "git rev-parse HEAD")
+    assert await checkout.changed_files(box, first, second, ["go.sum"]) == [
+        FileChange("a b/go.sum", b"%090d" % 1, b""),
+        FileChange("go.sum", b"one\n", b"two\n"),
+    ]
+    assert await checkout.changed_files(box, "f" * 40, second, names) is None

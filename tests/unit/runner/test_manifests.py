@@ -1,0 +1,158 @@
+"""Which packages a change adds, by what the tools write."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from journeyman.runner.manifests import MOST, Package, added
+from journeyman.workspace import FileChange
+
+POETRY = """[[package]]
+name = "Django"
+version = "3.2"
+files = [
+    {file = "x.whl", hash = "sha256:00"},
+]
+
+[package.dependencies]
+name = "none"
+version = "9"
+
+[[package]]
+name = "own"
+version = "1"
+
+[package.source]
+type = "directory"
+url = "../own"
+
+[[package]]
+name = "mirrored"
+version = "2"
+
+[package.source]
+type = "legacy"
+url = "https://index.example"
+"""
+UV = """version = 1
+
+[[package]]
+name = "app"
+version = "0.1"
+source = { editable = "." }
+
+[[package]]
+name = "django"
+version = "3.2"
+source = { registry = "https://pypi.example/simple" }
+"""
+CARGO = """[[package]]
+name = "app"
+version = "0.1.0"
+
+[[package]]
+name = "time"
+version = "0.1.42"
+source = "registry+https://github.com/rust-lang/crates.io-index"
+"""
+NPM = {
+    "packages": {
+        "": {"name": "app", "version": "1.0.0"},
+        "packages/own": {"version": "1.0.0"},
+        "node_modules/own": {"link": True, "resolved": "packages/own"},
+        "node_modules/@a/b": {"version": "1.0.0"},
+        "node_modules/x/node_modules/lodash": {"version": "4.17.20"},
+        "node_modules/alias": {"name": "real", "version": "2.0.0"},
+        "node_modules/git": {"version": "3.0.0", "resolved": "git+ssh://git@x/y.git#0"},
+    },
+    "dependencies": {"ignored": {"version": "1.0.0"}},
+}
+NPM_1 = {"dependencies": {"a": {"version": "1.0.0", "dependencies": {"b": {"version": "2.0.0"}}}}}
+SUM = "example.org/m v1.2.3 h1:x=\nexample.org/m v1.2.3/go.mod h1:y=\n"
+REQUIREMENTS = """# django==1.0
+Django [bcrypt] == 3.2 ; python_version > "3" \\
+    --hash=sha256:00
+zope.interface===5.0#egg
+-r other.txt
+ranged>=1.0
+starred==1.*
+address @ https://example.org/a.whl
+`rm`==1
+"""
+
+
+def names(path: str, after: bytes | None, before: bytes | None = b"") -> list[str]:
+    packages, unread = added([FileChange(path, before, after)])
+    assert not unread
+    return [f"{one.ecosystem} {one.name} {one.version}" for one in packages]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "wanted"),
+    [
+        ("requirements-dev.txt", REQUIREMENTS, ["PyPI django 3.2", "PyPI zope-interface 5.0"]),
+        ("requirements/runtime.txt", "\ufeffa==1\r\nb==2\r\n", ["PyPI a 1", "PyPI b 2"]),
+        ("x/poetry.lock", POETRY, ["PyPI django 3.2", "PyPI mirrored 2"]),
+        ("uv.lock", UV, ["PyPI django 3.2"]),
+        ("Cargo.lock", CARGO, ["crates.io time 0.1.42"]),
+        (
+            "package-lock.json",
+            json.dumps(NPM),
+            ["npm @a/b 1.0.0", "npm lodash 4.17.20", "npm real 2.0.0"],
+        ),
+        ("npm-shrinkwrap.json", json.dumps(NPM_1), ["npm a 1.0.0", "npm b 2.0.0"]),
+        ("go.sum", SUM, ["Go example.org/m 1.2.3"]),
+    ],
+)
+def test_each_file_is_read_as_its_tool_writes_it(
+    path: str, content: str, wanted: list[str]
+) -> None:
+    assert names(path, content.encode()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("package-lock.json", b'{"packages": [1], "dependencies": 2}'),
+        ("package-lock.json", b'{"packages": {"node_modules/a": {"version": {}}}}'),
+        ("package-lock.json", b'{"packages": {"node_modules/a b`": {"version": "1"}}}'),
+        ("go.sum", b"\xff\xfe v1 h1:\n"),
+        ("requirements.txt", b"a==" + b"1" * 101),
+        ("requirements.txt", b"a" + b" " * 1_000_000 + b"b"),
+        ("poetry.lock", b"a." * 500_000),
+        ("uv.lock", b"[[package]]\n" * 100_000),
+    ],
+)
+def test_what_makes_no_sense_names_no_package(path: str, content: bytes) -> None:
+    assert names(path, content) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"{",
+        b"[]",
+        b"[" * 1_000_000,
+        b"9" * 10_000,
+        json.dumps({"dependencies": {f"a{n}": {"version": "1"} for n in range(MOST + 1)}}).encode(),
+    ],
+    ids=["too large", "cut", "another type", "deep", "number", "many"],
+)
+def test_what_cannot_be_read_is_named(content: bytes | None) -> None:
+    good = FileChange("go.sum", b"", SUM.encode())
+    packages, unread = added([FileChange("package-lock.json", b"", content), good])
+
+    assert unread == ["package-lock.json"]
+    assert packages == {Package("Go", "example.org/m", "1.2.3"): "go.sum"}
+
+
+def test_only_what_is_new_counts_wherever_it_was() -> None:
+    before = FileChange("requirements.txt", b"a==1\nb==1\nc==1\n", b"")
+    after = FileChange("sub/requirements.txt", b"", b"a==1\nB==2\nd==1\n")
+
+    packages, _ = added([before, after])
+
+    assert [(one.name, one.version) for one in packages] == [("b", "2"), ("d", "1")]
