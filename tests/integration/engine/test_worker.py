@@ -275,7 +275,7 @@ async def test_a_delivery_of_a_former_run_leaves_the_newer_one_alone(
     assert (await find(world, task)).session.state is State.COMPLETED
 
 
-async def test_a_pull_request_of_somebody_else_is_left_as_it_is(
+async def test_a_pull_request_of_somebody_else_keeps_its_words_and_gets_a_section(
     world: World, machine: Machine, tmp_path: Path
 ) -> None:
     forge, records = world.parts.embedded, StoredRecords(world.parts.database)
@@ -292,4 +292,8 @@ async def test_a_pull_request_of_somebody_else_is_left_as_it_is(
     assert [type(made).__name__ for made in ended.artifacts] == ["BranchArtifact", "PullArtifact"]
     found = await records.find_open_pull(world.repository.id, "feature", "main")
     assert found is not None
-    assert (found.body, found.draft, found.number) == ("My own words.", False, mine.number)
+    assert (found.title, found.draft, found.number) == ("Mine", False, mine.number)
+    words, section = found.body.split("\n\n", 1)
+    assert words == "My own words."
+    assert section.startswith(f"<!-- journeyman {task.id} -->")
+    assert section.endswith("<!-- /journeyman -->")
