@@ -23,6 +23,7 @@ from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
 from journeyman.api.oauth import TokenEndpoints
 from journeyman.api.payloads import Payloads
+from journeyman.api.ratelimit import Limits, keeping
 from journeyman.config import Config
 from journeyman.domain.repositories import Repository
 from journeyman.engine import executor, queue
@@ -63,6 +64,7 @@ from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.personal_tokens import PersonalTokens
 from journeyman.service.pulls import Pulls
+from journeyman.service.rates import Rates
 from journeyman.service.readings import Disk, Readings
 from journeyman.service.records import StoredRecords
 from journeyman.service.retention import Expiry
@@ -408,7 +410,8 @@ async def _serve(
     async with (
         parts(config, public_url) as made,
         observing(made, "serve"),
-        hosting.answering(asgi_app(made, stopping), listening) as serving,
+        keeping(Limits(config.rate), Rates(made.database)) as limits,
+        hosting.answering(asgi_app(made, stopping, limits), listening) as serving,
         working(made, public_url, at_once) if with_worker else nullcontext(),
     ):
         hosting.keep()
@@ -443,14 +446,15 @@ async def _first_of(work: asyncio.Task[None], event: asyncio.Event) -> None:
     waiting.cancel()
 
 
-def asgi_app(made: Parts, stopping: asyncio.Event) -> ASGIApp:
+def asgi_app(made: Parts, stopping: asyncio.Event, limits: Limits | None = None) -> ASGIApp:
     """Git where the path is a repository's, login below its own, the API everywhere else. Where
     another forge has the repositories and the users, git and OAuth are its own."""
     public_url = made.config.server.public_url.rstrip("/")
     forge_url = made.forge.url
     secret = made.config.triggers.secret
-    options = routes.Options(made.config.rate, public_url, forge_url, secret)
-    github = routes.build_app(made.services, options, stopping=stopping)
+    options = routes.Options(public_url, forge_url, secret)
+    limits = limits or Limits(made.config.rate)
+    github = routes.build_app(made.services, options, limits=limits, stopping=stopping)
     dashboard = Dashboard(
         made.services,
         stopping=stopping,

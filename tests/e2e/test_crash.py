@@ -104,13 +104,21 @@ def test_a_stopped_server_hands_over_and_another_start_finishes_the_task(
 ) -> None:
     made = client.create(REPOSITORY, SLOW)
     wait_for(client, made["id"], "tool.execution_start", 2)
+    before = window(client)
     assert server.stop() == 0
     server.start()
+    assert window(client) >= before > (0, 0)
     assert client.wait(made["id"], seconds=60)["state"] == "completed"
     # The step that ran was waited for: no block was run twice, and the report once.
     kinds = [event["type"] for event in client.events(made["id"])]
     assert kinds.count("tool.execution_start") == kinds.count("tool.execution_complete") == 4
     assert kinds.count("session.resume") == 1
+
+
+def window(client: Client) -> tuple[int, int]:
+    """Its end in Unix seconds, and what the client has used of it."""
+    rate = client.http.get("/rate_limit").json()["rate"]
+    return rate["reset"], rate["used"]
 
 
 def test_a_task_that_was_accepted_before_the_kill_is_not_lost(

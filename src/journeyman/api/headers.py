@@ -133,7 +133,7 @@ def of_window(current: Exchange, status: int) -> Lines:
     if window is None:
         return {}
     if status == 304:
-        window.used -= 1
+        window.count(-1)
     return {
         "x-ratelimit-limit": str(window.limit),
         "x-ratelimit-remaining": str(window.remaining),

@@ -6,8 +6,6 @@ Knows nothing of what a route does.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Router
@@ -30,7 +28,7 @@ from journeyman.api.events import Events
 from journeyman.api.extensions import Extensions
 from journeyman.api.forge_hook import ForgeHook
 from journeyman.api.headers import Headers
-from journeyman.api.ratelimit import Limits, RateOptions
+from journeyman.api.ratelimit import Limits
 from journeyman.api.repositories import Repositories
 from journeyman.api.routing import route
 from journeyman.api.tasks import Tasks
@@ -44,7 +42,6 @@ WRITE = "agent_tasks=write"
 
 @dataclass(frozen=True)
 class Options:
-    rate: RateOptions = field(default_factory=RateOptions)
     public_url: str = ""
     """What addresses in answers start with. Empty: the Host header of each request."""
     forge_url: str = ""
@@ -63,16 +60,13 @@ def build_app(
     services: Services,
     options: Options | None = None,
     *,
+    limits: Limits | None = None,
     ready: root.Ready = _always_ready,
     stopping: asyncio.Event | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
-    """*ready* answers `/readyz`; open streams end once *stopping* is set.
-
-    *clock* gives Unix seconds.
-    """
+    """*ready* answers `/readyz`; open streams end once *stopping* is set."""
     options = options or Options()
-    routes = table(services, options, ready=ready, stopping=stopping, clock=clock)
+    routes = table(services, options, limits=limits, ready=ready, stopping=stopping)
     nowhere = routing.Nowhere(options.forge_url)
     router = Router(routes, redirect_slashes=False, default=nowhere)
     return Headers(Boundary(Versions(router)), public_url=options.public_url)
@@ -82,13 +76,13 @@ def table(
     services: Services,
     options: Options,
     *,
+    limits: Limits | None = None,
     ready: root.Ready = _always_ready,
     stopping: asyncio.Event | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> list[BaseRoute]:
     """All that is served, in the order in which it is matched: what is asked for most comes
     first."""
-    gate = Gate(services.identity, Limits(options.rate, clock))
+    gate = Gate(services.identity, limits or Limits())
     events = Events(
         services,
         heartbeat_seconds=options.heartbeat_seconds,

@@ -434,3 +434,11 @@ agent_configuration = sa.Table(
     sa.Column("data", Json, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
 )
+
+rate_window = sa.Table(
+    "rate_window",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("resets_at", sa.BigInteger, nullable=False),  # Unix seconds, as clients get it
+    sa.Column("used", sa.Integer, nullable=False),
+)

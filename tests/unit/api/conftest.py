@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from journeyman import app, config
 from journeyman.administering import operating
 from journeyman.api import routes
-from journeyman.api.ratelimit import RateOptions
+from journeyman.api.ratelimit import Limits, RateOptions
 from journeyman.api.routes import Options
 from journeyman.domain.repositories import Permission
 from journeyman.forge.embedded import tokens
@@ -58,8 +58,8 @@ class World:
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def application(self, options: Options | None = None, **more: object) -> ASGIApp:
-        unlimited = RateOptions(anonymous_per_hour=0, writes_per_minute=0)
-        return routes.build_app(self.services, options or Options(rate=unlimited), **more)  # type: ignore[arg-type]
+        unlimited = Limits(RateOptions(anonymous_per_hour=0, writes_per_minute=0))
+        return routes.build_app(self.services, options, **{"limits": unlimited, **more})  # type: ignore[arg-type]
 
     def client(
         self, user: str | None = "alice", *, of: ASGIApp | None = None, base: str = HOST

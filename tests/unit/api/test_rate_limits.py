@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import httpx
 
-from journeyman.api.ratelimit import RateOptions
-from journeyman.api.routes import Options
+from journeyman.api.ratelimit import Limits, RateOptions
 from tests.unit.api.conftest import TASKS, World, create
 from tests.unit.api.test_ratelimit import Clock
 
 
 def client(world: World, user: str | None = "alice", **limits: int) -> httpx.AsyncClient:
-    clock = Clock()
-    return world.client(
-        user, of=world.application(Options(rate=RateOptions(**limits)), clock=clock)
-    )
+    counted = Limits(RateOptions(**limits), Clock())
+    return world.client(user, of=world.application(limits=counted))
 
 
 async def test_each_request_counts_and_is_told(world: World) -> None:
