@@ -1,12 +1,14 @@
 """Where settings come from, which wins, and what is said when one is wrong."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from journeyman import config
+from journeyman.config.sections import SECTIONS
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.limits import Limits
 
@@ -257,6 +259,39 @@ def test_the_password_of_a_database_never_shows(tmp_path: Path) -> None:
     assert loaded.database.url == "postgresql://jm:hunter2@db/jm"
     assert "hunter2" not in repr(loaded) + repr(loaded.settings())
     assert f"postgresql://jm:{config.MASK}@db/jm" in repr(loaded.settings())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://jm:a@b/c@db/jm", f"postgresql://jm:{config.MASK}@db/jm"),
+        (
+            "postgresql://db/jm?user=jm&password=a@b",
+            f"postgresql://db/jm?user=jm&password={config.MASK}",
+        ),
+        ("postgresql://jm@db:5432/jm", "postgresql://jm@db:5432/jm"),
+    ],
+)
+def test_a_password_is_found_where_it_is_written(tmp_path: Path, url: str, shown: str) -> None:
+    loaded = load(tmp_path, f'[database]\nurl = "{url}"')
+    assert {one.key: one.value for one in loaded.settings()}["database.url"] == shown
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    secret = "s3same-s3same-s3same"
+    loaded = load(
+        tmp_path,
+        "[forge]\n"
+        f'url = "https://github.com"\nclient_id = "Iv1.app"\nclient_secret = "{secret}"\n'
+        f'[metrics]\ntoken = "{secret}"\n[triggers]\ntoken = "{secret}"\nsecret = "{secret}"\n'
+        f'[git.credentials]\n"git.example" = "me:{secret}"\n',
+    )
+    assert secret not in repr(loaded) + repr(loaded.settings())
+    shown = {setting.key: setting.value for setting in loaded.settings()}
+    for section, made in SECTIONS.items():
+        for item in fields(made):
+            if not item.repr and item.name != "url":
+                assert config.MASK in repr(shown[f"{section}.{item.name}"]), item.name
 
 
 def test_a_database_of_another_kind_is_refused_without_its_password() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from os.path import isdir
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -278,7 +278,7 @@ class Config:
         parts += [(f"acp.{one.name}", one) for one in self.acp]
         for name, part in parts:
             for item in fields(part):
-                values[f"{name}.{item.name}"] = _shown(item.name, getattr(part, item.name))
+                values[f"{name}.{item.name}"] = _shown(item, getattr(part, item.name))
         return [
             Setting(key, value, self.origins.get(key, "default"))
             for key, value in values.items()
@@ -314,11 +314,11 @@ SECTIONS: dict[str, type] = {
 }
 
 
-def _shown(name: str, value: Any) -> Any:
-    if name in ("api_key", "token", "secret"):
-        return MASK if value else None
-    if name in ("env", "credentials"):
-        return dict.fromkeys(value, MASK)
-    if name == "url" and isinstance(value, str):
-        return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{MASK}@", value)
+def _shown(item: Field[Any], value: Any) -> Any:
+    """What a repr leaves out is a secret; of an address only the password is."""
+    if item.name == "url" and isinstance(value, str):
+        bare = re.sub(r"(://[^:/@]*):.*@", rf"\1:{MASK}@", value)
+        return re.sub(r"(password=)[^&]*", rf"\1{MASK}", bare)
+    if not item.repr:
+        return dict.fromkeys(value, MASK) if isinstance(value, dict) else value and MASK
     return list(value) if isinstance(value, tuple) else value
