@@ -63,6 +63,7 @@ from journeyman.service.overview import Overviews
 from journeyman.service.parked import Parked
 from journeyman.service.patches import Patches
 from journeyman.service.personal_tokens import PersonalTokens
+from journeyman.service.proposing import Proposing
 from journeyman.service.pulls import Pulls
 from journeyman.service.rates import Rates
 from journeyman.service.readings import Disk, Readings
@@ -196,7 +197,8 @@ def _wired(
         oauth=OAuth(database, tokens),
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
-        pulls=Pulls(database, forge, tasks, history, merges, changes),
+        pulls=Pulls(database, forge, history, merges),
+        proposing=Proposing(database, forge, tasks, changes),
         logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),

@@ -31,6 +31,12 @@ class Steer(msgspec.Struct):
     type: str | None = None
 
 
+class OpenedPull(msgspec.Struct):
+    id: int
+    number: int
+    repository_id: int
+
+
 class Extensions:
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -65,6 +71,14 @@ class Extensions:
             principal, request.path_params["task_id"], body.text(content, "content") or ""
         )
         return _answer(request, task)
+
+    async def propose(self, request: Request, principal: Principal) -> Response:
+        """The task's pull request, opened where there was none."""
+        owner, name = request.path_params["owner"], request.path_params["repo"]
+        access = await self._services.identity.access(principal, owner, name)
+        task_id = request.path_params["task_id"]
+        pull = await self._services.proposing.propose(principal, access, task_id)
+        return responses.as_json(OpenedPull(pull.id, pull.number, pull.repository_id), 201)
 
     async def pause(self, request: Request, principal: Principal) -> Response:
         task_id = await self._task_id(request, principal)

@@ -37,10 +37,6 @@ def of_pulls(gate: Gate, services: Services) -> list[BaseRoute]:
             GET=gate.signed(pulls.merged, needs="contents=read"),
             PUT=gate.signed(pulls.merge, needs=merge),
         ),
-        route(
-            "/agents/repos/{owner}/{repo}/tasks/{task_id}/pulls",
-            POST=gate.signed(pulls.open_for_task, needs="agent_tasks=write", writes=True),
-        ),
     ]
 
 

@@ -61,12 +61,6 @@ class MergeResult(msgspec.Struct):
     message: str
 
 
-class OpenedPull(msgspec.Struct):
-    id: int
-    number: int
-    repository_id: int
-
-
 class Pulls:
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -140,12 +134,6 @@ class Pulls:
         except AppError as error:
             raise refused(error) from error
         return responses.as_json(MergeResult(sha, True, "Pull Request successfully merged"))
-
-    async def open_for_task(self, request: Request, principal: Principal) -> Response:
-        access = await self._access(request, principal)
-        task_id = request.path_params["task_id"]
-        pull = await self._services.pulls.open_for_task(principal, access, task_id)
-        return responses.as_json(OpenedPull(pull.id, pull.number, pull.repository_id), 201)
 
     async def _place(self, request: Request, principal: Principal) -> tuple[Access, int]:
         access = await self._access(request, principal)

@@ -185,6 +185,10 @@ def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRout
                 ("unarchive", more.unarchive),
             )
         ),
+        route(
+            f"{repository}/tasks/{{task_id}}/pulls",
+            POST=gate.signed(more.propose, needs=WRITE, writes=True),
+        ),
         route(f"{repository}/custom-agents", GET=gate.signed(more.custom_agents, needs=READ)),
         route("/agents/models", GET=gate.signed(more.models, needs=READ)),
         route("/agents/usage", GET=gate.signed(usage.of_all, needs=READ)),

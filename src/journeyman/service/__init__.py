@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a command of the operator's needs few of them
     from journeyman.service.overview import Overviews
     from journeyman.service.patches import Patches
     from journeyman.service.personal_tokens import PersonalTokens
+    from journeyman.service.proposing import Proposing
     from journeyman.service.pulls import Pulls
     from journeyman.service.reviews import Reviews
     from journeyman.service.secrets import Secrets
@@ -55,6 +56,7 @@ class Services:
     apps: Apps
     logins: Logins
     pulls: Pulls
+    proposing: Proposing
     reviews: Reviews
     templates: Templates
     histories: Histories

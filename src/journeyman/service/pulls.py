@@ -1,4 +1,4 @@
-"""Pull requests of the embedded forge: reading, changing, merging them, and opening a task's."""
+"""Pull requests of the embedded forge: reading, changing and merging them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.audit import SERVER, Action
 from journeyman.domain.errors import AppError, Code, FieldError, invalid, not_found
 from journeyman.domain.history import (
@@ -21,7 +20,7 @@ from journeyman.domain.history import (
     Signature,
     Tips,
 )
-from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.principals import Principal
 from journeyman.domain.queries import PullQuery
 from journeyman.domain.repositories import (
     Account,
@@ -31,14 +30,11 @@ from journeyman.domain.repositories import (
     PullState,
     Repository,
 )
-from journeyman.domain.tasks import Task
 from journeyman.forge import Access, Forge, NewPull
 from journeyman.service import audit, outages
-from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.history import History
 from journeyman.service.identity import require_write
-from journeyman.service.tasks import Tasks
 from journeyman.store import accounts, pulls
 from journeyman.store.database import Database
 
@@ -108,19 +104,15 @@ class Pulls:
         self,
         database: Database,
         forge: Forge,
-        of_tasks: Tasks,
         history: History,
         merges: Merges,
-        changes: Changes,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._forge = forge
-        self._tasks = of_tasks
         self._history = history
         self._merges = merges
-        self._changes = changes
         self._clock = clock
 
     async def list_pulls(self, access: Access, query: PullQuery) -> tuple[list[FoundPull], bool]:
@@ -268,37 +260,6 @@ class Pulls:
             await self._write_end(repository, pull, PullState.MERGED, end)
         return True
 
-    async def open_for_task(self, principal: Principal, access: Access, task_id: str) -> Pull:
-        """The pull request of the task's branch; the one that is there, when there is one."""
-        task = (await self._tasks.get(principal, task_id)).task
-        if task.repository.id != access.repository.id:
-            raise not_found("This task is in another repository.")
-        require_write(access)
-        branch = _branch_of(task)
-        actor, repository = principal.actor, access.repository
-        with outages.told():
-            await self._check_not_closed(actor, repository, task)
-            if await self._forge.find_tip(actor, repository, branch.head_ref) is None:
-                raise AppError(Code.CONFLICT, f"The branch {branch.head_ref!r} is gone.")
-            new = NewPull(
-                title=task.name,
-                body=f"> {task.session.prompt[:10_000]}".replace("\n", "\n> "),
-                head_ref=branch.head_ref,
-                base_ref=branch.base_ref,
-                draft=not task.session.ended,
-            )
-            pull = await self._forge.open_pull(actor, repository, new)
-        made, now = PullArtifact(pull.id, pull.number), self._clock()
-        await self._database.write(lambda tx: self._changes.artifact(tx, task.session, made, now))
-        return pull
-
-    async def _check_not_closed(self, actor: Actor, repository: Repository, task: Task) -> None:
-        """CONFLICT where somebody has closed the task's own: another one would be against that."""
-        own = [made.number for made in task.artifacts if isinstance(made, PullArtifact)]
-        if own and await self._forge.was_closed(actor, repository, own[-1]):
-            message = f"The task's pull request #{own[-1]} was closed; reopen it instead."
-            raise AppError(Code.CONFLICT, message)
-
     async def _close(self, repository: Repository, found: FoundPull) -> None:
         end = PullEnd(self._clock(), found.head_sha, found.base_sha)
         await self._write_end(repository, found.pull, PullState.CLOSED, end)
@@ -438,13 +399,3 @@ def _message(
     title = asked.title or title
     body = body if asked.message is None else asked.message
     return f"{title}\n\n{body}".strip() + "\n"
-
-
-def _branch_of(task: Task) -> BranchArtifact:
-    for artifact in reversed(task.artifacts):
-        if isinstance(artifact, BranchArtifact):
-            return artifact
-    raise AppError(
-        Code.CONFLICT,
-        "The task has no branch yet, so there is nothing to propose; wait until it has made one.",
-    )

@@ -85,7 +85,7 @@ class Acting:
         access = await self._services.identity.access(
             principal, repository.owner.login, repository.name
         )
-        pull = await self._services.pulls.open_for_task(principal, access, task.id)
+        pull = await self._services.proposing.propose(principal, access, task.id)
         return f"{addresses.pull(repository, pull.number)}?said=opened"
 
     async def _archive(self, principal: Principal, task: Task) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from journeyman import app
 from journeyman.administering import operating
+from journeyman.domain.artifacts import BranchArtifact
 from journeyman.domain.errors import AppError, Code
+from journeyman.store import tasks
 from tests.conftest import configured
 from tests.contract.openapi.validator import check
 from tests.integration.github.conftest import TASKS, Service
@@ -111,6 +113,34 @@ async def test_a_github_that_is_away_is_unavailable(service: Service) -> None:
     service.github.faults.append(Fault("GET /api/v3/user", 502, times=9))
     refused = await get(service.octo, TASKS, 503)
     assert "GitHub has trouble (502)" in refused.json()["message"]
+
+
+async def test_the_pull_request_of_a_task_is_opened_afterwards(service: Service) -> None:
+    task_id = (await service.create("Say it\nlouder"))["id"]
+    place = f"{TASKS}/{task_id}/pulls"
+    refused = await service.octo.post(place)
+    assert refused.status_code == 422
+    assert "no branch yet" in refused.json()["message"]
+    branch = BranchArtifact("topic", "main")
+    await service.parts.database.write(lambda tx: tasks.add_artifact(tx, task_id, branch))
+    for _ in range(2):
+        opened = await service.octo.post(place)
+        assert opened.status_code == 201, opened.text
+    (pull,) = service.repository.pulls
+    assert opened.json() == {
+        "id": pull.id,
+        "number": pull.number,
+        "repository_id": service.repository.id,
+    }
+    assert (pull.title, pull.draft, pull.body) == ("Say it", True, "> Say it\n> louder")
+    assert [one.login for one in pull.assignees] == ["octo"]
+    check("POST", place, opened)
+    pull.state = "closed"
+    refused = await service.octo.post(place)
+    assert refused.status_code == 422
+    assert "was closed; reopen it" in refused.json()["message"]
+    other = service.client(service.tokens["mallory"])
+    assert (await other.post(place)).status_code == 404
 
 
 async def test_what_only_an_embedded_forge_has_is_said_to_be_elsewhere(service: Service) -> None:

@@ -53,7 +53,7 @@ def references(node: Any) -> Iterator[str]:
 
 
 async def test_every_route_is_described_and_every_description_served(world: World) -> None:
-    table = routes.table(world.services, routes.Options())
+    table = routes.table(world.services, routes.Options(forge_secret="s"))
     served = {found for route in table for found in methods_of(route)}
     described = {(method, anonymous(path)) for method, path, _ in operations()}
     tokens = {("post", path) for path in TokenEndpoints(world.services.oauth).endpoints}

@@ -39,6 +39,6 @@ async def propose_by(world: World, source: Path, task: Task) -> Pull:
     push(world, source, task.session.head_ref, {"README.md": "# hello there\n"})
     branch = BranchArtifact(task.session.head_ref, task.session.base_ref)
     await world.parts.database.write(lambda tx: tasks.add_artifact(tx, task.id, branch))
-    return await world.parts.services.pulls.open_for_task(
+    return await world.parts.services.proposing.propose(
         await world.principal("alice"), await world.access("alice"), task.id
     )
