@@ -186,12 +186,19 @@ class Registry:
             return
         yield lambda entry: entry.name == name
         yield lambda entry: canonical(entry.name) == canonical(name)
+        # A way to ask for the same model, for which most providers have no name of its own.
+        if (standard := re.sub(r"^(claude-.*)-fast$", r"\1", canonical(name))) != canonical(name):
+            yield lambda entry: canonical(entry.name) == standard
 
 
 def canonical(name: str) -> str:
-    """One spelling for one model: `claude-sonnet-4-6`, `anthropic/claude-sonnet-4.6` and
-    `us.anthropic.claude-sonnet-4-6-20260217-v1:0` are all `claude-sonnet-4.6`."""
+    """One spelling for one model: `claude-sonnet-4-6`, `anthropic/claude-sonnet-4.6`,
+    `us.anthropic.claude-sonnet-4-6-20260217-v1:0` and `Claude Sonnet 4.6 (copilot)` are all
+    `claude-sonnet-4.6`."""
     spelling = name.strip().lower().rsplit("/", 1)[-1]
+    # As GitHub's pages and editors show names: with blanks, and remarks in parentheses.
+    spelling = spelling.replace("(fast mode)", "fast")
+    spelling = "-".join(re.sub(r"\([^()]*\)", " ", spelling).split())
     spelling = re.sub(
         r"^((us|eu|apac|jp|au|global|regional)\.)?(anthropic|openai|meta|amazon|google)\.",
         "",
@@ -201,4 +208,5 @@ def canonical(name: str) -> str:
     spelling = re.sub(
         r"[-@](20\d{6}|20\d\d-\d\d-\d\d|latest|preview|preview-\d\d-\d{2,4})$", "", spelling
     )
-    return re.sub(r"(?<=\d)[.-](?=\d)", ".", spelling)
+    spelling = re.sub(r"(?<=\d)[.-](?=\d)", ".", spelling)
+    return re.sub(r"(?<=-\d)\.0$", "", spelling)

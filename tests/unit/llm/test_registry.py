@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.tools import ToolDefinition
 
@@ -79,6 +80,11 @@ class Clock:
         ("OpenAI/GPT-5.4-2026-03-05", "gpt-5.4"),
         ("gemini-3.1-pro-preview", "gemini-3.1-pro"),
         ("qwen2.5-coder:7b", "qwen2.5-coder:7b"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-4"),
+        ("claude-sonnet-4-0", "claude-sonnet-4"),
+        ("Claude Sonnet 4.6 (copilot)", "claude-sonnet-4.6"),
+        ("Claude Opus 4.8 (fast mode) (preview)", "claude-opus-4.8-fast"),
+        ("GPT-5.6 Sol", "gpt-5.6-sol"),
     ],
 )
 def test_a_model_has_one_canonical_spelling(spelling: str, canon: str) -> None:
@@ -114,6 +120,47 @@ def test_a_model_is_found_by_every_reasonable_name(name: str, id_: str) -> None:
     shops = [Shop("one", "gpt-5.4"), Shop("two", "gpt-5.4", "claude-sonnet-4-6", "qwen3-coder:30b")]
 
     assert Registry(shops).resolve(name).id == id_
+
+
+def catalogue(provider: str) -> list[str]:
+    found = next(one for one in get_snapshot().providers if one.id == provider)
+    return [model.id for model in found.models]
+
+
+IN_GITHUBS_API = [
+    *("claude-sonnet-4.5", "claude-sonnet-4.6", "claude-opus-4.5", "claude-opus-4.6"),
+    *("gpt-5.2-codex", "gpt-5.3-codex", "gpt-5.4"),
+]
+"""What the description of GitHub's tasks API names as examples of `model`."""
+ON_GITHUBS_PAGES = [
+    *("Claude Opus 4.7", "Claude Haiku 4.5", "Gemini 3.1 Pro", "Gemini 3.5 Flash"),
+    *("Gemini 3.6 Flash", "GPT-5.4 mini", "GPT-5.6 Luna", "GPT-5.6 Sol", "GPT-5.6 Terra"),
+]
+"""What can be picked for the cloud agent, as the page shows it."""
+PRICED_BY_GITHUB = [name for name in catalogue("github-copilot") if not name.startswith("mai-")]
+"""Less those that nobody else serves."""
+
+
+@pytest.mark.parametrize("name", [*IN_GITHUBS_API, *ON_GITHUBS_PAGES, *PRICED_BY_GITHUB])
+def test_githubs_names_are_understood_where_the_model_is_configured(name: str) -> None:
+    makers = {"claude": "anthropic", "gpt": "openai", "gemini": "google"}
+    maker = makers.get(name.lower().partition("-")[0].partition(" ")[0], "openrouter")
+    # The price list has forgotten this one.
+    shop = Shop(maker, *catalogue(maker), "gpt-5.2-codex")
+
+    assert Registry([shop]).resolve(name).id.startswith(f"{maker}:")
+    with pytest.raises(UnknownModel):
+        Registry([Shop("local", "qwen3-coder")]).resolve(name)
+
+
+def test_a_fast_mode_is_its_model_where_it_has_no_name_of_its_own() -> None:
+    both = Shop("openrouter", "anthropic/claude-opus-4.8", "anthropic/claude-opus-4.8-fast")
+    one = Shop("anthropic", "claude-opus-4-8")
+
+    assert Registry([both]).resolve("claude-opus-4.8-fast").id.endswith("-fast")
+    assert Registry([one]).resolve("Claude Opus 4.8 (fast mode)").id == "anthropic:claude-opus-4-8"
+    with pytest.raises(UnknownModel):
+        Registry([Shop("x", "grok-4")]).resolve("grok-4-fast")
 
 
 @pytest.mark.parametrize("name", ["grok-9", "one:b", "nobody:a"])
