@@ -29,6 +29,7 @@ from journeyman.agent.images import with_images
 from journeyman.agent.repetition import Repetition
 from journeyman.agent.text import clean
 from journeyman.agent.verdict import Verdict
+from journeyman.agent.wording import Wording
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.hygiene import visible
 from journeyman.domain.sessions import Reason
@@ -88,13 +89,13 @@ class Conversation:
         self.jobs = Background()
         self.repetition = Repetition()
         self.plan: Sequence[Mapping[str, str]] = ()
-        self.turns = 0
+        self.turns = self.input_tokens = self.output_tokens = 0
         self.context_tokens = 0
         """What the newest request and its reply took of the model's window."""
-        self.input_tokens = self.output_tokens = 0
         self._results: dict[str, ToolReturnPart] = {}
         self._changing: set[str] = set()
         self._unsent: list[UserPromptPart] = []
+        self._wording = Wording()
         self._answer: str | None = None
         self._final: Verdict | None = None
 
@@ -162,7 +163,7 @@ class Conversation:
         data = event.data
         match event.type:
             case EventType.USER_MESSAGE:
-                self._hear(clean(data["content"]), data.get("source"))
+                self._hear(clean(self._wording.of(data)), data.get("source"))
             case EventType.TURN_START:
                 self._send(unsaved=(event.record or {}).get("unsaved", False))
             case EventType.MESSAGE:
@@ -198,6 +199,8 @@ class Conversation:
                 self.saved()
             case EventType.SESSION_RESUME:
                 self._restored()
+            case EventType.HOOK_END:
+                self._wording.note(event)
 
     def _hear(self, text: str, source: str | None) -> None:
         """While a question is open whatever the user says answers it."""

@@ -10,14 +10,17 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from journeyman.agent.customisation.hooks import CLAUDE_NAMES, Hook, Moment, expanded
 from journeyman.agent.text import clean, clean_json, clip
-from journeyman.domain.events import EventType, NewEvent
+from journeyman.agent.transcript import Transcript
+from journeyman.agent.wording import REWRITTEN
+from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.tasks import PROMPT_LIMIT
 from journeyman.sandbox import HOME, WORKSPACE, ExecResult, Sandbox
 
 OUTPUT_BYTES = 1 << 20
@@ -29,8 +32,17 @@ WRAPPER = (
     f'tail -c {ERROR_BYTES} "$errors"; rm -f "$errors"; exit $code'
 )
 """So that what it says on standard error is not taken for its answer."""
+LOOKING_BACK = (
+    Moment.AGENT_STOP,
+    Moment.SUBAGENT_START,
+    Moment.SUBAGENT_STOP,
+    Moment.PRE_COMPACT,
+)
+"""Moments whose hooks get the path of the log so far."""
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _SNAKE = {"toolArgs": "tool_input", "response": "last_assistant_message"}
+
+NO_BOX = "there are hooks, and no sandbox to run them in"
 
 Append = Callable[..., Awaitable[object]]
 
@@ -78,6 +90,13 @@ class Hooks:
         prompt = clean(prompt).encode()[:PROMPT_BYTES].decode(errors="ignore")
         self._own = {"COPILOT_AGENT_PROMPT": prompt}
         self._environment = {"HOME": HOME, **(environment or {}), **self._own}
+        self._transcript = Transcript() if self.listen(*LOOKING_BACK) else None
+
+    def note(self, log: Iterable[Event]) -> None:
+        """Take what was logged: hooks may look back."""
+        if self._transcript is not None:
+            for event in log:
+                self._transcript.note(event)
 
     def listen(self, *moments: Moment) -> bool:
         """Whether there is any for one of *moments*."""
@@ -98,17 +117,20 @@ class Hooks:
         *subject*: what matchers are held against. *fields*: of the payload, in camelCase.
         """
         answers = list[Answer]()
-        for hook in self._hooks:
-            if hook.moment is moment and hook.matches(subject):
-                answers.append(await self._run(hook, append, call_id, fields))
-                if until(answers[-1]):
-                    break
+        meant = [one for one in self._hooks if one.moment is moment and one.matches(subject)]
+        if meant and self._transcript is not None and moment in LOOKING_BACK:
+            assert self._box is not None, NO_BOX
+            fields["transcriptPath"] = await self._transcript.write(self._box)
+        for hook in meant:
+            answers.append(await self._run(hook, append, call_id, fields))
+            if until(answers[-1]):
+                break
         return answers
 
     async def _run(
         self, hook: Hook, append: Append, call_id: str, fields: Mapping[str, Any]
     ) -> Answer:
-        assert self._box is not None, "there are hooks, and no sandbox to run them in"
+        assert self._box is not None, NO_BOX
         started = time.monotonic()
         payload = json.dumps(self._payload(hook, fields), ensure_ascii=False)
         answer = await (self._call if hook.url else self._command)(
@@ -232,7 +254,17 @@ def _told(answer: Answer, seconds: float, call_id: str) -> NewEvent:
         data["output"] = clip(answer.stdout, SHOWN_CHARS)
     if answer.failure:
         data["error"] = {"message": clip(clean(answer.failure), SHOWN_CHARS)}
-    return NewEvent(EventType.HOOK_END, data)
+    return NewEvent(EventType.HOOK_END, data, _rewritten(answer))
+
+
+def _rewritten(answer: Answer) -> dict[str, str] | None:
+    """The prompt as its agent is to get it; what is empty counts for nothing."""
+    prompt = answer.text("modifiedTransformedPrompt")[:PROMPT_LIMIT]
+    if answer.hook.moment is not Moment.USER_PROMPT_TRANSFORMED or not (
+        answer.succeeded and prompt
+    ):
+        return None
+    return {REWRITTEN: prompt}
 
 
 def _shown(said: Mapping[str, Any]) -> Any:

@@ -160,7 +160,6 @@ async def compacts(hooks: Hooks, append: Append) -> None:
         subject="auto",
         trigger="auto",
         customInstructions="",
-        transcriptPath="",
     )
 
 
@@ -168,9 +167,7 @@ async def begins(hooks: Hooks, append: Append, agent: str) -> str:
     """What hooks add to what a sub-agent is asked to do."""
     if agent == GENERAL:
         return ""
-    answers = await hooks.fire(
-        Moment.SUBAGENT_START, append, subject=agent, agentName=agent, transcriptPath=""
-    )
+    answers = await hooks.fire(Moment.SUBAGENT_START, append, subject=agent, agentName=agent)
     return context(answers)
 
 
@@ -180,7 +177,7 @@ async def ends(
     """A sub-agent's result, and the message that makes it go on, if a hook says so."""
     if agent == GENERAL:
         return result, None
-    told = {"agentId": agent, "agentType": agent, "agentName": agent, "transcriptPath": ""}
+    told = {"agentId": agent, "agentType": agent, "agentName": agent}
     answers, again = await stopping(
         hooks,
         append,

@@ -11,6 +11,7 @@ from journeyman.agent.customisation.setup import Setup
 from journeyman.agent.hooks import Hooks
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
+from journeyman.domain.hygiene import visible
 from journeyman.runner import setup
 from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.sandbox import Provision, Sandbox
@@ -123,6 +124,8 @@ async def fire_hooks(held: Held, hooks: Hooks, equipment: Equipment) -> list[Eve
     if context := moments.context(answers):
         await append(moments.message(context))
     await hooks.fire(Moment.USER_PROMPT_SUBMITTED, append, prompt=prompt)
+    seen = visible(prompt)
+    await hooks.fire(Moment.USER_PROMPT_TRANSFORMED, append, prompt=prompt, transformedPrompt=seen)
     return made
 
 

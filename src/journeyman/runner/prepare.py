@@ -9,6 +9,7 @@ from pathlib import Path
 
 from journeyman.agent.acp.loop import AtWork
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.hooks import Moment
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
 from journeyman.agent.hooks import Hooks
@@ -73,11 +74,17 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             if other
             else await asyncio.to_thread(choices.model_for, held, profile, equipment.models)
         )
-        model_id = other.model_id if other else model.id
         session, begun = await equipment.ledger.begin(
             held.session,
             base_sha,
-            opening.started(held, base_sha, box, model_id, _agent(other, profile), anew=anew),
+            opening.started(
+                held,
+                base_sha,
+                box,
+                other.model_id if other else model.id,
+                _agent(other, profile),
+                anew=anew,
+            ),
         )
         current = _begun(held, session)
         hooks = _hooks(current, found, box, {**exposed.env, **given.env})
@@ -106,6 +113,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         await asyncio.gather(box.close(), servers.close())
         raise
     seen = replace(held, log=[*held.log, *begun])
+    hooks.note(seen.log)
     network = refusals.told(given.network)
     conversation = Conversation.fold(
         seen.log,
@@ -155,8 +163,10 @@ async def _mirror(held: Held, base_sha: str, equipment: Equipment) -> Path:
 
 def _hooks(held: Held, found: Customisation, box: Sandbox, environment: Mapping[str, str]) -> Hooks:
     session = held.session
+    # A message during a delivery makes the session go on; it has told of its end then.
+    ended = any(event.data.get("hookType") == Moment.SESSION_END for event in held.log)
     return Hooks(
-        found.hooks,
+        [one for one in found.hooks if not (ended and one.moment is Moment.SESSION_END)],
         box,
         session_id=session.id,
         prompt=session.prompt,

@@ -128,6 +128,7 @@ class Run:
             self.external.at_work.note(event)
         self.meter.apply(event)
         self.checked.apply(event)
+        self.hooks.note([event])
 
     async def saved(self) -> None:
         """Wait for what is being saved. Raises what the saving does: the run is not ours, …"""
@@ -199,7 +200,6 @@ async def _goes_on_for_hooks(run: Run) -> bool:
         run.append,
         Moment.AGENT_STOP,
         forced=forced,
-        transcriptPath="",
         stopReason="end_turn",
         stop_hook_active=forced > 0,
     )

@@ -13,7 +13,7 @@ from journeyman.domain.events import Event, EventType
 from journeyman.worker.loop import TURN
 from tests.conftest import git
 from tests.integration.engine.customised import customised
-from tests.integration.engine.machine import log, patch
+from tests.integration.engine.machine import log, patch, steer
 from tests.peers.model_server import Say, Status
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
@@ -21,6 +21,15 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 
 def says(**said: Any) -> str:
     return f"echo '{json.dumps(said)}'"
+
+
+LOOK_BACK = """python3 -c '
+import json, sys
+path = json.load(sys.stdin)["transcriptPath"]
+events = [json.loads(line) for line in open(path)]
+said = [one["data"]["content"] for one in events if one["type"] == "assistant.message"]
+print(json.dumps({"kinds": [one["type"] for one in events], "last": said[-1]}))
+'"""
 
 
 def hooks_file(**hooks: list[dict[str, Any]]) -> dict[str, str]:
@@ -42,6 +51,11 @@ async def test_every_moment_of_a_session(data: Path, source: Path) -> None:
     files = hooks_file(
         sessionStart=[{"bash": note}, {"bash": says(additionalContext="It is Monday.")}],
         userPromptSubmitted=[{"bash": note}],
+        userPromptTransformed=[
+            {"bash": says(modifiedTransformedPrompt="Not this.")},
+            {"bash": says(modifiedTransformedPrompt="Make it so, in small steps.")},
+            {"bash": f"{note}; {says(modifiedTransformedPrompt='')}"},
+        ],
         preToolUse=[
             {"bash": says(permissionDecision="deny", permissionDecisionReason="no nets"),
              "matcher": "web_fetch"},
@@ -50,7 +64,7 @@ async def test_every_moment_of_a_session(data: Path, source: Path) -> None:
         postToolUse=[{"bash": "echo formatted > formatted.txt", "matcher": "create"}],
         postToolUseFailure=[{"bash": "echo look at the README; exit 2"}],
         errorOccurred=[{"bash": note}],
-        agentStop=[{"bash": once}],
+        agentStop=[{"bash": once}, {"bash": LOOK_BACK}],
         sessionEnd=[{"bash": "cat > ~/end; echo left > left.txt"}],
     )  # fmt: skip
     turns = [
@@ -70,7 +84,8 @@ async def test_every_moment_of_a_session(data: Path, source: Path) -> None:
         events = await log(session.world, task)
         assert await session.state(task) == "completed"
         first = session.told(1)
-        assert first.index("It is Monday.") < first.index("Make it so")
+        assert first.index("It is Monday.") < first.index("Make it so, in small steps.")
+        assert "Not this." not in first
         changed, denied, made, failed = results(events)
         assert changed.startswith("changed\n")
         assert 'has changed the arguments to: {"command": "echo changed"}' in changed
@@ -84,17 +99,40 @@ async def test_every_moment_of_a_session(data: Path, source: Path) -> None:
     assert ran(events) == {
         "sessionStart": 2,
         "userPromptSubmitted": 1,
+        "userPromptTransformed": 3,
         "preToolUse": 2,
         "postToolUse": 1,
         "postToolUseFailure": 1,
         "errorOccurred": 1,
-        "agentStop": 3,  # of which the last comes after the checks, that made it go on
+        "agentStop": 6,  # of which the last come after the checks, that made it go on
         "sessionEnd": 1,
     }
+    asked = [event.data for event in events if event.data.get("source") == "prompt"]
+    assert [one["content"] for one in asked] == ["Make it so"], "the log has the user's words"
+    seen = [event.data["output"] for event in events if "kinds" in event.data.get("output", ())]
+    assert [one["last"] for one in seen] == ["Finished.", "Tested.", "Tested."]
+    assert "user.message" in seen[0]["kinds"]
+    assert len(seen[0]["kinds"]) < len(seen[1]["kinds"])
     said = [event.data for event in events if event.data.get("source") == "hooks"]
     assert [one["content"] for one in said] == ["It is Monday.", "Test it."]
     infos = [event.data.get("message") for event in events if event.type is EventType.SESSION_INFO]
     assert any(str(text).startswith("Hooks in use: sessionStart") for text in infos)
+
+
+async def test_the_end_is_told_once_though_a_message_comes_during_the_delivery(
+    data: Path, source: Path
+) -> None:
+    files = hooks_file(sessionEnd=[{"bash": "true"}])
+    async with customised(data, source, files, [Say("Done."), Say("That, too.")]) as session:
+        task = await session.task()
+        verdict = await session.machine.work(task)
+        await steer(session.world, task, "And that")
+        assert await session.machine.worker.deliver(task.session.id, 1, verdict) == TURN
+        await session.machine.run(task)
+        assert await session.state(task) == "completed"
+        events = await log(session.world, task)
+    assert ran(events) == {"sessionEnd": 1}
+    assert "And that" in str([event.data for event in events])
 
 
 async def test_what_the_agent_writes_into_hooks_is_not_run(data: Path, source: Path) -> None:

@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from journeyman.agent.acp.story import Story
 from journeyman.agent.conversation import (
     UNDONE,
     Conversation,
@@ -270,6 +271,22 @@ def test_what_the_user_says_is_made_storable() -> None:
         conversation.apply(turn)
 
     assert parts_of(conversation) == ["a\ufffdb"]
+
+
+def test_the_prompt_may_be_rewritten_by_a_hook_and_nothing_else_is() -> None:
+    hook = {"hookType": "userPromptTransformed", "success": True}
+    log = Journal(
+        NewEvent(EventType.HOOK_END, hook, {"prompt": "Not this"}),
+        NewEvent(EventType.HOOK_END, hook, {"prompt": "Do it slowly"}),
+        NewEvent(EventType.HOOK_END, hook),
+        NewEvent(EventType.USER_MESSAGE, {"content": "Do it", "source": "prompt"}),
+        NewEvent(EventType.USER_MESSAGE, {"content": "Now", "source": "steer"}),
+    )
+    story = Story()
+    for event in log.events:
+        story.note(event)
+    assert Conversation.fold(log.events).unheard == ["Do it slowly", "Now"]
+    assert story.told() == "Do it slowly\n\nNow"
 
 
 def test_events_of_others_are_ignored() -> None:

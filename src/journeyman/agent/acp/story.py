@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from journeyman.agent.text import clip
+from journeyman.agent.wording import Wording
 from journeyman.domain.events import Event, EventType
 
 LIMIT_CHARS = 40_000
@@ -37,18 +38,23 @@ class Story:
         self._cut = False
         self._acted = False
         self._question = ""
+        self._wording = Wording()
         self._answers: dict[str, str] = {}
 
     def note(self, event: Event) -> None:
         """Take in the next event."""
+        data = event.data
         match event.type:
             case EventType.MESSAGE | EventType.TOOL_COMPLETE:
                 self._acted = True
+            case EventType.HOOK_END:
+                self._wording.note(event)
             case EventType.USER_MESSAGE:
-                self._hear(event.data)
+                data = {**data, "content": self._wording.of(data)}
+                self._hear(data)
             case EventType.INPUT_REQUESTED:
-                self._question = event.data["question"]
-        if line := self._line(event.type, event.data):
+                self._question = data["question"]
+        if line := self._line(event.type, data):
             self._lines.append(line)
             self._chars += len(line)
         while self._chars > LIMIT_CHARS and len(self._lines) > 1:

@@ -40,6 +40,7 @@ class Moment(StrEnum):
     SESSION_START = "sessionStart"
     SESSION_END = "sessionEnd"
     USER_PROMPT_SUBMITTED = "userPromptSubmitted"
+    USER_PROMPT_TRANSFORMED = "userPromptTransformed"
     PRE_TOOL_USE = "preToolUse"
     POST_TOOL_USE = "postToolUse"
     POST_TOOL_USE_FAILURE = "postToolUseFailure"
@@ -56,7 +57,7 @@ OTHER_NAMES: Mapping[str, Moment] = {
     "Stop": Moment.AGENT_STOP,
 }
 """With a capital: then the payload has its fields in snake_case."""
-NOT_HERE = frozenset({"notification", "permissionrequest", "userprompttransformed"})
+NOT_HERE = frozenset({"notification", "permissionrequest"})
 TOOL_NAMES = {"search": "grep"}
 """GitHub's names of our tools, where they differ."""
 CLAUDE_NAMES = {
