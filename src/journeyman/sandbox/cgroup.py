@@ -18,6 +18,7 @@ PREFIX = "journeyman-"
 SERVICE = "service.journeyman"
 """Where the service itself goes when its group is to have groups below it."""
 MOUNT = Path("/sys/fs/cgroup")
+PROCESSES = "cgroup.procs"
 PERIOD_US = 100_000
 CONTROLLERS = ("memory", "pids", "cpu")
 REMOVAL_ATTEMPTS = 100
@@ -32,9 +33,13 @@ class Cgroup:
     """Controller to the version that holds its limit, for example {"memory": "cgroup v1"}."""
 
     def add(self, pid: int) -> None:
-        """Move process *pid* in. Raises OSError."""
+        """Move process *pid* in, which takes the kernel 10 ms or more. Raises OSError."""
         for folder in self.folders:
-            (folder / "cgroup.procs").write_text(str(pid))
+            (folder / PROCESSES).write_text(str(pid))
+
+    def holds(self, pid: int) -> bool:
+        """Whether process *pid* is in. Raises OSError."""
+        return all(str(pid) in (folder / PROCESSES).read_text().split() for folder in self.folders)
 
     async def remove(self) -> None:
         """Delete the folders, for up to a second while their last processes vanish."""
@@ -126,7 +131,7 @@ def _move_out_of(base: Path) -> None:
     """A group with processes of its own may not pass controllers on, except the root."""
     service = base / SERVICE
     service.mkdir(exist_ok=True)
-    (service / "cgroup.procs").write_text(str(os.getpid()))
+    (service / PROCESSES).write_text(str(os.getpid()))
 
 
 def _settings_v2(controller: str, limits: Limits) -> dict[str, str]:
@@ -184,5 +189,5 @@ def _removed(folder: Path) -> bool:
 
 def _kill(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for pid in (folder / "cgroup.procs").read_text().split():
+        for pid in (folder / PROCESSES).read_text().split():
             os.kill(int(pid), signal.SIGKILL)

@@ -256,9 +256,7 @@ async def _admit(
     """
     with contextlib.ExitStack() as undo:
         undo.callback(doors.close)
-        child = await _child(doors.info)
-        for pid in (process.pid, child):
-            cgroup.add(pid)
+        child = await _limited_child(process, doors.info, cgroup)
         handle = os.pidfd_open(child)
         undo.callback(os.close, handle)
         sockets = None
@@ -272,6 +270,24 @@ async def _admit(
     return Launched(
         process, child, handle, Channel(doors.control), cgroup, errors, sockets, "polled"
     )
+
+
+async def _limited_child(process: subprocess.Popen[bytes], info: int, cgroup: Cgroup) -> int:
+    """Process 1, waiting, in the control groups. Bubblewrap gets there while it starts, since that
+    takes as long; whether its child was made before or after, it is in when this ends."""
+    joining = asyncio.create_task(asyncio.to_thread(_join, cgroup, process.pid))
+    try:
+        child = await _child(info)
+    finally:
+        await asyncio.wait([joining])  # who is cancelled leaves nothing open
+    if not cgroup.holds(child):
+        await asyncio.to_thread(cgroup.add, child)
+    return child
+
+
+def _join(cgroup: Cgroup, pid: int) -> None:
+    with contextlib.suppress(OSError):  # it has ended, or its child tells
+        cgroup.add(pid)
 
 
 async def _child(info: int) -> int:

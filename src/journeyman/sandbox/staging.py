@@ -17,21 +17,23 @@ from journeyman.sandbox.folders import Account
 STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
 """Folders of the host over which a launch puts its own, in its own mount namespace only."""
 PRIVATELY = ("unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
-LAYER = "lowerdir=$1/work,upperdir=$2/work,workdir=$2/overlay,redirect_dir=on,nosuid,nodev"
-"""With redirects, folders of the base can be renamed like others."""
+LAYER = "lowerdir=work,upperdir=$1/work,workdir=$1/overlay,redirect_dir=on,nosuid,nodev"
+"""With redirects, folders of the base can be renamed like others. The base is where it is mounted
+from: its path may have signs that mean something among options."""
 MOUNTS = f"""set -e
 stage=$1 session=$2 disk=$3 options=$4 mirror=$5 base=$6 cache=$7; shift 7
-overlay() {{ mkdir -p "$2/overlay"; mount -n -t overlay -o "{LAYER}" journeyman "$3"; }}
+at() {{ point=$stage/$1; shift; mount -n "$@" "$point"; }}
+lay() {{
+    cd -- "$base"
+    [ -d "$1/overlay" ] || mkdir "$1/overlay"
+    at work -t overlay -o "X-mount.mkdir,{LAYER}" journeyman
+}}
 mount -n -t tmpfs -o size=64k,mode=0755,nosuid,nodev journeyman "$stage"
-mkdir "$stage/session" "$stage/mirror" "$stage/base" "$stage/work" "$stage/cache"
-if [ -n "$disk" ]; then mount -n -t ext4 -o "$options" -- "$disk" "$stage/session"
-else mount -n --bind -- "$session" "$stage/session"; fi
-if [ -n "$mirror" ]; then mount -n --bind -- "$mirror" "$stage/mirror"; fi
-if [ -n "$cache" ]; then mount -n --bind -- "$cache" "$stage/cache"; fi
-if [ -n "$base" ]; then
-    mount -n --bind -- "$base" "$stage/base"
-    overlay "$stage/base" "$stage/session" "$stage/work"
-fi
+if [ -n "$disk" ]; then at session -t ext4 -o "X-mount.mkdir,$options" "$disk"
+else at session --bind -o X-mount.mkdir "$session"; fi
+if [ -n "$mirror" ]; then at mirror --bind -o X-mount.mkdir "$mirror"; fi
+if [ -n "$cache" ]; then at cache --bind -o X-mount.mkdir "$cache"; fi
+if [ -n "$base" ]; then lay "$stage/session"; cd /; fi
 exec "$@"
 """
 TRY = 'read -r line <"$1/work/below" && [ "$line" = lower ] && rm "$1/work/below"'

@@ -32,10 +32,14 @@ def test_the_root_is_closed_after_everything_is_in_it() -> None:
         options = arguments.options(view(), given, block=1, info=2)
     closing = max(i for i, option in enumerate(options) if option == "--remount-ro")
     assert options[closing + 1] == "/"
-    last_mount = max(
-        i for i, option in enumerate(options) if option in ("--bind", "--ro-bind-data")
-    )
-    assert last_mount < closing
+    last = max(i for i, option in enumerate(options) if option in ("--bind", "--file", "--dir"))
+    assert last < closing
+
+
+def test_the_root_has_room_for_what_is_generated() -> None:
+    with Descriptors() as given:
+        options = arguments.options(view(large=b"x" * (8 << 20)), given, block=1, info=2)
+    assert int(options[options.index("--size") + 1]) > 8 << 20
 
 
 def test_a_file_of_the_session_replaces_the_default() -> None:

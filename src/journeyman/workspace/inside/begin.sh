@@ -5,3 +5,4 @@ unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 git() {
     command git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 "$@"
 }
+mirrored() { git --git-dir=/mirror.git for-each-ref --format='%(objectname) %(refname)'; }

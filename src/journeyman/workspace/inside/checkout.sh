@@ -1,19 +1,29 @@
 # Make the workspace a checkout of BASE on BRANCH, or leave it as it is when it is one already.
 base=$1 branch=$2 url=$3 hook=$4
 
+# Most often there is nothing to remove, and a look is quicker than a process.
+without() { if [ -e "$1" ] || [ -L "$1" ]; then rm -rf "$1"; fi; }
+
 usable() { [ -d .git ] && [ ! -L .git ] && git --git-dir=.git rev-parse -q --git-dir >/dev/null 2>&1; }
 
 # On a base all files are there, and its index knows them: only what differs from BASE is touched.
 begin_on_base() {
-    local main
+    local refs head main
+    refs=$(<.git/journeyman-base)
     rm .git/journeyman-base # what is interrupted from here on is checked out in full
-    git fetch -q --prune --tags --force --no-write-fetch-head origin || return
-    if [ "$(git rev-parse HEAD)" != "$base" ]; then git read-tree -m -u HEAD "$base" || return; fi
-    if read -r main 2>/dev/null <.git/refs/remotes/origin/HEAD; then
-        main=${main#ref: refs/remotes/origin/}
-        git update-ref "refs/heads/$main" "refs/remotes/origin/$main" || return
+    if [ "$refs" != "$(mirrored)" ]; then
+        git fetch -q --prune --tags --force --no-write-fetch-head --no-auto-gc origin || return
     fi
-    git update-ref "refs/heads/$branch" "$base" && git symbolic-ref HEAD "refs/heads/$branch"
+    read -r head <.git/HEAD
+    if [ "$head" != "$base" ]; then git read-tree -m -u HEAD "$base" || return; fi
+    {
+        if read -r main 2>/dev/null <.git/refs/remotes/origin/HEAD; then
+            main=${main#ref: refs/remotes/origin/}
+            [ "$main" = "$branch" ] || echo "update refs/heads/$main refs/remotes/origin/$main"
+        fi
+        echo "update refs/heads/$branch $base"
+    } | git update-ref --stdin || return
+    git symbolic-ref HEAD "refs/heads/$branch"
 }
 
 if ! usable; then
@@ -27,7 +37,8 @@ if ! usable; then
 fi
 
 if [ ! -e .git/journeyman-ready ]; then
-    rm -f .git/index.lock .git/HEAD.lock
+    without .git/index.lock
+    without .git/HEAD.lock
     if [ -e .git/journeyman-kept ]; then # the agent lost its .git: its files stay as uncommitted work
         git update-ref "refs/heads/$branch" "$base"
         git symbolic-ref HEAD "refs/heads/$branch"
@@ -35,10 +46,10 @@ if [ ! -e .git/journeyman-ready ]; then
     elif [ ! -e .git/journeyman-base ] || ! begin_on_base; then
         git checkout -q -f --no-track -B "$branch" "$base"
     fi
-    git remote set-url origin "$url"
+    git config remote.origin.url "$url"
 fi
-mkdir -p .git/hooks
-rm -rf .git/hooks/prepare-commit-msg
+[ -d .git/hooks ] || mkdir -p .git/hooks
+without .git/hooks/prepare-commit-msg
 printf '%s' "$hook" >.git/hooks/prepare-commit-msg
 chmod 755 .git/hooks/prepare-commit-msg
 : >.git/journeyman-ready
