@@ -19,7 +19,8 @@ class Search:
     states: frozenset[State] = frozenset()
     """Empty: every state."""
     repository_id: int | None = None
-    creator_id: int | None = None
+    creator: str = ""
+    """A login; empty: anybody."""
     archived: bool = False
     text: str = ""
     """In the name, the newest prompt or the branch."""

@@ -57,6 +57,11 @@ class Browsing:
             lambda tx: browsing.list_repositories(tx, principal, permission)
         )
 
+    async def creators(self, principal: Principal) -> Sequence[str]:
+        """The logins of all who asked for tasks that *principal* may see, by name."""
+        await self._tasks.reach.everywhere(principal)
+        return await self._database.read(lambda tx: browsing.creators(tx, principal))
+
     async def task(self, principal: Principal, task_id: str) -> Sight:
         """NOT_FOUND also for a task of a repository that *principal* may not see."""
         detail = await self._tasks.get(principal, task_id)

@@ -24,6 +24,7 @@ from journeyman.store.tables import (
     repository,
     session,
     task,
+    task_count,
 )
 
 SHORT = (EventType.SESSION_STATE, EventType.USAGE)
@@ -92,8 +93,9 @@ def _conditions(principal: Principal, search: Search) -> list[sa.ColumnElement[b
     ]
     if search.repository_id is not None:
         where.append(task.c.repository_id == search.repository_id)
-    if search.creator_id is not None:
-        where.append(task.c.creator_id == search.creator_id)
+    if search.creator:
+        named = sa.select(account.c.id).where(account.c.login_key == search.creator.lower())
+        where.append(task.c.creator_id == named.scalar_subquery())
     if search.text:
         columns = (task.c.name, session.c.prompt, session.c.head_ref)
         where.append(
@@ -113,6 +115,21 @@ def list_repositories(
         .order_by(account.c.login_key, repository.c.name_key)
     )
     return [accounts.labelled_repository(row) for row in rows]
+
+
+def creators(tx: sa.Connection, principal: Principal) -> list[str]:
+    """The logins of all who asked for tasks that *principal* may see, by name."""
+    asked = (
+        sa.select(task_count.c.creator_id)
+        .join(repository, repository.c.id == task_count.c.repository_id)
+        .where(reached(principal, Permission.READ))
+        .where(task_count.c.active + task_count.c.archived > 0)
+    )
+    return list(
+        tx.scalars(
+            sa.select(account.c.login).where(account.c.id.in_(asked)).order_by(account.c.login_key)
+        )
+    )
 
 
 def logins(tx: sa.Connection, account_ids: Collection[int]) -> dict[int, str]:

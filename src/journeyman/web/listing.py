@@ -39,6 +39,8 @@ ORDERS = {
 }
 LAST_PAGE = 10_000
 BULK_MOST = 100
+MINE = "@me"
+"""As GitHub's searches have it; no login has an @."""
 DONE = {"cancel": "cancelled", "archive": "archived", "unarchive": "taken out of the archive"}
 
 
@@ -100,6 +102,9 @@ class Listing:
             "repository": repository if of_repository else None,
             "chosen_repository": repository.full_name if repository else "",
             "repositories": await self._services.browsing.repositories(principal),
+            "creators": await self._services.browsing.creators(principal),
+            "creator": asked.get("creator", ""),
+            "mine": MINE,
             "narrowed": _narrowed(asked),
             "path": path,
             "here": addresses.with_query(path, asked),
@@ -166,7 +171,7 @@ def _search(
     return Search(
         states=_states(asked.get("state", "")),
         repository_id=repository.id if repository else None,
-        creator_id=principal.account.id if asked.get("whose") == "mine" else None,
+        creator=login if (login := asked.get("creator", "")) != MINE else principal.account.login,
         archived=asked.get("archived") == "1",
         text=asked.get("q", "").strip()[:200],
         sort=sort,
@@ -190,7 +195,9 @@ def _earlier(page: int) -> int | str:
 
 
 def _narrowed(asked: Mapping[str, str]) -> bool:
-    return any(asked.get(key) for key in ("q", "state", "whose", "archived", "repository", "page"))
+    return any(
+        asked.get(key) for key in ("q", "state", "creator", "archived", "repository", "page")
+    )
 
 
 def _tabs(path: str, asked: Mapping[str, str], counts: Mapping[State, int]) -> list[Tab]:

@@ -5,18 +5,20 @@ Raw HTML is text, images are links, and links lead only to the web.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from journeyman.web import highlight
 from journeyman.web.visible import visible
 
 MOST_CHARACTERS = 100_000
+CODE = re.compile("`([^`]+)`")
 
 
 def render(text: str) -> Markup:
@@ -24,6 +26,11 @@ def render(text: str) -> Markup:
     if len(shown) > MOST_CHARACTERS:
         return Markup('<pre class="plain">{}</pre>').format(shown)
     return Markup(_parser().render(shown))  # noqa: S704 - the parser escapes; html is off
+
+
+def coded(text: object) -> Markup:
+    """A line with what stands between backticks as code, and nothing else of Markdown."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704 - as escaped
 
 
 def _parser() -> MarkdownIt:

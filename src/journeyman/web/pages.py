@@ -50,6 +50,7 @@ class Pages:
             as_typed=_as_typed,
             code=highlight.by_language,
             code_of=highlight.by_path,
+            coded=markdown.coded,
             compact=visible.compact,
             duration=visible.duration,
             instant=visible.instant,

@@ -58,7 +58,14 @@ async def test_filters_narrow_the_list(site: Site, alice: httpx.AsyncClient) -> 
     assert await names("state=active") == {"Mend the roof"}
     assert await names("q=ROOF") == {"Mend the roof"}
     assert await names("q=100%25") == set()
-    assert await names("whose=mine") == {"Mend the roof"}
+    assert await names("creator=@me") == {"Mend the roof"}
+    assert await names("creator=Bob") == {"Paint the door"}
+    assert await names("creator=nobody") == set()
+    offered = (await alice.get("/agents?creator=bob")).text
+    assert "<option selected>bob</option>" in offered
+    assert "<option>alice</option>" not in offered
+    mallory = await site.logged_in("mallory")
+    assert ">bob</option>" not in (await mallory.get("/agents")).text
     assert await names("repository=alice/hello&state=queued") == {"Mend the roof"}
     assert await names("archived=1") == set()
     assert await names("page=-3&state=nonsense&sort=x") == {"Mend the roof", "Paint the door"}
@@ -96,10 +103,10 @@ async def test_several_are_cancelled_and_archived_at_once(
     site: Site, alice: httpx.AsyncClient
 ) -> None:
     tasks = [await site.task(f"Task {number}") for number in range(3)]
-    form = {"csrf": csrf(await alice.get("/agents")), "back": "/agents?whose=mine"}
+    form = {"csrf": csrf(await alice.get("/agents")), "back": "/agents?creator=@me"}
     chosen = {f"task-{task.id}": "on" for task in tasks[:2]}
     answer = await alice.post("/agents/bulk", data={**form, **chosen, "verb": "cancel"})
-    assert answer.headers["location"] == "/agents?whose=mine&said=2-cancel"
+    assert answer.headers["location"] == "/agents?creator=@me&said=2-cancel"
     assert "2 tasks cancelled." in (await alice.get(answer.headers["location"])).text
 
     everything = {f"task-{task.id}": "on" for task in tasks}

@@ -107,6 +107,18 @@ def test_markdown_can_do_nothing(text: str, html: str) -> None:
     assert "style=" not in made
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Rename `a` to `b`", "Rename <code>a</code> to <code>b</code>"),
+        ("`<b>`&`", "<code>&lt;b&gt;</code>&amp;`"),
+        ("``\u202e", "``⟨U+202E⟩"),
+    ],
+)
+def test_a_line_with_code_in_it(text: str, html: str) -> None:
+    assert markdown.coded(text) == html
+
+
 def test_links_tell_their_target_nothing() -> None:
     assert 'rel="noopener noreferrer nofollow"' in markdown.render("[x](https://a.test)")
 

@@ -16,6 +16,7 @@ const app = await import($('script[src*="/app.js"]').src);
 let last = box.dataset.after || "0-0";
 let source = null;
 let retry = 0;
+let { state } = $("[data-state]").dataset;
 const PARTIAL_MOST = 100_000;
 
 const place = (id) => id.split("-").map(Number);
@@ -157,17 +158,17 @@ function lookAside(wait = 1200) {
 
 function beside(fresh) {
   const side = $("#side");
+  const now = $("[data-state]", fresh).dataset;
+  if (now.state !== state) {
+    state = now.state;
+    stateChanged(now.ended, $(".facts .state", fresh).cloneNode(true));
+  }
   if (side.contains(document.activeElement)) return;
-  const was = $("[data-state]", side).dataset;
-  const { state, ended, reason } = $("[data-state]", fresh).dataset;
-  const changed = state !== was.state;
   side.replaceChildren(...fresh.childNodes);
   app.freshen(side);
-  if (changed) stateChanged(state, ended, reason);
 }
 
-function stateChanged(state, ended) {
-  const pill = $(".facts .state", $("#side")).cloneNode(true);
+function stateChanged(ended, pill) {
   pill.classList.add("pill");
   $("[data-pill]").replaceChildren(pill);
   app.announce(`The task is ${state.replaceAll("_", " ")}`);
