@@ -19,7 +19,7 @@ serve: bootstrap ## start the server (ARGS="--port 8080")
 	@$(BIN)/journeyman serve $(ARGS)
 
 test: lint ## lint, then run every test
-	@scripts/bootstrap system postgres browser npm oauth containers machines
+	@scripts/bootstrap system postgres browser npm oauth containers machines $(if $(CI),ssh)
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=200 CHAOS_FAULTS=24)

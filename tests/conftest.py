@@ -39,6 +39,7 @@ NOT_SKIPPED_IN_CI = (
     "browser",
     "npm",
     "oauth",
+    "ssh",
 )
 
 

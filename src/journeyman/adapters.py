@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from journeyman.administering import git_credentials
 from journeyman.agent.acp import External
 from journeyman.config import Config
 from journeyman.config.sections import Provider as ProviderSection
 from journeyman.domain.repositories import Repository
 from journeyman.forge import Forge
+from journeyman.forge.credential import Way
 from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.records import Records
-from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.llm.gateway import Gateway
 from journeyman.llm.kinds import KINDS
 from journeyman.llm.provider import Options
@@ -47,12 +48,13 @@ async def forge(config: Config, embedded: EmbeddedForge) -> AsyncIterator[Forge]
     from journeyman.forge.github.forge import GitHubForge  # noqa: PLC0415
     from journeyman.forge.github.sign_in import App  # noqa: PLC0415
 
+    way = Way(chosen.ca_file, config.proxies)
     async with rest.client(chosen.ca_file) as client:
         if chosen.kind == "gitea":
-            yield GiteaForge(client, chosen.url, ca_file=chosen.ca_file)
+            yield GiteaForge(client, chosen.url, way=way)
             return
         app = App(chosen.client_id, chosen.client_secret) if chosen.client_id else None
-        yield GitHubForge(client, chosen.url, ca_file=chosen.ca_file, app=app)
+        yield GitHubForge(client, chosen.url, way=way, app=app)
 
 
 def embedded(config: Config, records: Records, server_url: str) -> EmbeddedForge:
@@ -60,8 +62,7 @@ def embedded(config: Config, records: Records, server_url: str) -> EmbeddedForge
     root = config.data / "repositories"
     if server_url:
         return DistantForge(records, root, server_url)
-    credentials = Credentials(config.git.credentials, config.git.ssh_key_file)
-    return EmbeddedForge(records, root, credentials=credentials)
+    return EmbeddedForge(records, root, credentials=git_credentials(config))
 
 
 def sandboxes(config: Config) -> SandboxBackend:

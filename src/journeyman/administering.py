@@ -59,7 +59,7 @@ async def operating(config: Config, *, anywhere: bool = False) -> AsyncIterator[
     forge = EmbeddedForge(
         StoredRecords(database),
         config.data / "repositories",
-        credentials=Credentials(config.git.credentials, config.git.ssh_key_file),
+        credentials=git_credentials(config),
     )
     try:
         with audit.acting(Author(Surface.CLI, detail={"uid": os.getuid()})):
@@ -71,6 +71,17 @@ async def operating(config: Config, *, anywhere: bool = False) -> AsyncIterator[
             )
     finally:
         database.close()
+
+
+def git_credentials(config: Config) -> Credentials:
+    """For the git servers that repositories are at."""
+    return Credentials(
+        by_host=config.git.credentials,
+        ca_files=config.git.ca_files,
+        proxies=config.proxies,
+        ssh_key_file=config.git.ssh_key_file,
+        ssh_known_hosts_file=config.git.ssh_known_hosts_file,
+    )
 
 
 def upgrade(config: Config) -> None:

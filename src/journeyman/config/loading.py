@@ -69,6 +69,7 @@ _USUAL = {
 _AMBIENT = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_API_KEY", "OPENROUTER_", "AWS_", "BEDROCK_")
 _CLIENT_KEYS = ("url", "token", "token_file")
 _PREFIX = "JOURNEYMAN_"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _OTLP = "OTEL_EXPORTER_OTLP_"
 
 
@@ -285,8 +286,21 @@ def _assemble(data: Path, merged: Layer, environ: Mapping[str, str]) -> Config:
     _check_firewall(parts["firewall"])
     for section in ("firewall", "webhooks"):
         _check_networks(section, parts[section].allowed_networks)
-    traces = _wants_traces(environ)
-    return Config(data=data, providers=providers, acp=acp, origins=origins, traces=traces, **parts)
+    return Config(
+        data=data,
+        providers=providers,
+        acp=acp,
+        origins=origins,
+        proxies=_proxies(environ),
+        traces=_wants_traces(environ),
+        **parts,
+    )
+
+
+def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """By the names in small letters, which curl prefers."""
+    found = {name: environ.get(name) or environ.get(name.upper(), "") for name in PROXIES}
+    return {name: value for name, value in found.items() if value}
 
 
 def _providers(

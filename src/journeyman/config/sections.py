@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from os.path import isdir
 from pathlib import Path
@@ -219,14 +219,26 @@ class Git:
 
     credentials: Pairs = field(default_factory=dict, repr=False)
     """USER:PASSWORD by host, for http and https; the password may be a token."""
+    ca_files: Pairs = field(default_factory=dict)
+    """By host: certificates to trust instead of the system's, in PEM."""
     ssh_key_file: str = ""
     """Empty: the keys that ssh takes by itself."""
+    ssh_known_hosts_file: str = ""
+    """Empty: the hosts that ssh knows by itself."""
 
     def __post_init__(self) -> None:
+        for key, file in self._files():
+            if file and not Path(file).is_file():
+                raise invalid(f"git.{key}", f"git.{key}: {file!r} is no file.", "invalid")
         for host, pair in self.credentials.items():
             if not all(pair.partition(":")):
                 said = f"git.credentials: that of {host!r} is not USER:PASSWORD."
                 raise invalid("git.credentials", said, "invalid")
+
+    def _files(self) -> Iterator[tuple[str, str]]:
+        yield from (("ca_files", file) for file in self.ca_files.values())
+        yield "ssh_key_file", self.ssh_key_file
+        yield "ssh_known_hosts_file", self.ssh_known_hosts_file
 
 
 @dataclass(frozen=True)
@@ -260,6 +272,9 @@ class Config:
     providers: tuple[Provider, ...]
     acp: tuple[Acp, ...]
     origins: Mapping[str, str] = field(repr=False, compare=False)
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where the service's own requests go through, as curl's variables say: `http_proxy`,
+    `https_proxy`, `all_proxy`, `no_proxy`."""
     traces: bool = False
     """Whether OpenTelemetry's own variables (OTEL_…) ask for traces."""
 

@@ -24,6 +24,12 @@ MESSAGE_LIMIT = 500
 TAIL = 16 << 10
 """How much of what git said on standard error is kept, in bytes."""
 
+WHATEVER_SSH_SAID = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
+"""Git's last words after ssh has failed; the reason is before them."""
 _SECRETS = re.compile(r"(?<=://)[^@/\s']+@|gh[pousr]_[A-Za-z0-9._]+|github_pat_\w+")
 
 
@@ -171,8 +177,9 @@ def _failure(
 ) -> GitError:
     said = redacted((output[-TAIL:] + errors).decode("utf-8", "replace"), env)
     lines = [line.strip() for line in said.replace("\r", "\n").splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if line.startswith(("fatal:", "error:"))), None)
-    message = last or (lines[-1] if lines else f"git {verb} ended with exit code {exit_code}.")
+    telling = [line for line in lines if line not in WHATEVER_SSH_SAID] or lines
+    last = next((one for one in reversed(telling) if one.startswith(("fatal:", "error:"))), None)
+    message = last or (telling[-1] if telling else f"git {verb} ended with exit code {exit_code}.")
     return GitError(message[:MESSAGE_LIMIT], exit_code=exit_code, output="\n".join(lines))
 
 

@@ -15,10 +15,9 @@ from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import NewTask
-from journeyman.forge import ForgeError, NewPull, Remote
+from journeyman.forge import ForgeError, NewPull
 from journeyman.forge.embedded import tokens
 from journeyman.forge.embedded.forge import EmbeddedForge
-from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.service.administration import Administration
 from journeyman.service.pulls import MergeRequest
 from journeyman.workspace import remotes
@@ -159,14 +158,3 @@ async def test_a_home_that_is_away_is_named(at_a_path: AtAPath) -> None:
     home.rename(home.with_name("elsewhere"))
     with pytest.raises(ForgeError, match=f"alice/app cannot be fetched from {home}"):
         await at_a_path.forge.find_tip(at_a_path.alice, at_a_path.app, "main")
-
-
-def test_what_ssh_is_given(tmp_path: Path) -> None:
-    """No ssh server is at hand: this is all of it that is tried."""
-    given = Credentials(ssh_key_file="/keys/of robot")
-    for address in ("git@git.example:team/app.git", "ssh://git@git.example/team/app.git"):
-        (command,) = given.environment(address).values()
-        assert command.endswith("-oIdentitiesOnly=yes -i '/keys/of robot'")
-        assert remotes.protocol(Remote(address)) == "ssh"
-    assert given.environment(str(tmp_path)) == {}
-    assert Credentials().environment("git@git.example:team/app.git") == {}

@@ -6,14 +6,13 @@ Only branches and tags come along.
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from journeyman import git
 from journeyman.domain.errors import AppError, Code, invalid
@@ -55,7 +54,8 @@ async def fill(target: Path, source: str, env: Mapping[str, str] | None = None) 
     """Make *target* a bare repository with all branches and tags of *source*; gives its default
     branch.
 
-    It appears whole or not at all. *env*: a credential where *source* has none in it.
+    It appears whole or not at all. *env*: what lets git in there; a credential in the address
+    itself is left to it.
     """
     if target.exists():
         raise AppError(Code.CONFLICT, f"{target} is there already; remove the repository first.")
@@ -103,13 +103,6 @@ def _parse_url(source: str, env: Mapping[str, str]) -> Source:
         )
     if scheme == "ssh" or not parts.username:
         return Source(source, scheme, bare, env=env)
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    basic = base64.b64encode(pair.encode()).decode()
-    env = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{scheme}://{host}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-    }
     return Source(bare, scheme, bare, env=env)
 
 

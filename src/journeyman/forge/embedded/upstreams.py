@@ -12,13 +12,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from journeyman import git
 from journeyman.domain.errors import invalid
 from journeyman.domain.history import NotMergeable
 from journeyman.domain.repositories import Repository
 from journeyman.forge import ForgeError, Remote, credential
+from journeyman.forge.credential import Way
 from journeyman.git import GitError
 from journeyman.git.addresses import protocol_of
 from journeyman.git.faults import Fault, fault_of
@@ -36,23 +37,37 @@ class Credentials:
 
     by_host: Mapping[str, str] = field(default_factory=dict, repr=False)
     """`USER:PASSWORD`, by host or host:port, for http and https."""
+    ca_files: Mapping[str, str] = field(default_factory=dict)
+    """Certificates to trust instead of the system's, likewise."""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ssh_key_file: str = ""
     """Empty: the keys that ssh takes by itself."""
+    ssh_known_hosts_file: str = ""
+    """Empty: the hosts that ssh knows by itself."""
 
     def environment(self, address: str) -> Mapping[str, str]:
-        """What lets git in at *address*, for one command; nothing for what is no address."""
+        """What lets git in at *address*, for one command; nothing for what is no address. A
+        credential in the address itself comes first."""
         try:
             parts = urlsplit(address)
+            scheme, host = parts.scheme.lower(), parts.netloc.rpartition("@")[2]
         except ValueError:
             return {}
-        if parts.scheme in ("http", "https"):
-            user, _, password = self.by_host.get(parts.netloc, "").partition(":")
-            place = f"{parts.scheme}://{parts.netloc}"
-            return credential.for_git(password, place, user=user)
-        if self.ssh_key_file and protocol_of(address) == "ssh":
-            key = shlex.quote(self.ssh_key_file)
-            return {"GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oIdentitiesOnly=yes -i {key}"}
-        return {}
+        if scheme in ("http", "https"):
+            user, _, password = self.by_host.get(host, "").partition(":")
+            if parts.username:
+                user, password = unquote(parts.username), unquote(parts.password or "")
+            way = Way(self.ca_files.get(host, ""), self.proxies)
+            return credential.for_git(password, f"{scheme}://{host}", user=user, way=way)
+        return self._for_ssh() if protocol_of(address) == "ssh" else {}
+
+    def _for_ssh(self) -> Mapping[str, str]:
+        options = ["-oBatchMode=yes"]
+        if self.ssh_key_file:
+            options += ["-oIdentitiesOnly=yes", "-i", self.ssh_key_file]
+        if self.ssh_known_hosts_file:
+            options.append(f'-oUserKnownHostsFile="{self.ssh_known_hosts_file}"')
+        return {"GIT_SSH_COMMAND": shlex.join(["ssh", *options])}
 
 
 class Upstreams:

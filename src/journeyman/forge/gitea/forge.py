@@ -13,6 +13,7 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.roles import Roles
 from journeyman.forge import Access, Remote, credential
 from journeyman.forge.callers import Callers
+from journeyman.forge.credential import DIRECT, Way
 from journeyman.forge.gitea.answers import RepositoryAnswer, User
 from journeyman.forge.gitea.discussion import GiteaChecks, GiteaDiscussion
 from journeyman.forge.gitea.pulls import GiteaPulls
@@ -37,7 +38,7 @@ class GiteaForge(GiteaPulls):
         client: httpx.AsyncClient,
         url: str,
         *,
-        ca_file: str = "",
+        way: Way = DIRECT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url.rstrip("/")
@@ -46,7 +47,7 @@ class GiteaForge(GiteaPulls):
         self.discussion = GiteaDiscussion(self._api)
         self.checks = GiteaChecks(self._api)
         self.texts = GiteaTexts(self._api)
-        self._ca_file = ca_file
+        self._way = way
         self._callers = Callers(self._whose, self._reaches, clock=clock)
 
     async def identify(self, token: str) -> Principal:
@@ -57,7 +58,7 @@ class GiteaForge(GiteaPulls):
 
     async def remote(self, actor: Actor, repository: Repository) -> Remote:
         found = await self._callers.look(actor, repository)
-        env = credential.for_git(secret_of(actor), self.url, ca_file=self._ca_file)
+        env = credential.for_git(secret_of(actor), self.url, way=self._way)
         return Remote(
             f"{self.url}/{found.repository.full_name}.git", env=env, writable=found.is_writable
         )

@@ -18,6 +18,7 @@ from journeyman.forge import (
     credential,
 )
 from journeyman.forge.callers import Callers
+from journeyman.forge.credential import DIRECT, Way
 from journeyman.forge.github.answers import Reference, RepositoryAnswer
 from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.github.discussion import GitHubChecks, GitHubDiscussion
@@ -75,7 +76,7 @@ class GitHubForge(GitHubPulls):
         client: httpx.AsyncClient,
         url: str,
         *,
-        ca_file: str = "",
+        way: Way = DIRECT,
         app: App | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,7 +91,7 @@ class GitHubForge(GitHubPulls):
         self.news = GitHubNews(self._api)
         self.listing = GitHubListing(self._api, clock=clock)
         self.sign_in = GitHubSignIn(client, self.url, app) if app else None
-        self._ca_file = ca_file
+        self._way = way
         self._callers = Callers(
             lambda token, roles: whose(self._api, token, roles), self._access, clock=clock
         )
@@ -125,7 +126,7 @@ class GitHubForge(GitHubPulls):
 
     async def remote(self, actor: Actor, repository: Repository) -> Remote:
         found = await self._callers.look(actor, repository)
-        env = credential.for_git(secret_of(actor), self.url, ca_file=self._ca_file)
+        env = credential.for_git(secret_of(actor), self.url, way=self._way)
         return Remote(
             f"{self.url}/{found.repository.full_name}.git", env=env, writable=found.is_writable
         )
