@@ -302,6 +302,7 @@ async def working(
         concurrency=config.worker.concurrency,
         urgent=config.worker.urgent,
         per_user=config.worker.per_user,
+        all_processes=config.worker.global_concurrency or None,
         polling_seconds=config.worker.polling_seconds,
     )
     engine = executor.Executor(config.database.url, make_engine(config.database.url), options)

@@ -57,6 +57,8 @@ class Worker:
     """Urgent ones at once in this process, beside those."""
     per_user: AtLeastOne = 3
     """Sessions at once of one user, over all processes: places are left for others."""
+    global_concurrency: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Sessions at once over all processes, the urgent ones beside them; 0: what all can take."""
     polling_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=60)] = 0.1
     """How often each worker looks into the queue: a task waits half of it, shared by the idle."""
     drain_seconds: NotNegative = 30.0

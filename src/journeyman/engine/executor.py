@@ -8,8 +8,9 @@ nothing is cleaned up in the workflow (a stale owner would clean up under its su
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSConfig, WorkflowStatus
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
@@ -59,9 +60,13 @@ class Options:
     """Urgent ones at once in this process, beside those."""
     per_user: int = 4
     """Runs at once of one user, over all processes."""
+    all_processes: int | None = None
+    """Runs at once of all processes, beside the urgent ones; None: what they take together."""
     polling_seconds: float = 0.1
     heartbeat_seconds: float = 2.0
     lease_seconds: float = LEASE_SECONDS
+    begin_seconds: float = 60.0
+    """A run that was claimed here and has not begun after so long never will."""
 
 
 class Executor:
@@ -74,8 +79,10 @@ class Executor:
         self._options = options
         self._heartbeats = Heartbeats(database, options.lease_seconds)
         self._tickers: list[Ticker] = []
-        self._carried: set[asyncio.Task[None]] = set()
-        """The runs that are carried here now."""
+        self._carried: dict[asyncio.Task[None], str] = {}
+        """The runs that are carried here now, with their ids."""
+        self._not_begun: dict[str, float] = {}
+        """Runs that were claimed here and are not carried, and since when that is known."""
 
     async def owns(self, session_id: str, run_number: int) -> bool:
         """Whether the run is this executor's now. Raises DatabaseLost."""
@@ -96,17 +103,10 @@ class Executor:
         await asyncio.to_thread(self._beat)
         DBOS(config=self._config())
         _register(steps, self._carried)
-        places = {QUEUE: self._options.concurrency, URGENT: self._options.urgent}
-        DBOS.listen_queues(list(places))
+        DBOS.listen_queues([QUEUE, URGENT])
         DBOS.launch()
-        for queue, concurrency in places.items():
-            await DBOS.register_queue_async(
-                queue,
-                worker_concurrency=concurrency,
-                partition_concurrency=self._options.per_user,
-                polling_interval_sec=self._options.polling_seconds,
-                on_conflict="always_update",
-            )
+        await self._offer(QUEUE, self._options.concurrency, self._options.all_processes)
+        await self._offer(URGENT, self._options.urgent, None)
         every = self._options.heartbeat_seconds
         self._tickers = [
             Ticker("heartbeat", self._beat, every),
@@ -121,15 +121,29 @@ class Executor:
         heartbeat, sweep = self._tickers
         await asyncio.to_thread(sweep.stop)
         # A cancelled run is left as it is; one that DBOS is closed under fails in its log.
-        for run in self._carried:
+        carried = list(self._carried)
+        for run in carried:
             run.cancel()
-        await asyncio.gather(*self._carried, return_exceptions=True)
+        await asyncio.gather(*carried, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS has made its own threads the loop's, and has just ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         await asyncio.to_thread(heartbeat.stop)
         await asyncio.to_thread(self._heartbeats.leave, self.id)
         self._database.dispose()
+
+    async def _offer(self, queue: str, places: int, most: int | None) -> None:
+        """Take from *queue* as many runs as there are *places* here; all processes take *most*."""
+        # No limit may be above one that contains it.
+        all_ = most or max(places, self._options.per_user)
+        await DBOS.register_queue_async(
+            queue,
+            worker_concurrency=min(places, all_),
+            partition_concurrency=min(self._options.per_user, all_),
+            global_concurrency=most,
+            polling_interval_sec=self._options.polling_seconds,
+            on_conflict="always_update",
+        )
 
     def _beat(self) -> None:
         self._heartbeats.beat(self.id, self._options.concurrency)
@@ -143,7 +157,20 @@ class Executor:
             recovered = DBOS._recover_pending_workflows(dead)
             metrics.RECOVERED.inc(len(recovered))
             log.warning("engine.recovered", runs=len(recovered), workers=dead)
+        self._free_unbegun(run for run in claimed if run.executor_id == self.id)
         self._heartbeats.forget_dead()
+
+    def _free_unbegun(self, mine: Iterable[WorkflowStatus]) -> None:
+        """A claim whose confirmation got lost with the database's connection never begins, and
+        would hold its place for as long as this process lives."""
+        now, carried = time.monotonic(), set(self._carried.values())
+        unbegun = {run.workflow_id: run.queue_name for run in mine}
+        since = {id_: self._not_begun.get(id_, now) for id_ in unbegun.keys() - carried}
+        for id_, first_seen in since.items():
+            if now - first_seen >= self._options.begin_seconds:
+                DBOS.resume_workflow(id_, queue_name=unbegun[id_])
+                log.warning("engine.never_begun", run=id_)
+        self._not_begun = since
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
@@ -161,7 +188,7 @@ class Executor:
         )
 
 
-def _register(steps: Steps, carried: set[asyncio.Task[None]]) -> None:
+def _register(steps: Steps, carried: dict[asyncio.Task[None], str]) -> None:
     """DBOS keeps its marks on the functions it is given: plain ones, made for this executor."""
 
     @DBOS.step(name="prepare", preemptible=True)
@@ -186,8 +213,8 @@ def _register(steps: Steps, carried: set[asyncio.Task[None]]) -> None:
     async def run(session_id: str, run_number: int, queued: Carried) -> None:
         task = asyncio.current_task()
         assert task is not None
-        carried.add(task)
-        task.add_done_callback(carried.discard)
+        carried[task] = run_id(session_id, run_number)
+        task.add_done_callback(lambda ended: carried.pop(ended, None))
         ids = {"session_id": session_id, "run_number": run_number}
         with resumed(queued, **ids), metrics.RUNS.track_inprogress():
             verdict = await prepare(session_id, run_number, dict(queued))

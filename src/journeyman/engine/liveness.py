@@ -109,15 +109,29 @@ def _runs(pid: int) -> bool:
     """False also for one that was killed and that its parent has not heard of yet."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    except OSError:
+        return _exists(pid)
     return stat.rpartition(")")[2].split()[0] not in ENDED
+
+
+def _exists(pid: int) -> bool:
+    """Also where /proc shows nobody else's processes (its option hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Ticker(threading.Thread):
     """Calls *work* every *seconds* from a thread of its own, so that a busy event loop cannot
     delay it.
-    A failure is logged and tried again at the next tick: what it does is level-triggered."""
+
+    A failure is logged and tried again at the next tick: what it does is level-triggered. Were one
+    to end it, this worker would be taken for dead, or recover nobody any more.
+    """
 
     def __init__(self, name: str, work: Callable[[], None], seconds: float) -> None:
         super().__init__(name=name, daemon=True)
@@ -131,6 +145,8 @@ class Ticker(threading.Thread):
                 self._work()
             except sa.exc.SQLAlchemyError as error:
                 log.warning("engine.tick_failed", ticker=self.name, error=str(error))
+            except Exception:  # noqa: BLE001 - a bug must not end what keeps runs alive
+                log.exception("engine.tick_failed", ticker=self.name)
 
     def stop(self) -> None:
         self._stopped.set()

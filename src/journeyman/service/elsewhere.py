@@ -6,9 +6,7 @@ database, and without a connection that has to be kept open.
 
 from __future__ import annotations
 
-import asyncio
-
-from journeyman.domain.errors import DatabaseLost
+from journeyman.service import rounds
 from journeyman.service.live import Live
 from journeyman.store import events
 from journeyman.store.database import Database
@@ -25,12 +23,7 @@ class Elsewhere:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.look()
-            except DatabaseLost:
-                continue
+        await rounds.every(EVERY_SECONDS, self.look, "elsewhere")
 
     async def look(self) -> None:
         watched = self._live.watched

@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.sessions import State
+from journeyman.service import rounds
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import readings
 from journeyman.store.database import Database
@@ -72,13 +73,13 @@ class Readings:
 
     async def watch_disk(self) -> None:
         """Until cancelled: what takes too long for each scrape."""
-        while True:
-            with suppress(DatabaseLost):
-                found = await self.disk()
-                for part, size in found.parts.items():
-                    metrics.DISK.labels(part).set(size)
-                metrics.DISK_FREE.set(found.free)
-            await asyncio.sleep(DISK_EVERY_SECONDS)
+        await rounds.every(DISK_EVERY_SECONDS, self._read_disk, "disk")
+
+    async def _read_disk(self) -> None:
+        found = await self.disk()
+        for part, size in found.parts.items():
+            metrics.DISK.labels(part).set(size)
+        metrics.DISK_FREE.set(found.free)
 
     async def disk(self) -> Disk:
         """Raises DatabaseLost. Checkpoints are a part of the database."""

@@ -54,6 +54,9 @@ class Deliverer:
         except DatabaseLost as error:
             log.warning("hooks.interrupted", error=str(error))
             return
+        except Exception:  # noqa: BLE001 - a bug must not end all deliveries to come
+            log.exception("hooks.failed")
+            return
         for one in claimed:
             posting = asyncio.create_task(self._post(one))
             self._posting[posting] = one.hook_id

@@ -27,6 +27,7 @@ from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, o
 from journeyman.runner.prepare import prepare
 from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
+from journeyman.service import rounds
 from journeyman.service.ledger import Ledger
 from journeyman.telemetry.carried import tell
 
@@ -82,7 +83,9 @@ class Worker:
         return Steps(self.prepare, self.turn, self.deliver)
 
     def start(self) -> None:
-        self._watch = asyncio.create_task(self._watch_wishes())
+        self._watch = asyncio.create_task(
+            rounds.every(WATCH_SECONDS, self._follow_wishes, "wishes")
+        )
 
     async def drain(self, seconds: float) -> None:
         """Begin no more steps, and wait for the running ones and for what they have left to be
@@ -318,14 +321,9 @@ class Worker:
             await task
         await self._close(session_id, keep=False)
 
-    async def _watch_wishes(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            if self._stepping or self._pausable:
-                with suppress(DatabaseLost):
-                    await self._follow_wishes()
-
     async def _follow_wishes(self) -> None:
+        if not self._stepping and not self._pausable:
+            return
         for session_id in await self._ledger.wanting_cancel(list(self._stepping)):
             self._cancelled.add(session_id)
             task = self._stepping.pop(session_id, None)

@@ -27,7 +27,7 @@ EVERY_SECONDS = 5.0
 LEAVING = ".leaving-"
 GIVEN_UP = "The work on this session was given up after repeated failures of its workers."
 EXPIRE_SECONDS = 900.0
-SWEEP_SECONDS = 3600.0
+SWEEP_SECONDS = 600.0
 LEFT = timedelta(minutes=10)
 """By then a worker has removed what it had of a session that has ended, or never will."""
 
@@ -81,6 +81,8 @@ class Janitor:
             await work()
         except (DatabaseLost, OSError, *EXPECTED) as error:
             log.warning("repair.failed", error=repr(error))
+        except Exception:  # noqa: BLE001 - one repair's bug must not end all of them
+            log.exception("repair.failed")
 
     async def expire(self) -> None:
         """Remove what is older than the configuration wants."""

@@ -8,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from journeyman.engine.executor import Executor
+from journeyman.engine import tables
+from journeyman.engine.executor import Executor, Options
 from journeyman.engine.queue import Queue, run_id
 from journeyman.store.database import Database, make_engine
 from tests.conftest import EACH_DATABASE
@@ -34,8 +38,10 @@ def sending(database: Database) -> Iterator[Queue]:
 
 
 @asynccontextmanager
-async def worker(database: Database, log: Path, seconds: float = 0.01) -> AsyncIterator[Executor]:
-    executor = Executor(database.url, make_engine(database.url), OPTIONS)
+async def worker(
+    database: Database, log: Path, seconds: float = 0.01, options: Options = OPTIONS
+) -> AsyncIterator[Executor]:
+    executor = Executor(database.url, make_engine(database.url), options)
     await executor.start(worker_process.steps(log, seconds))
     try:
         yield executor
@@ -138,6 +144,55 @@ async def test_one_users_many_runs_do_not_keep_another_waiting(
         assert ended <= OPTIONS.per_user
         for number in range(12):
             await until(log, f"deliver a{number}.1")
+
+
+async def test_no_more_runs_are_carried_at_once_than_all_processes_may(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    for number in range(4):
+        await database.write(
+            partial(sending.enqueue, session_id=f"a{number}", run_number=1, owner_id=number)
+        )
+    one = [sys.executable, worker_process.__file__, database.url, str(log), "0.1", "1"]
+    with subprocess.Popen(one, stdout=subprocess.PIPE) as other:
+        try:
+            async with worker(
+                database, log, seconds=0.1, options=replace(OPTIONS, all_processes=1)
+            ):
+                for number in range(4):
+                    lines = await until(log, f"deliver a{number}.1")
+        finally:
+            other.kill()
+    begun = [line.split()[1] for line in lines]
+    assert len([one for one, _ in groupby(begun)]) == 4, "two were carried at once"
+
+
+async def test_a_claim_that_never_begins_is_given_up(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    """Its confirmation got lost: the database says that this worker has it, and nobody has."""
+    log = tmp_path / "log"
+    options = replace(OPTIONS, begin_seconds=0.3)
+    async with worker(database, log, seconds=0.3, options=options) as executor:
+
+        def claim(tx: sa.Connection) -> None:
+            sending.enqueue(tx, "lost", 1, owner_id=1)
+            schema = tables.schema_on(tx.dialect.name)
+            runs = f"{schema}.workflow_status" if schema else "workflow_status"
+            tx.execute(
+                sa.text(
+                    f"UPDATE {runs} SET status = 'PENDING', executor_id = :mine, owner_xid = 'lost'"
+                ),
+                {"mine": executor.id},
+            )
+
+        await database.write(claim)
+        await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+        await until(log, "deliver lost.1")
+        lines = await until(log, "deliver s.1")
+    # One that has begun is left alone, however long it takes.
+    assert lines.count("prepare s.1") == lines.count("turn s.1 1") == 1
 
 
 async def test_an_urgent_run_does_not_wait_for_the_places_of_others(

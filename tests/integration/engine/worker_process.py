@@ -1,12 +1,14 @@
-"""A worker of its own process: `python worker_process.py URL LOG SECONDS`.
+"""A worker of its own process: `python worker_process.py URL LOG SECONDS [ALL]`.
 
-Each step writes a line to LOG. A run is two turns, each of SECONDS, and a delivery.
+Each step writes a line to LOG. A run is two turns, each of SECONDS, and a delivery. ALL processes
+may carry so many runs at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from journeyman.engine.executor import Executor, Options, Steps, Verdict
@@ -43,12 +45,12 @@ OPTIONS = Options(
 )
 
 
-async def main(url: str, log: Path, seconds: float) -> None:
-    executor = Executor(url, make_engine(url), OPTIONS)
+async def main(url: str, log: Path, seconds: float, most: int | None = None) -> None:
+    executor = Executor(url, make_engine(url), replace(OPTIONS, all_processes=most))
     await executor.start(steps(log, seconds))
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), *map(int, sys.argv[4:])))
