@@ -20,7 +20,7 @@ from journeyman.store import events, sessions
 from journeyman.store.database import Database
 
 REASONS = (Reason.PUSH_PENDING, Reason.REPOSITORY_UNAVAILABLE)
-FIRST_WAIT = timedelta(minutes=1)
+FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
 LONGEST = timedelta(days=1)
 """After that a session fails; what it has kept stays in its patch."""
