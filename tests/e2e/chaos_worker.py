@@ -1,7 +1,8 @@
-"""A worker whose forge fails at random: `python chaos_worker.py DATA PROBABILITY`, till SIGTERM.
+"""A worker with a disk of its own whose forge fails at random, till SIGTERM:
+`python chaos_worker.py DATA SERVER PROBABILITY`.
 
-A call of the forge fails before it has done anything, or when all is done and only the answer is
-lost; or it takes its time.
+Git goes to SERVER; what the worker asks the forge beside that fails before it is done, or when
+all is done and only the answer is lost; or it takes its time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from journeyman import app, config
 from journeyman.forge import ForgeError
-from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.distant import DistantForge
 from journeyman.service.records import StoredRecords
 
 STALL_SECONDS = 3.0
@@ -43,27 +44,26 @@ def flaky(call: Call) -> Any:
     return failing
 
 
-class FlakyForge(EmbeddedForge):
+class FlakyForge(DistantForge):
     """Fails as one behind a network does."""
 
     probability = 0.0
-    find_tip = flaky(EmbeddedForge.find_tip)
-    remote = flaky(EmbeddedForge.remote)
-    find_pull = flaky(EmbeddedForge.find_pull)
-    open_pull = flaky(EmbeddedForge.open_pull)
-    update_pull = flaky(EmbeddedForge.update_pull)
+    find_pull = flaky(DistantForge.find_pull)
+    open_pull = flaky(DistantForge.open_pull)
+    update_pull = flaky(DistantForge.update_pull)
 
 
-async def main(data: str, probability: float) -> None:
+async def main(data: str, server: str, probability: float) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     settings = config.load(flags={"data": data})
-    async with app.parts(settings) as parts:
-        forge = FlakyForge(StoredRecords(parts.database), Path(data) / "repositories")
+    async with app.parts(settings, server_url=server) as parts:
+        records = StoredRecords(parts.database)
+        forge = FlakyForge(records, Path(data) / "repositories", server)
         forge.probability = probability
         async with app.working(replace(parts, forge=forge), settings.public_url):
             await stopping.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))

@@ -6,47 +6,55 @@ ends as it should.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import re
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from journeyman.cli.follow import parse
+from journeyman.store.database import sqlite_url
 from tests import postgres
 from tests.conftest import git
-from tests.e2e import chaos_worker
 from tests.e2e.conftest import hello
+from tests.e2e.fleet import Fleet
 from tests.e2e.server import FINAL, Client, Server, journeyman, running
+from tests.peers.in_a_thread import in_a_thread
 from tests.peers.model_server import Cut, Fault, Json, ModelServer, Reset, Say, Stall, Status
+from tests.peers.road import Road
 
 TASKS = int(os.environ.get("CHAOS_TASKS", "4"))
-FAULTS = int(os.environ.get("CHAOS_FAULTS", "4"))
+FAULTS = int(os.environ.get("CHAOS_FAULTS", "5"))
 WORKERS = int(os.environ.get("CHAOS_WORKERS", "2"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
+SERVERS = 2
 STEPS = 8
 TASKS_PER_USER = 50
 """Below what one user may write in a minute."""
-HANG_SECONDS = 12.0
-"""Longer than the lease: others take the runs of a worker that hangs."""
+READ_ALONG = 10
+"""Tasks whose live streams are read while everything fails."""
 BUSY_START_SECONDS = 180.0
 """Many sandboxes are at work beside a process that starts again."""
 FORGE_FAILS, MODEL_FAILS = 0.03, 0.1
-"""Of all their calls."""
+"""Of all calls, and of all connections to the forge."""
 LOST = ("Interrupted:", "Not run:", "what this changed is gone")
 """What a result says whose command must be repeated."""
+GIVEN = ["hello.py", "test_hello.py"]
+"""The files of the repository."""
+SWEPT_SECONDS = 30.0
+SILENCE_SECONDS = 20.0
+"""A stream that says nothing for so long, not even that it lives, is begun anew."""
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -55,16 +63,9 @@ pytestmark = [
 ]
 
 
-@dataclass
-class Peer:
-    """The model: asks for one step after the other, and fails at random."""
-
-    url: str
-    done: Counter[str] = field(default_factory=Counter)
-
-
 def turn(_number: int, request: Json) -> Say:
-    """The next step is that after all whose results stand."""
+    """The model asks for one step after the other: the next is that after all whose results
+    stand."""
     results = [str(one["content"]) for one in request["messages"] if one["role"] == "tool"]
     step = sum(not any(said in result for said in LOST) for result in results)
     if step == STEPS:
@@ -75,201 +76,207 @@ def turn(_number: int, request: Json) -> Say:
     return Say(calls=[("bash", {"command": command})])
 
 
-@contextmanager
-def failing_model() -> Iterator[Peer]:
-    """In a thread of its own, since the test waits and kills in the foreground."""
-    ready, over = threading.Event(), threading.Event()
-    peer = Peer("")
-    chance = random.Random(SEED)
-    faults: tuple[Fault, ...] = (
-        Status(429, headers={"Retry-After": "1"}),
-        Status(500),
-        Reset(2),
-        Stall(2, seconds=1.0),
-        Cut(2),
-    )
+class Peer(ModelServer):
+    """A model that fails at random, and counts how."""
 
-    def fault() -> Fault | None:
-        if chance.random() >= MODEL_FAILS:
+    def __init__(self) -> None:
+        super().__init__(turn, remembers=False)
+        self.done = Counter[str]()
+        self.chance = self._fault
+        self._random = random.Random(SEED)
+        self._faults: tuple[Fault, ...] = (
+            Status(429, headers={"Retry-After": "1"}),
+            Status(500),
+            Reset(2),
+            Stall(2, seconds=1.0),
+            Cut(2),
+        )
+
+    def _fault(self) -> Fault | None:
+        if self._random.random() >= MODEL_FAILS:
             return None
-        chosen = chance.choice(faults)
-        peer.done[f"model: {type(chosen).__name__} {getattr(chosen, 'code', '')}".strip()] += 1
+        chosen = self._random.choice(self._faults)
+        self.done[f"{type(chosen).__name__} {getattr(chosen, 'code', '')}".strip()] += 1
         return chosen
-
-    async def serve() -> None:
-        async with ModelServer(turn) as server:
-            server.chance = fault
-            peer.url = server.base_url
-            ready.set()
-            while not over.is_set():
-                await asyncio.sleep(0.1)
-                server.requests.clear()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield peer
-    finally:
-        over.set()
-        thread.join()
-
-
-@dataclass
-class Fleet:
-    server: Server
-    count: int
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    done: Counter[str] = field(default_factory=Counter)
-
-    def start(self) -> None:
-        while len(self.workers) < self.count:
-            with (self.server.data / "workers.log").open("ab") as log:
-                started = subprocess.Popen(
-                    [sys.executable, chaos_worker.__file__, self.server.data, str(FORGE_FAILS)],
-                    env={
-                        "PATH": os.environ["PATH"],
-                        "HOME": str(self.server.data),
-                        **self.server.environ,
-                    },
-                    stdout=log,
-                    stderr=log,
-                )
-            self.workers.append(started)
-
-    def kill(self, chance: random.Random) -> None:
-        victim = self.workers.pop(chance.randrange(len(self.workers)))
-        victim.kill()
-        victim.wait(10)
-        self.done["kill -9 of a worker"] += 1
-        self.start()
-
-    def hang(self, chance: random.Random) -> None:
-        victim = chance.choice(self.workers)
-        victim.send_signal(signal.SIGSTOP)
-        time.sleep(HANG_SECONDS)
-        victim.send_signal(signal.SIGCONT)
-        self.done["stopped for longer than its lease"] += 1
-
-    def kill_server(self, _chance: random.Random) -> None:
-        self.server.kill()
-        self.server.start()
-        self.done["kill -9 of the API process"] += 1
-
-    def stop(self) -> None:
-        for worker in self.workers:
-            worker.send_signal(signal.SIGCONT)
-            worker.send_signal(signal.SIGTERM)
-        for worker in self.workers:
-            try:
-                worker.wait(40)
-            finally:
-                worker.kill()
 
 
 @pytest.fixture
 def peer() -> Iterator[Peer]:
-    with failing_model() as started:
-        yield started
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def environ(request: pytest.FixtureRequest, peer: Peer) -> dict[str, str]:
-    common = {
-        "JOURNEYMAN_WORKER_PER_USER": "8",
-        "OPENAI_API_KEY": "none",
-        "OPENAI_BASE_URL": peer.url,
-        "OPENAI_MODEL": "scripted",
-    }
-    if request.param == "sqlite":
-        return common
-    cluster: postgres.Cluster = request.getfixturevalue("cluster")
-    return {**common, "JOURNEYMAN_DATABASE_URL": cluster.fresh()}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, environ: dict[str, str]) -> Iterator[Fleet]:
-    with ExitStack() as stack:
-        server = stack.enter_context(
-            running(
-                Server(
-                    tmp_path / "data",
-                    environ,
-                    flags=("--no-worker",),
-                    start_seconds=BUSY_START_SECONDS,
-                )
-            )
-        )
-        made = Fleet(server, WORKERS)
-        stack.callback(made.stop)
-        made.start()
+    made = Peer()
+    with in_a_thread(made):
         yield made
 
 
-def clients(fleet: Fleet, source: Path) -> list[tuple[str, Client]]:
-    """Users, each with a repository."""
-    found = []
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def cluster_or_none(request: pytest.FixtureRequest) -> postgres.Cluster | None:
+    return None if request.param == "sqlite" else request.getfixturevalue("cluster")
+
+
+@pytest.fixture
+def servers(
+    tmp_path: Path, peer: Peer, cluster_or_none: postgres.Cluster | None
+) -> Iterator[list[Server]]:
+    data = tmp_path / "data"
+    url = cluster_or_none.fresh() if cluster_or_none else sqlite_url(data)
+    environ = {
+        "JOURNEYMAN_DATABASE_URL": url,
+        "JOURNEYMAN_WORKER_PER_USER": "8",
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": peer.base_url,
+        "OPENAI_MODEL": "scripted",
+    }
+    with ExitStack() as stack:
+        flags = ("--no-worker",)
+        made = [
+            Server(data, environ, flags, start_seconds=BUSY_START_SECONDS) for _ in range(SERVERS)
+        ]
+        yield [stack.enter_context(running(server)) for server in made]
+
+
+@pytest.fixture
+def road(servers: list[Server]) -> Iterator[Road]:
+    made = Road([server.port for server in servers], FORGE_FAILS, random.Random(SEED))
+    with in_a_thread(made):
+        yield made
+
+
+@pytest.fixture
+def fleet(servers: list[Server], road: Road) -> Iterator[Fleet]:
+    made = Fleet(servers, road.url, FORGE_FAILS, servers[0].environ)
+    try:
+        made.start(WORKERS)
+        yield made
+    finally:
+        made.stop()
+
+
+@dataclass
+class User:
+    """Asks either API process, again when nobody answers; reads along with some tasks."""
+
+    repository: str
+    clients: Sequence[Client]
+    tasks: dict[int, str] = field(default_factory=dict)
+    """By what they are to count."""
+    seen: dict[int, list[str]] = field(default_factory=dict)
+    """The ids of the entries that a live stream has told, in their order."""
+
+    def create(self, number: int) -> None:
+        """Once, however often it has to be asked."""
+        body = {"prompt": f"Count {number}", "create_pull_request": True}
+        path, key = f"/agents/repos/{self.repository}/tasks", {"Idempotency-Key": f"task-{number}"}
+        for client in cycle(self.clients):
+            try:
+                answer = client.http.post(path, json=body, headers=key, timeout=5)
+            except httpx.HTTPError:
+                time.sleep(0.2)
+                continue
+            if answer.status_code == 201:
+                self.tasks[number] = answer.json()["id"]
+                return
+            assert answer.status_code == 503, answer.text
+            time.sleep(0.2)
+
+    def read_along(self, number: int) -> None:
+        """From one process, then from another, each time after what was read last."""
+        ids = self.seen.setdefault(number, [])
+        path = f"/agents/tasks/{self.tasks[number]}/events"
+        for client in cycle(self.clients):
+            headers = {"Accept": "text/event-stream"}
+            if ids:
+                headers["Last-Event-ID"] = ids[-1]
+            try:
+                with client.http.stream(
+                    "GET", path, headers=headers, timeout=httpx.Timeout(5, read=SILENCE_SECONDS)
+                ) as answer:
+                    for entry in parse(answer.iter_lines() if answer.is_success else ()):
+                        if entry.cursor is not None:
+                            ids.append(str(entry.cursor))
+                        if entry.type == "session.state_changed" and entry.data["state"] in FINAL:
+                            return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+
+    def wait(self, number: int) -> dict[str, Any]:
+        """The task with its log once it has ended."""
+        deadline, task = time.monotonic() + 120 + 20 * TASKS, dict[str, Any]()
+        for client in cycle(self.clients):
+            try:
+                task = client.task(self.tasks[number])
+                if task["state"] in FINAL:
+                    return {**task, "log": client.events(self.tasks[number])}
+            except httpx.HTTPError:
+                pass
+            assert time.monotonic() < deadline, f"still {task}"
+            time.sleep(0.5)
+        raise AssertionError("unreachable: there is always another one to be asked")
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.http.close()
+
+
+@pytest.fixture
+def users(servers: list[Server], tmp_path: Path) -> Iterator[list[User]]:
+    """Each with a repository."""
+    source, made = hello(tmp_path / "hello"), list[User]()
     for number in range(-(-TASKS // TASKS_PER_USER)):
-        told = {"data": fleet.server.data, **fleet.server.environ}
+        told = {"data": servers[0].data, **servers[0].environ}
         token = journeyman("token", "create", "--user", f"user{number}", **told)  # type: ignore[arg-type]
         added = journeyman("repo", "add", f"user{number}/hello", str(source), **told)  # type: ignore[arg-type]
         added.check_returncode()
-        found.append((f"user{number}/hello", Client(fleet.server.url, token.stdout.strip())))
-    return found
+        clients = [Client(server.url, token.stdout.strip()) for server in servers]
+        made.append(User(f"user{number}/hello", clients))
+    yield made
+    for user in made:
+        user.close()
 
 
 def test_every_accepted_task_ends_as_it_should(
-    fleet: Fleet, peer: Peer, tmp_path: Path, request: pytest.FixtureRequest
+    fleet: Fleet,
+    users: list[User],
+    peer: Peer,
+    road: Road,
+    cluster_or_none: postgres.Cluster | None,
 ) -> None:
-    users = clients(fleet, hello(tmp_path / "hello"))
-    tasks = []
-    for number in range(TASKS):
-        repository, client = users[number % len(users)]
-        tasks.append(client.create(repository, f"Count {number}", create_pull_request=True))
-    faults: list[Callable[[random.Random], None]] = [fleet.kill, fleet.hang, fleet.kill_server]
-    if "JOURNEYMAN_DATABASE_URL" in fleet.server.environ:
-        faults.append(restarts(request.getfixturevalue("cluster"), fleet))
-    chance = random.Random(SEED)
+    readers = list[threading.Thread]()
+
+    def ask() -> None:
+        for number in range(TASKS):
+            user = users[number % len(users)]
+            user.create(number)
+            if len(readers) < READ_ALONG:
+                readers.append(threading.Thread(target=user.read_along, args=(number,)))
+                readers[-1].start()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    chance, troubles = random.Random(SEED), fleet.troubles(cluster_or_none)
     for number in range(FAULTS):
         time.sleep(chance.uniform(1, 4))
-        faults[number % len(faults)](chance)
-    ended = [wait(users[n % len(users)][1], task["id"]) for n, task in enumerate(tasks)]
+        troubles[number % len(troubles)](chance)
+    fleet.wake()
+    asking.join()
+    ended = [users[number % len(users)].wait(number) for number in range(TASKS)]
+    for reader in readers:
+        reader.join()
     for number, task in enumerate(ended):
-        check(fleet.server.data, task, number)
-    check_forge(fleet.server.data, users)
-    check_host(fleet.server.data)
-    for _, client in users:
-        client.http.close()
+        check(fleet.servers[0].data, task, number)
+    check_readers(users, ended)
+    check_forge(fleet.servers[0].data, users, ended)
+    # What a worker left that was killed is removed by the next one there, when it starts.
+    fleet.renew()
+    for place in fleet.places:
+        check_host(place)
     kinds = Counter(str(event["type"]) for task in ended for event in task["log"])
     print(
         f"{TASKS} sessions of {STEPS} steps, all completed; {dict(fleet.done)}; "
-        f"{dict(peer.done)}; {kinds['session.resume']} resumed, "
-        f"{sum(repeated(task) for task in ended)} steps repeated, {sum(kinds.values())} events"
+        f"model: {dict(peer.done)}; forge: {dict(road.done)}; "
+        f"{kinds['session.resume']} resumed, {sum(map(parked, ended))} parked, "
+        f"{sum(map(repeated, ended))} steps repeated; {sum(kinds.values())} events, "
+        f"{sum(len(ids) for user in users for ids in user.seen.values())} of them read along"
     )
-
-
-def restarts(cluster: postgres.Cluster, fleet: Fleet) -> Callable[[random.Random], None]:
-    def restart(_chance: random.Random) -> None:
-        cluster.stop()
-        cluster.start()
-        fleet.done["immediate restart of PostgreSQL"] += 1
-
-    return restart
-
-
-def wait(client: Client, task_id: str) -> dict[str, Any]:
-    """The task with its log once it has ended; the server may be away meanwhile."""
-    deadline = time.monotonic() + 120 + 20 * TASKS
-    task: dict[str, Any] = {}
-    while time.monotonic() < deadline:
-        try:
-            task = client.task(task_id)
-            if task["state"] in FINAL:
-                return {**task, "log": client.events(task_id)}
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-    raise AssertionError(f"still {task}: {client.events(task_id)[-5:]}")
 
 
 def check(data: Path, task: dict[str, Any], number: int) -> None:
@@ -279,12 +286,19 @@ def check(data: Path, task: dict[str, Any], number: int) -> None:
     assert [event["id"] for event in log] == [f"1-{n + 1}" for n in range(len(log))]
     kinds = Counter(event["type"] for event in log)
     assert kinds["artifact.created"] == 2
+    assert kinds["session.start"] == kinds["user.message"] == 1
     calls = [e["data"]["toolCallId"] for e in log if e["type"] == "tool.execution_complete"]
     assert len(calls) == len(set(calls)), "a call has two results"
-    (branch,) = (a["data"]["head_ref"] for a in task["artifacts"] if a["type"] == "branch")
-    bare = data / "repositories" / f"{task['repository']['id']}.git"
+    bare, branch = data / "repositories" / f"{task['repository']['id']}.git", head_ref(task)
     content = git("show", f"{branch}:count-{number}.txt", cwd=bare)
     assert content.split() == [str(n) for n in range(STEPS)], log
+    tree = git("ls-tree", "-r", "--name-only", branch, cwd=bare)
+    assert tree.split() == sorted([*GIVEN, f"count-{number}.txt"])
+
+
+def head_ref(task: dict[str, Any]) -> str:
+    (branch,) = (a["data"]["head_ref"] for a in task["artifacts"] if a["type"] == "branch")
+    return str(branch)
 
 
 def repeated(task: dict[str, Any]) -> int:
@@ -293,24 +307,41 @@ def repeated(task: dict[str, Any]) -> int:
     return len(results) - STEPS
 
 
-def check_forge(data: Path, users: list[tuple[str, Client]]) -> None:
+def parked(task: dict[str, Any]) -> int:
+    """How often it waited for the forge."""
+    states = (e["data"] for e in task["log"] if e["type"] == "session.state_changed")
+    return sum(data["state"] == "idle" for data in states)
+
+
+def check_readers(users: list[User], ended: list[dict[str, Any]]) -> None:
+    """Whoever read along has every entry, once."""
+    for user in users:
+        for number, ids in user.seen.items():
+            assert ids == [event["id"] for event in ended[number]["log"]]
+
+
+def check_forge(data: Path, users: list[User], ended: list[dict[str, Any]]) -> None:
     """Nothing but the branches and pull requests of the tasks, each once."""
     bares = list((data / "repositories").glob("*.git"))
     heads = [git("for-each-ref", "refs/heads", cwd=bare).splitlines() for bare in bares]
     assert sum(map(len, heads)) == TASKS + len(bares)
-    pulls = []
-    for repository, client in users:
-        address = f"/repos/{repository}/pulls?state=all&per_page=100"
-        found = client.http.get(address).raise_for_status().json()
-        pulls += [(repository, pull["head"]["ref"]) for pull in found]
-    assert len(pulls) == len(set(pulls)) == TASKS
+    pulls, page = list[tuple[str, str]](), "pulls?state=all&per_page=100"
+    for user in users:
+        found = user.clients[0].http.get(f"/repos/{user.repository}/{page}").raise_for_status()
+        pulls += [(user.repository, pull["head"]["ref"]) for pull in found.json()]
+    made = [(users[n % len(users)].repository, head_ref(task)) for n, task in enumerate(ended)]
+    assert sorted(pulls) == sorted(made)
 
 
-def check_host(data: Path) -> None:
-    """No workspace, no process of one, nothing half pushed."""
-    assert not any((data / "workspaces").glob("[!.]*"))
-    assert not any((data / "publishing").iterdir())
+def check_host(place: Path) -> None:
+    """No workspace, no process of one, no mount, nothing half pushed."""
+    deadline = time.monotonic() + SWEPT_SECONDS
+    while any((place / "workspaces").iterdir() if (place / "workspaces").exists() else ()):
+        assert time.monotonic() < deadline, list((place / "workspaces").iterdir())
+        time.sleep(0.2)
+    assert not any((place / "publishing").glob("*"))
+    assert str(place / "workspaces") not in Path("/proc/self/mounts").read_text()
     found = subprocess.run(
-        ["pgrep", "-f", str(data / "workspaces")], capture_output=True, check=False
+        ["pgrep", "-f", str(place / "workspaces")], capture_output=True, check=False
     )
     assert found.returncode == 1, found.stdout

@@ -82,10 +82,12 @@ class ModelServer:
         pieces: int = 8,
         gap_seconds: float = 0.0,
         window_tokens: int | None = None,
+        remembers: bool = True,
     ) -> None:
         """*pieces*: into how many deltas a text is cut; *gap_seconds*: the pause between two.
 
         *window_tokens*: longer requests are refused, at four bytes a token, and usage says as much.
+        *remembers*: keeps `requests` and `keys`.
         """
         self.turns = turns
         self.models: dict[str, Turns] = {}
@@ -103,6 +105,7 @@ class ModelServer:
         self._pieces = pieces
         self._gap_seconds = gap_seconds
         self._window_tokens = window_tokens
+        self._remembers = remembers
         self._ids = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -166,8 +169,9 @@ class ModelServer:
         elif "model" not in request:  # Google names it in the path
             name, _, verb = path.rpartition("/")[2].partition(":")
             request |= {"model": name, "stream": verb == "streamGenerateContent"}
-        self.requests.append(request)
-        self.keys.append(next((headers[name] for name in KEY_HEADERS if name in headers), ""))
+        if self._remembers:
+            self.requests.append(request)
+            self.keys.append(next((headers[name] for name in KEY_HEADERS if name in headers), ""))
         if self._latency_seconds:
             await asyncio.sleep(self._latency_seconds)
         tokens = len(raw) // 4
