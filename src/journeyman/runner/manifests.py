@@ -1,8 +1,8 @@
 """Which released packages a change adds, by its lock files and pinned requirements.
 
 The files are hostile: every reader takes time linear in their size, which who reads them has
-bounded. Lock files in TOML are read by their lines, as the tools write them: a TOML parser takes
-quadratic time for some inputs. Knows nothing of git and of advisories.
+bounded. Lock files in TOML and YAML are read by their lines, as the tools write them: parsers of
+these take quadratic time, or more, for some inputs. Knows nothing of git and of advisories.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ _PINNED = re.compile(
 _VALUE = re.compile(r'^(name|version) = "([^"\n]*)"', re.MULTILINE)
 _REGISTRY = re.compile(r'^source = (?:"(?:registry|sparse)\+|\{ registry = )', re.MULTILINE)
 _ELSEWHERE = re.compile(r'^\[package\.source\]\ntype = "(?!legacy")', re.MULTILINE)
+_NOT_OF_INDEX = re.compile(r"^(?:git|path|url) = ", re.MULTILINE)
+_YARN_KEY = re.compile(r'"?(?:[^@\s",]++@npm:)?+(@?[^@\s",]++)@(?:npm:)?+([^\s",]*+)')
+_YARN_VERSION = re.compile(r'  version:? "?([^"\s]++)"?')
+_FROM_ELSEWHERE = re.compile(r"(?:git|file:|link:|portal:|workspace:|patch:|https?:|[^:@/\s]++/)")
+_PNPM = re.compile(
+    r"  '?/?((?:@[^@/\s']++/)?[^@/\s'(]++)[@/](\d[^(_:'\s]*+)(?:[(_][^\n':]*+)?+'?:(?: \{.*)?"
+)
 _SUM = re.compile(r"^(\S++) v(\S++) h1:", re.MULTILINE)
 
 
@@ -85,6 +92,24 @@ def _poetry(text: str) -> _Pairs:
     return _locked(block for block in _blocks(text) if not _ELSEWHERE.search(block))
 
 
+def _pdm(text: str) -> _Pairs:
+    return _locked(block for block in _blocks(text) if not _NOT_OF_INDEX.search(block))
+
+
+def _pipenv(text: str) -> _Pairs:
+    """Pipfile.lock: `default`, `develop` and other groups, each with its packages by name."""
+    match json.loads(text):
+        case dict() as lock:
+            groups = [group for name, group in lock.items() if name != "_meta"]
+        case _:
+            raise ValueError("no object")
+    for group in groups:
+        for name, entry in _entries(group):
+            version = entry.get("version")
+            if isinstance(version, str):  # not of what is from git, or from a path
+                yield name, version.removeprefix("==")
+
+
 def _from_registries(text: str) -> _Pairs:
     """uv.lock and Cargo.lock: a package without a registry is the project's own, or of git."""
     return _locked(block for block in _blocks(text) if _REGISTRY.search(block))
@@ -134,6 +159,28 @@ def _installed(name: Any, entry: Mapping[str, Any]) -> _Pairs:
         yield name, version
 
 
+def _yarn(text: str) -> _Pairs:
+    """yarn.lock of every version: what was asked for on one line, what was installed below it."""
+    name = ""
+    for line in text.split("\n"):
+        if not line.startswith((" ", "#")):
+            key = _YARN_KEY.match(line)
+            name = key[1] if key and not _FROM_ELSEWHERE.match(key[2]) else ""
+        elif name and (version := _YARN_VERSION.fullmatch(line)):
+            yield name, version[1]
+
+
+def _pnpm(text: str) -> _Pairs:
+    """pnpm-lock.yaml: `packages` by `/name/1.0.0`, `/name@1.0.0` or `name@1.0.0`, as versions 5,
+    6 and 9 have it, with what they were resolved beside after it."""
+    _, _, packages = text.partition("\npackages:\n")
+    for line in packages.split("\n"):
+        if line and not line.startswith(" "):
+            return
+        if found := _PNPM.fullmatch(line):
+            yield found[1], found[2]
+
+
 def _go(text: str) -> _Pairs:
     """go.sum: a module whose content was fetched; those of which only go.mod was are not built."""
     for line in _SUM.finditer(text):
@@ -142,9 +189,13 @@ def _go(text: str) -> _Pairs:
 
 _READERS: Mapping[str, tuple[str, Callable[[str], _Pairs]]] = {
     "poetry.lock": ("PyPI", _poetry),
+    "pdm.lock": ("PyPI", _pdm),
+    "Pipfile.lock": ("PyPI", _pipenv),
     "uv.lock": ("PyPI", _from_registries),
     "package-lock.json": ("npm", _npm),
     "npm-shrinkwrap.json": ("npm", _npm),
+    "yarn.lock": ("npm", _yarn),
+    "pnpm-lock.yaml": ("npm", _pnpm),
     "Cargo.lock": ("crates.io", _from_registries),
     "go.sum": ("Go", _go),
 }

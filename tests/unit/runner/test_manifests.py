@@ -48,6 +48,112 @@ name = "django"
 version = "3.2"
 source = { registry = "https://pypi.example/simple" }
 """
+PDM = """[metadata]
+groups = ["default"]
+
+[[package]]
+name = "Django"
+version = "3.2"
+requires_python = ">=3.6"
+files = [
+    {file = "x.whl", hash = "sha256:00"},
+]
+
+[[package]]
+name = "forked"
+version = "1"
+git = "https://example.org/forked.git"
+"""
+PIPENV = {
+    "_meta": {"requires": {"python_version": "3.11"}},
+    "default": {
+        "Django": {"hashes": ["sha256:00"], "index": "pypi", "version": "==3.2"},
+        "forked": {"git": "https://example.org/forked.git", "ref": "00"},
+    },
+    "develop": {"pytest": {"version": "==8.0"}},
+}
+YARN_1 = """# yarn lockfile v1
+
+
+"@a/b@^1.0.0", "@a/b@^1.2.0":
+  version "1.2.3"
+  resolved "https://registry.yarnpkg.com/@a/b/-/b-1.2.3.tgz#00"
+  dependencies:
+    version "^9.0.0"
+
+alias@npm:real@^2.0.0:
+  version "2.0.1"
+
+"forked@git+https://example.org/forked.git":
+  version "3.0.0"
+
+own@owner/repository:
+  version "4.0.0"
+"""
+YARN_4 = """__metadata:
+  version: 8
+
+"@a/b@npm:^1.0.0, @a/b@npm:^1.2.0":
+  version: 1.2.3
+  resolution: "@a/b@npm:1.2.3"
+  checksum: 10c0/00
+  languageName: node
+
+"alias@npm:real@^2.0.0":
+  version: 2.0.1
+  resolution: "real@npm:2.0.1"
+
+"app@workspace:.":
+  version: 0.0.0-use.local
+
+"a@patch:a@npm%3A1.0.0#./a.patch":
+  version: 1.0.0
+"""
+PNPM_9 = """lockfileVersion: '9.0'
+
+importers:
+  .:
+    dependencies:
+      wrong@1.0.0:
+        version: 1.0.0
+
+packages:
+
+  '@a/b@1.2.3':
+    resolution: {integrity: sha512-00}
+
+  lodash@4.17.20:
+    resolution: {integrity: sha512-00}
+    peerDependencies:
+      other@1.0.0: '*'
+
+  forked@https://codeload.example/forked/tar.gz/00:
+    version: 3.0.0
+
+snapshots:
+
+  later@1.0.0: {}
+"""
+PNPM_6 = """lockfileVersion: '6.0'
+
+packages:
+
+  /@a/b@1.2.3(react@18.2.0):
+    resolution: {integrity: sha512-00}
+
+  file:own:
+    version: 1.0.0
+"""
+PNPM_5 = """lockfileVersion: 5.4
+
+packages:
+
+  /@a/b/1.2.3_react@18.2.0:
+    dev: true
+
+  /lodash/4.17.20:
+    dev: true
+"""
 CARGO = """[[package]]
 name = "app"
 version = "0.1.0"
@@ -96,6 +202,13 @@ def names(path: str, after: bytes | None, before: bytes | None = b"") -> list[st
         ("requirements/runtime.txt", "\ufeffa==1\r\nb==2\r\n", ["PyPI a 1", "PyPI b 2"]),
         ("x/poetry.lock", POETRY, ["PyPI django 3.2", "PyPI mirrored 2"]),
         ("uv.lock", UV, ["PyPI django 3.2"]),
+        ("pdm.lock", PDM, ["PyPI django 3.2"]),
+        ("Pipfile.lock", json.dumps(PIPENV), ["PyPI django 3.2", "PyPI pytest 8.0"]),
+        ("yarn.lock", YARN_1, ["npm @a/b 1.2.3", "npm real 2.0.1"]),
+        ("web/yarn.lock", YARN_4, ["npm @a/b 1.2.3", "npm real 2.0.1"]),
+        ("pnpm-lock.yaml", PNPM_9, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
+        ("pnpm-lock.yaml", PNPM_6, ["npm @a/b 1.2.3"]),
+        ("pnpm-lock.yaml", PNPM_5, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
         ("Cargo.lock", CARGO, ["crates.io time 0.1.42"]),
         (
             "package-lock.json",
@@ -122,6 +235,11 @@ def test_each_file_is_read_as_its_tool_writes_it(
         ("requirements.txt", b"a==" + b"1" * 101),
         ("requirements.txt", b"a" + b" " * 1_000_000 + b"b"),
         ("poetry.lock", b"a." * 500_000),
+        ("Pipfile.lock", b'{"default": [1], "develop": {"a": 2, "b": {"version": 3}}}'),
+        ("yarn.lock", b'"' + b"a@" * 500_000 + b":\n"),
+        ("yarn.lock", b"a" * 1_000_000 + b"\n  version " + b'"' * 1_000_000),
+        ("pnpm-lock.yaml", b"\npackages:\n  " + b"@a/" * 300_000),
+        ("pnpm-lock.yaml", b"\npackages:\n  a@1(" + b"(" * 1_000_000),
         ("uv.lock", b"[[package]]\n" * 100_000),
     ],
 )
