@@ -82,10 +82,17 @@ def _chat_finish(say: Say) -> str:
     return say.finish or ("tool_calls" if say.calls else "stop")
 
 
+def _details(text: str = "", **more: str) -> list[Json]:
+    """OpenRouter's, beside what DeepSeek, vLLM and others say; each looks at its own."""
+    kind = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0, "id": "r-1"}
+    return [{**kind, "text": text, **more}]
+
+
 def _chat_whole(answer: Answer) -> Json:
     message: Json = {"role": "assistant", "content": answer.say.text}
     if answer.say.reasoning:
         message["reasoning_content"] = answer.say.reasoning
+        message["reasoning_details"] = _details(answer.say.reasoning, signature="signed")
     if answer.calls:
         message["tool_calls"] = [
             {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -111,7 +118,9 @@ def _chat_events(answer: Answer, pieces: int) -> Iterator[Json | str]:
 
     yield chunk({"role": "assistant", "content": ""})
     for piece in cut(answer.say.reasoning, pieces):
-        yield chunk({"reasoning_content": piece})
+        yield chunk({"reasoning_content": piece, "reasoning_details": _details(piece)})
+    if answer.say.reasoning:
+        yield chunk({"reasoning_details": _details(signature="signed")})
     for piece in cut(answer.say.text, pieces):
         yield chunk({"content": piece})
     for index, (id_, name, arguments) in enumerate(answer.calls):
@@ -348,10 +357,13 @@ def _candidate(parts: list[Json], answer: Answer, *, last: bool = True) -> Json:
 
 
 def _gemini_calls(answer: Answer) -> list[Json]:
-    return [
+    parts: list[Json] = [
         {"functionCall": {"id": id_, "name": name, "args": json.loads(arguments)}}
         for id_, name, arguments in answer.calls
     ]
+    if parts and answer.say.reasoning:
+        parts[0]["thoughtSignature"] = "c2lnbmVk"
+    return parts
 
 
 def _gemini_whole(answer: Answer) -> Json:
