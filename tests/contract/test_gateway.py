@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 
 from journeyman.llm import Reply
-from journeyman.llm.gateway import Gateway
+from journeyman.llm.gateway import MOST_CONNECTIONS, Gateway
 from journeyman.llm.provider import Options
 from tests.peers.model_server import ModelServer, Say, Status
 
@@ -97,6 +99,96 @@ async def test_nothing_else_goes_through(path: str, body: object, status: int, s
         assert (await gate.client.get("/models")).status_code == 404
         assert (await gate.client.post("/chat/completions", content=b"\xff{")).status_code == 400
         assert (peer.requests, gate.told) == ([], [])
+
+
+FUNCTION = {"type": "function", "name": "bash"}
+SEARCH = {"type": "web_search_preview"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "kept"),
+    [
+        ("openai", {"tools": [FUNCTION, SEARCH, {"type": "mcp"}, 1]}, {"tools": [FUNCTION]}),
+        ("openai", {"tools": [SEARCH], "prompt": {"id": "p"}, "background": True}, {}),
+        (
+            "anthropic",
+            {
+                "tools": [{"name": "bash"}, {"type": "bash_20250124"}, {"type": "web_fetch_2025"}],
+                "mcp_servers": [{"url": "https://evil.example"}],
+            },
+            {"tools": [{"name": "bash"}, {"type": "bash_20250124"}]},
+        ),
+        (
+            "google",
+            {"tools": [{"functionDeclarations": [], "googleSearch": {}}, {"urlContext": {}}]},
+            {"tools": [{"functionDeclarations": []}]},
+        ),
+        ("openrouter", {"models": ["other"], "plugins": [{"id": "web"}], "seed": 1}, {"seed": 1}),
+    ],
+)
+async def test_what_the_provider_would_do_by_itself_is_left_out(
+    kind: str, sent: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    usual = {"model": NAME, **FORMATS[kind][2]}
+    async with ModelServer([Say("Hello.")]) as peer, opened(kind, peer) as gate:
+        assert (await gate.post(path_of(kind, stream=False), usual | sent)).status_code == 200
+        assert peer.requests == [usual | kept]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://evil.example/?data"}},
+        {"type": "input_image", "image_url": " HTTPS://evil.example/?data"},
+        {"type": "input_file", "file_url": "https://evil.example/?data"},
+        {"type": "image", "source": {"type": "url", "url": "https://evil.example/?data"}},
+        {"fileData": {"fileUri": "gs://evil/data"}},
+    ],
+)
+async def test_a_provider_is_made_to_fetch_nothing(part: dict[str, Any]) -> None:
+    data = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    used = {"type": "tool_use", "input": {"url": "https://a.example"}}
+    async with ModelServer([Say("Hello.")]) as peer, opened("openai", peer) as gate:
+        for parts, status in (([part], 400), ([data, used], 200)):
+            body = {"model": NAME, "input": [{"role": "user", "content": parts}]}
+            assert (await gate.post("/responses", body)).status_code == status
+        assert len(peer.requests) == 1
+
+
+async def test_of_two_equal_keys_the_one_that_was_checked_is_sent() -> None:
+    body = b'{"model": "gpt-5", "model": "%s", "messages": []}' % NAME.encode()
+    async with ModelServer([Say("Hello.")]) as peer, opened("openai-compatible", peer) as gate:
+        assert (await gate.client.post("/chat/completions", content=body)).status_code == 200
+        assert json.dumps(peer.requests[0]).count("model") == 1
+
+
+async def test_who_hangs_up_is_counted_all_the_same() -> None:
+    body = {"model": NAME, "stream": True, "messages": []}
+    said = Say("word " * 50)
+    async with ModelServer([said], pieces=50, gap_seconds=0.005) as peer:
+        async with opened("openai-compatible", peer) as gate:
+            async with gate.client.stream("POST", "/chat/completions", json=body) as answered:
+                await anext(answered.aiter_bytes())
+            async with asyncio.timeout(5):
+                while not gate.told:
+                    await asyncio.sleep(0.01)
+        assert gate.told[0].output_tokens == said.output_tokens
+
+
+async def test_connections_are_bounded() -> None:
+    async with ModelServer([Say("Hello.")]) as peer, opened("openai-compatible", peer) as gate:
+        at = str(gate.client.base_url.host), gate.client.base_url.port or 0
+        idle = [await asyncio.open_connection(*at) for _ in range(MOST_CONNECTIONS)]
+        with pytest.raises(httpx.TransportError):
+            await gate.client.get("/")
+        for _, writer in idle:
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(5):
+            while True:
+                with suppress(httpx.TransportError):
+                    assert (await gate.client.get("/")).status_code == 404
+                    break
 
 
 async def test_a_providers_refusal_is_passed_on() -> None:

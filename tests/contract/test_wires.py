@@ -143,7 +143,7 @@ async def test_text_comes_in_pieces_when_it_is_streamed(seat: Seat) -> None:
     assert (len(seat.deltas) >= 8) is seat.stream
 
 
-GOES_BACK = {
+GOES_BACK: dict[Callable[[Options], Hosted], str] = {
     chat: '"reasoning_content": "Two and two."',
     responses: '"encrypted_content": "sealed"',
     openrouter: '"signature": "signed"',

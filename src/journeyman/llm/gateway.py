@@ -1,17 +1,19 @@
 """A provider's own wire format for a program that has no key: requests go on with ours.
 
 It is served at a socket, for one session. Only the provider's configured models are asked, only
-what makes replies goes through, and each reply's tokens are told. Knows nothing of who asks.
+what makes replies goes through, without what the provider would fetch or run by itself, and each
+reply's tokens are told. Knows nothing of who asks, who may be hostile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +21,20 @@ import httpx
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.usage import RequestUsage
 
-from journeyman.llm import OnReply, Reply, translate
+from journeyman.llm import OnReply, Reply, remote, translate
 from journeyman.llm.provider import Options
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-REQUEST_BYTES = 64 << 20
+REQUEST_BYTES = 32 << 20
 """Of a request's body: long conversations with images."""
+AT_ONCE = 8
+"""Requests that are in memory; more wait."""
+MOST_CONNECTIONS = 64
 EVENT_BYTES = 4 << 20
 """Of one event in a stream that is looked at for usage."""
+ADDRESS_CHARS = 200
 CLOSE_SECONDS = 0.1
 """How long requests may go on when their session is over."""
 OPENAI_URL = "https://api.openai.com/v1"
@@ -51,6 +57,7 @@ class Format:
     """The header that carries a key."""
     prices: str
     """The provider as the price list has it."""
+    own: remote.OwnTool = remote.of_client
 
 
 def _bearer(key: str) -> tuple[str, str]:
@@ -76,6 +83,7 @@ FORMATS: Mapping[str, Format] = {
         ),
         lambda key: ("x-goog-api-key", key),
         "google",
+        remote.declared,
     ),
 }
 """By the kind of a provider."""
@@ -101,24 +109,28 @@ class Gateway:
         """See Endpoint.serve."""
         from aiohttp import web  # noqa: PLC0415 - slow; most servers need none of it
 
+        working = asyncio.Semaphore(AT_ONCE)
         timeout = httpx.Timeout(self._options.first_token_timeout_seconds, pool=None, connect=30.0)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
 
             async def answer(request: web.Request) -> web.StreamResponse:
-                return await self._answer(request, client, told)
+                async with working:
+                    return await self._answer(request, client, told)
 
             application = web.Application(client_max_size=REQUEST_BYTES)
             application.router.add_route("*", "/{path:.*}", answer)
             runner = web.AppRunner(
                 application, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
             )
+            await runner.setup()
+            serving = await asyncio.get_running_loop().create_server(
+                lambda: _bounded(runner.server), sock=listening
+            )
             try:
-                await runner.setup()
-                await web.SockSite(runner, listening).start()
                 yield
             finally:
+                serving.close()
                 await runner.cleanup()
-                listening.close()
 
     async def _answer(
         self, request: web.Request, client: httpx.AsyncClient, told: OnReply
@@ -128,9 +140,8 @@ class Gateway:
         path = self._format.paths.fullmatch(request.path)
         if path is None or request.method != "POST":
             return _refusal(404, f"{request.method} {request.path} is not served here.")
-        raw = await request.read()
         try:
-            body = json.loads(raw)
+            body = json.loads(await request.read())
         except (ValueError, RecursionError):
             return _refusal(400, "The body is not JSON.")
         if not isinstance(body, dict):
@@ -139,17 +150,23 @@ class Gateway:
         if model not in self._options.models:
             there = ", ".join(self._options.models)
             return _refusal(404, f"The model {model!r} is not configured; there is: {there}.")
+        if (address := remote.fetched(body)) is not None:
+            shown = address[:ADDRESS_CHARS]
+            return _refusal(400, f"{shown!r} would be fetched by the provider; send the data.")
+        body = remote.without(body, self._format.own)
         if request.path == "/chat/completions" and body.get("stream") is True:
             # Without it the tokens of a stream would not be told.
-            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-            raw = json.dumps(body).encode()
+            options = body.get("stream_options")
+            known = options if isinstance(options, dict) else {}
+            body["stream_options"] = {**known, "include_usage": True}
         began = time.monotonic()
         sending = client.build_request(
             "POST",
             f"{self._root}{request.path}",
             params=[(k, v) for k, v in request.query.items() if k != "key"],
             headers=self._headers(request.headers),
-            content=raw,
+            # As it was understood here: another reader may take another one of two equal keys.
+            content=json.dumps(body).encode(),
         )
         try:
             answered = await client.send(sending, stream=True)
@@ -161,15 +178,17 @@ class Gateway:
             kept = {n: answered.headers[n] for n in ANSWERED_HEADERS if n in answered.headers}
             response = web.StreamResponse(status=answered.status_code, headers=kept)
             await response.prepare(request)
+            # To its end, whoever does not wait for it: what is said is paid for, and told last.
             async for data in answered.aiter_bytes():
                 meter.add(data)
-                await response.write(data)
+                with suppress(ConnectionError):
+                    await response.write(data)
         finally:
             await answered.aclose()
-            # What was said is paid for, whoever does not wait for its end.
             if answered.status_code == 200 and (reply := meter.reply()) is not None:
                 told(reply, time.monotonic() - began)
-        await response.write_eof()
+        with suppress(ConnectionError):
+            await response.write_eof()
         return response
 
     def _headers(self, given: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -272,6 +291,18 @@ def _read(used: Mapping[str, Any]) -> dict[str, int]:
 def _int(used: Mapping[str, Any], name: str) -> int:
     value = used.get(name)
     return value if isinstance(value, int) and value > 0 else 0
+
+
+def _bounded(server: web.Server | None) -> asyncio.BaseProtocol:
+    """For one more connection."""
+    assert server is not None, "it was not set up"
+    return server() if len(server.connections) < MOST_CONNECTIONS else _Full()
+
+
+class _Full(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
 
 def _refusal(status: int, message: str) -> web.Response:

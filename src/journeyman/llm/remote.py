@@ -1,0 +1,78 @@
+"""What a request would have its provider fetch or run: that would reach past a session's network.
+
+Tools that the client carries out stay. Knows nothing of how requests are passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+OwnTool = Callable[[Json], Json | None]
+"""A tool as it may be offered to the model; None: not at all."""
+
+KEYS = frozenset(
+    {"mcp_servers", "container"}  # Anthropic
+    | {"web_search_options", "prompt", "background"}  # OpenAI; a prompt stored there has tools
+    | {"plugins", "models"}  # OpenRouter
+)
+"""Of a request, that are left out."""
+_CLIENTS = frozenset({"function", "custom", "local_shell", "apply_patch"})
+_CLIENTS_VERSIONED = ("bash_", "text_editor_", "memory_")
+"""Anthropic's, with a date at the end."""
+_DECLARED = ("functionDeclarations", "function_declarations")
+
+
+def of_client(tool: Json) -> Json | None:
+    """OpenAI's and Anthropic's: by its type."""
+    kind = tool.get("type", "custom")
+    known = isinstance(kind, str) and (kind in _CLIENTS or kind.startswith(_CLIENTS_VERSIONED))
+    return tool if known else None
+
+
+def declared(tool: Json) -> Json | None:
+    """Google's: functions are the client's, all else is done there."""
+    return {key: tool[key] for key in _DECLARED if key in tool} or None
+
+
+def without(body: Json, own: OwnTool) -> Json:
+    """*body* with nothing in it that the provider does by itself."""
+    kept = {key: value for key, value in body.items() if key not in KEYS}
+    if isinstance(given := kept.pop("tools", None), list):
+        tools = [made for tool in given if isinstance(tool, dict) and (made := own(tool))]
+        if tools:
+            kept["tools"] = tools
+    return kept
+
+
+def fetched(body: Json) -> str | None:
+    """An address of an image or a file that the provider would fetch; None: there is none."""
+    unseen: list[Any] = [body]
+    while unseen:
+        part = unseen.pop()
+        if isinstance(part, dict):
+            address = _address(part)
+            if address and "://" in address and not address.startswith("data:"):
+                return address
+            unseen += part.values()
+        elif isinstance(part, list):
+            unseen += part
+    return None
+
+
+def _address(part: Json) -> str | None:
+    match part:
+        case (
+            {"type": "image_url", "image_url": {"url": str(address)}}
+            | {"type": "image_url", "image_url": str(address)}
+            | {"type": "video_url", "video_url": {"url": str(address)}}
+            | {"type": "input_image", "image_url": str(address)}
+            | {"type": "input_file", "file_url": str(address)}
+            | {"type": "file", "file": {"file_data": str(address)}}
+            | {"type": "image" | "document", "source": {"type": "url", "url": str(address)}}
+            | {"fileData": {"fileUri": str(address)}}
+            | {"file_data": {"file_uri": str(address)}}
+        ):
+            return address
+    return None
