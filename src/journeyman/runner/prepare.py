@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from journeyman.agent.acp.loop import AtWork
 from journeyman.agent.conversation import Conversation
 from journeyman.agent.customisation.hooks import Moment
@@ -43,7 +45,9 @@ from journeyman.runner.servers import start as start_servers
 from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
-from journeyman.workspace import checkout
+from journeyman.workspace import MirrorBroken, checkout
+
+log = structlog.get_logger()
 
 
 async def prepare(held: Held, equipment: Equipment) -> Run:
@@ -59,12 +63,11 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
-    box = await _started(
+    box = await _ready(
         _spec(held, mirror, given, exposed, other, equipment), held, base_sha, equipment
     )
     servers = Servers()
     try:
-        await _check_out(held, base_sha, box, equipment)
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
         found = await briefing.customisation(base_sha, box)
         profile = choices.profile_for(held, found)
@@ -179,6 +182,30 @@ def _metered(log: Sequence[Event]) -> Meter:
     for event in log:
         meter.apply(event)
     return meter
+
+
+async def _ready(spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment) -> Sandbox:
+    """A sandbox with the working tree as it was left, also when the mirror proves to be broken."""
+    try:
+        return await _checked_out(spec, held, base_sha, equipment)
+    except MirrorBroken as error:
+        repository = held.repository
+        log.warning("mirror.broken", repository_id=repository.id, error=str(error))
+        remote = await equipment.forge.remote(held.actor, repository)
+        await equipment.mirrors.rebuild(repository.id, remote, commit=base_sha)
+        return await _checked_out(spec, held, base_sha, equipment)
+
+
+async def _checked_out(
+    spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
+) -> Sandbox:
+    box = await _started(spec, held, base_sha, equipment)
+    try:
+        await _check_out(held, base_sha, box, equipment)
+    except BaseException:
+        await box.close()
+        raise
+    return box
 
 
 async def _started(spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment) -> Sandbox:

@@ -15,6 +15,10 @@ class WorkspaceError(Exception):
     """
 
 
+class MirrorBroken(WorkspaceError):
+    """Git inside could not read what the mirror should have; it is to be built again."""
+
+
 class BundleRefused(Exception):
     """What left the sandbox is no bundle of good commits on top of the base, or too large."""
 

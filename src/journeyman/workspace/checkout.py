@@ -14,7 +14,7 @@ from importlib import resources
 from journeyman import git
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.sandbox import ExecResult, FileRefused, Sandbox
-from journeyman.workspace import Changes, Commit, FileChange, WorkspaceError
+from journeyman.workspace import Changes, Commit, FileChange, MirrorBroken, WorkspaceError
 
 CHECKOUT_SECONDS = 1800
 TURN_SECONDS = 300
@@ -31,6 +31,11 @@ GITCONFIG = "/etc/gitconfig"
 _SNAPSHOT = re.compile(rb"snapshot ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) +(\d+)")
 _SHORTSTAT = re.compile(rb"(\d+) (file|insertion|deletion)")
 _SHA = re.compile(r"[0-9a-f]{40,64}")
+_BROKEN = re.compile(
+    r"is corrupt\b|corrupt loose object|\binflate\b|nonexistent object|\bbad object\b"
+    r"|unable to read (sha1 file|tree)|missing (blob|tree|commit)|object file \S+ is empty"
+)
+"""What git says of objects that are there in name only."""
 _FILE = re.compile(rb":(\d{6}) (\d{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [A-Z]\d*")
 
 
@@ -78,11 +83,15 @@ async def checkout(
     One that began on a base of any commit is moved to this one, and its refs to the mirror's.
     A workspace that is ready is left as it is; one whose `.git` is gone gets a new one and keeps
     its files. Every commit made inside gets *trailers* ("Co-authored-by: …"). *clone_url* must hold
-    no credential.
+    no credential. Raises MirrorBroken when the mirror lacks what it should have.
     """
-    await _run(
-        box, "checkout", base_sha, head_ref, clone_url, _hook(trailers), seconds=CHECKOUT_SECONDS
-    )
+    arguments = (base_sha, head_ref, clone_url, _hook(trailers))
+    try:
+        await _run(box, "checkout", *arguments, seconds=CHECKOUT_SECONDS)
+    except WorkspaceError as error:
+        if _BROKEN.search(str(error)):
+            raise MirrorBroken(str(error)) from error
+        raise
 
 
 async def make_base(box: Sandbox, commit: str) -> None:

@@ -104,10 +104,18 @@ class Mirrors:
             return mirror
         return await self.refresh(repository_id, remote, commit=commit)
 
-    async def rebuild(self, repository_id: int, remote: Remote) -> Path:
-        """Build it anew beside the old one and switch; for a mirror that proved corrupt in use."""
+    async def rebuild(
+        self, repository_id: int, remote: Remote, *, commit: str | None = None
+    ) -> Path:
+        """Build it anew beside the old one and switch; for a mirror that proved corrupt in use.
+
+        With *commit*, see `refresh`. Raises ForgeError.
+        """
         async with self._locked(repository_id):
-            return await self._build(self.path(repository_id), remote)
+            mirror = await self._build(self.path(repository_id), remote)
+        if commit is not None:
+            await self._ensure(repository_id, remote, commit)
+        return mirror
 
     async def sweep(self, keep_seconds: float = 7 * 86400) -> None:
         """Remove what rebuilding replaced longer than *keep_seconds* ago, and what was never

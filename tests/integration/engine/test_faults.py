@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from journeyman.domain.events import EventType
+from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import Task
+from journeyman.sandbox import Provision
+from journeyman.sandbox.container import recipe
 from journeyman.sandbox.container.backend import Containers, Options
+from journeyman.sandbox.container.engine import Engine
 from tests.conftest import World
 from tests.integration.engine.machine import Machine, create, find, log
 from tests.integration.sandbox.requirement import require_root
@@ -47,6 +51,8 @@ async def said(world: World, machine: Machine, prompt: str = WRITE) -> tuple[Tas
 
 
 def held(folder: Path) -> list[str]:
+    if not folder.exists():
+        return []
     return sorted(path.name for path in folder.iterdir() if path.name != "filler")
 
 
@@ -98,6 +104,23 @@ async def test_a_broken_mirror_is_made_again(world: World, machine: Machine) -> 
     assert set(begun.data["sandbox"]) == limits  # what `doctor` says of this host
 
 
+async def test_a_mirror_that_proves_broken_in_use_is_made_again(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    actor = (await world.principal("alice")).actor
+    remote = await machine.equipment.forge.remote(actor, task.repository)
+    mirror = await machine.equipment.mirrors.refresh(task.repository.id, remote)
+    (pack,) = mirror.glob("objects/pack/*.pack")
+    whole = pack.read_bytes()
+    pack.chmod(0o644)
+    # A file's content is last, before the checksum; nobody looks at it before it is checked out.
+    pack.write_bytes(whole[:-28] + b"x" * 8 + whole[-20:])
+    await machine.run(task)
+    found = await find(world, task)
+    assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+
+
 async def test_the_engine_is_gone(world: World, machine: Machine, tmp_path: Path) -> None:
     require_root()
     away = Containers(Options("docker", str(tmp_path / "no.sock")))
@@ -106,3 +129,25 @@ async def test_the_engine_is_gone(world: World, machine: Machine, tmp_path: Path
     assert task.session.state_reason is Reason.SANDBOX_UNAVAILABLE
     assert "docker" in error
     assert "no.sock" in error
+    assert held(machine.equipment.workspaces) == []
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+async def test_the_image_is_not_there(
+    world: World, machine: Machine, engine: str, request: pytest.FixtureRequest
+) -> None:
+    socket: Path = request.getfixturevalue(engine)
+
+    async def given(_repository: Repository) -> Provision:
+        return Provision(image="localhost/none:1")
+
+    options = Options("podman" if engine == "podman" else "docker", str(socket))
+    containers = Containers(options)
+    await machine.equip(replace(machine.equipment, sandboxes=containers, provision=given))
+    task, error = await said(world, machine)
+    assert task.session.state_reason is Reason.SANDBOX_UNAVAILABLE
+    assert "no image 'localhost/none:1'" in error
+    assert f"{engine} pull localhost/none:1" in error
+    assert await Engine(engine, socket).labelled(recipe.SESSION) == {}
+    assert held(machine.equipment.workspaces) == []
