@@ -306,7 +306,7 @@ class SandboxBackend(Protocol):
     name: str
 
     async def probe(self) -> Probe:
-        """Find out by really running it what this host gives. Cached after the first call."""
+        """Find out by really running it what this host gives. Kept once it isolates."""
         ...
 
     async def start(self, spec: SandboxSpec) -> Sandbox:

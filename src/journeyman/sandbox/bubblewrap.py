@@ -10,7 +10,8 @@ import contextlib
 import os
 import re
 import shutil
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from journeyman.sandbox import (
@@ -55,6 +56,8 @@ class Options:
     """A folder with the root of another system, whose programs sessions see; empty: the host's."""
     own_disks: bool = True
     """Whether each session gets a file system of its own, where that can be."""
+    try_again_seconds: float = 60.0
+    """After which what this host seemed to lack is tried once more: the reason may have passed."""
 
 
 class Bubblewrap:
@@ -69,6 +72,7 @@ class Bubblewrap:
         self._enter = sockets.source()
         self._resolve = Resolver() if resolve is None else resolve
         self._found: Host | None = None
+        self._try_again = 0.0
         self._finding = asyncio.Lock()
         self._probing = probing.Probing(self.name, self.start, self._examine)
 
@@ -117,9 +121,28 @@ class Bubblewrap:
 
     async def _host(self) -> Host:
         async with self._finding:
-            if self._found is None:
-                self._found = await self._find()
+            if self._found is None or time.monotonic() >= self._try_again:
+                try:
+                    found = self._found or await self._find()
+                except OSError as error:
+                    raise SandboxUnavailable(f"cannot look at this host: {error}") from error
+                self._found = await self._tried(found)
+                self._try_again = time.monotonic() + self._options.try_again_seconds
             return self._found
+
+    async def _tried(self, host: Host) -> Host:
+        """With what only a trial tells of root's powers; what it has stays."""
+        account = host.account
+        if account is None:  # who is not root has no choice
+            return replace(host, user_namespaces=True)
+        own_disks = self._options.own_disks
+        return replace(
+            host,
+            user_namespaces=host.user_namespaces
+            or await _makes_user_namespaces(host.bwrap, account),
+            volumes=host.volumes or (await _volumes(account) if own_disks else None),
+            overlays=host.overlays or await staging.overlays(account),
+        )
 
     async def _find(self) -> Host:
         path = shutil.which(self._options.bwrap)
@@ -135,15 +158,13 @@ class Bubblewrap:
             )
         root = os.geteuid() == 0
         version = await _version(path)
-        account = Account(self._options.uid, self._options.gid) if root else None
-        volumes = Volumes(account) if account and self._options.own_disks else None
         return Host(
             bwrap=path,
             version=version,
-            account=account,
-            user_namespaces=account is None or await _makes_user_namespaces(path, account),
-            volumes=volumes if volumes and await volumes.work() else None,
-            overlays=account is not None and await staging.overlays(account),
+            account=Account(self._options.uid, self._options.gid) if root else None,
+            user_namespaces=False,
+            volumes=None,
+            overlays=False,
             nested_users_off=_numbers(version) >= NESTED_USERS_OFF_SINCE,
             cgroups=cgroup.find(),
             init={**self._init, **await inside.compiled(self._init)},
@@ -152,16 +173,24 @@ class Bubblewrap:
         )
 
 
+async def _volumes(account: Account) -> Volumes | None:
+    made = Volumes(account)
+    return made if await made.work() else None
+
+
 async def _makes_user_namespaces(bwrap: str, account: Account) -> bool:
-    """Whether root's *account* may, found out by doing so; who is not root has no choice."""
-    process = await asyncio.create_subprocess_exec(
-        *("setpriv", *folders.stepping_down(account), "--", bwrap),
-        *("--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true"),
-        cwd="/",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    """Whether root's *account* may, found out by doing so."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("setpriv", *folders.stepping_down(account), "--", bwrap),
+            *("--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true"),
+            cwd="/",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return False
     return await process.wait() == 0
 
 

@@ -47,7 +47,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Host:
-    """What was found out about this host, once."""
+    """What was found out about this host."""
 
     bwrap: str
     version: str

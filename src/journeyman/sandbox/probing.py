@@ -43,7 +43,7 @@ class Probing:
     async def probe(self) -> Probe:
         """See SandboxBackend.probe."""
         async with self._lock:
-            if self._probed is None:
+            if self._probed is None or not self._probed.available:
                 self._probed = await self._try()
             return self._probed
 

@@ -72,12 +72,12 @@ def stage_for(sources: Sources, *others: Path) -> Path:
 
 async def overlays(account: Account) -> bool:
     """Whether one file system can be laid over another here, found out by doing so."""
-    with tempfile.TemporaryDirectory(prefix="journeyman-overlay-") as folder:
-        sources = Sources(Path(folder, "session"), None, None, Path(folder, "base"))
-        for one in ("session", "base"):
-            folders.make(Path(folder, one), account)
-        Path(folder, "base/work/below").write_text("lower\n")
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="journeyman-overlay-") as folder:
+            sources = Sources(Path(folder, "session"), None, None, Path(folder, "base"))
+            for one in ("session", "base"):
+                folders.make(Path(folder, one), account)
+            Path(folder, "base/work/below").write_text("lower\n")
             stage = stage_for(sources)
             process = await asyncio.create_subprocess_exec(
                 *prefix(stage, sources),
@@ -87,5 +87,5 @@ async def overlays(account: Account) -> bool:
                 stderr=asyncio.subprocess.DEVNULL,
             )
             return await process.wait() == 0
-        except OSError:
-            return False
+    except OSError:
+        return False

@@ -231,3 +231,20 @@ async def test_folders_of_killed_probes_are_swept(backend: SandboxBackend) -> No
         assert live.exists()
     finally:
         await backend.remove(live)
+
+
+@pytest.mark.root
+async def test_what_fails_for_a_passing_reason_is_tried_again() -> None:
+    require_root()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        passing, passed = Path(folder, "bwrap"), Path(folder, "passed")
+        passing.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] || [ -e {passed} ] || exit 1\nexec bwrap "$@"\n'
+        )
+        passing.chmod(0o755)
+        backend = Bubblewrap(Options(bwrap=str(passing), try_again_seconds=0.0))
+        assert not (await backend.probe()).available
+        passed.touch()
+        probe = await backend.probe()
+        assert (probe.available, probe.mode) == (True, "as root")
