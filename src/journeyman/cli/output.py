@@ -72,13 +72,33 @@ def print_json_line(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text | None]]) -> None:
-    """The first column is never cut: it is what is copied into the next command."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    """The first column is never cut: it is what is copied into the next command. On a narrow
+    terminal the widest of the others gives way first.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, overflow="fold" if index == 0 else "ellipsis")
+        table.add_column(_on_one_line(column), header_style="bold", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
-    console().print(table)
+        table.add_row(*(_on_one_line(cell or "") for cell in row))
+    target = console()
+    with target.capture() as drawn:
+        target.print(table)
+    # Without the blanks that every line is filled up with.
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
+def _on_one_line(cell: str | Text) -> Text:
+    text = Text(clean(cell)) if isinstance(cell, str) else cell
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def print_fields(fields: Sequence[tuple[str, Text]]) -> None:
+    """A line each. Long ones are left to the terminal to break: an address stays one to copy."""
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        label = (f"{name:<{width}}  ", "dim")
+        console().print(Text.assemble(label, value), soft_wrap=True)
 
 
 def state(name: str, reason: str | None = None) -> Text:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from journeyman.cli import log, output
@@ -32,16 +31,10 @@ def browse(task: dict[str, Any]) -> None:
 
 
 def print_task(task: dict[str, Any]) -> None:
-    console = output.console()
     name = output.clean(task.get("name") or "")
     state = output.state(task["state"], task.get("state_reason"))
-    console.print(Text.assemble(state, "  ", (name, "bold")))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in _lines(task):
-        grid.add_row(name, value)
-    console.print(grid)
+    output.console().print(Text.assemble(state, "  ", (name, "bold")), soft_wrap=True)
+    output.print_fields(_lines(task))
 
 
 def _lines(task: dict[str, Any]) -> list[tuple[str, Text]]:

@@ -2,13 +2,18 @@
 
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
+from journeyman import cli
+from journeyman.cli import output
 from tests.unit.cli.api import Api, as_json, as_stream, as_text, event, frame, task
 from tests.unit.cli.conftest import Run
 
@@ -88,6 +93,27 @@ def test_list_is_a_table_or_json(api: Api, journeyman: Run) -> None:
     assert "✗ failed" in table
     assert "alice/hello" in table
     assert json.loads(journeyman("task", "list", "--json").out) == [task(), task("failed")]
+
+
+def test_a_narrow_terminal_cuts_no_id_and_no_address(
+    api: Api, journeyman: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = task("failed", name="Greet " * 20, state_reason="model_not_configured")
+    api.on("GET /agents/tasks", as_json({"tasks": [long]}))
+    api.on(GET, as_json(long))
+    screen, of_the_command = pty.openpty()
+    termios.tcsetwinsize(of_the_command, (24, 80))
+    with open(of_the_command, "w") as terminal, open(screen, "rb"):
+        for command, whole in ((["list"], ID), (["view", ID], long["html_url"])):
+            monkeypatch.setattr(sys, "stdout", terminal)
+            monkeypatch.setattr(sys, "argv", ["journeyman", "task", *command])
+            with pytest.raises(SystemExit):
+                cli.main()
+            terminal.flush()
+            drawn = output.clean(os.read(screen, 65_536).decode())
+            assert whole in drawn
+            if command == ["list"]:
+                assert max(len(line) for line in drawn.splitlines()) <= 80
 
 
 def test_list_of_a_repository_filters_and_pages(api: Api, journeyman: Run) -> None:
