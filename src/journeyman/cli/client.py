@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -42,6 +43,7 @@ class Client:
                 "X-GitHub-Api-Version": "2022-11-28",
             },
             timeout=TIMEOUT_SECONDS,
+            follow_redirects=True,  # a repository that was renamed
             # An unencrypted server needs no certificates, and loading them is slow.
             verify=settings.url.startswith("https") or _no_certificates(),
         )
@@ -62,7 +64,7 @@ class Client:
         return task
 
     def get_task(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self._json("GET", f"/agents/tasks/{task_id}")
+        task: dict[str, Any] = self._json("GET", task_path(task_id))
         return task
 
     def list_tasks(
@@ -85,7 +87,7 @@ class Client:
         page, known = after // PAGE + 1, after % PAGE
         while True:
             params = {"per_page": PAGE, "page": page}
-            events = self._json("GET", f"/agents/tasks/{task_id}/events", params=params)["events"]
+            events = self._json("GET", task_path(task_id, "events"), params=params)["events"]
             yield from events[known:]
             known = 0
             if len(events) < PAGE:
@@ -93,19 +95,19 @@ class Client:
             page += 1
 
     def patch(self, task_id: str) -> str:
-        return self.request("GET", f"/agents/tasks/{task_id}/patch").text
+        return self.request("GET", task_path(task_id, "patch")).text
 
     def cancel(self, task_id: str) -> dict[str, Any]:
-        answer = self.request("POST", f"/agents/tasks/{task_id}/cancel")
+        answer = self.request("POST", task_path(task_id, "cancel"))
         return dict(answer.json()) if answer.content else {}
 
     def pause(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self._json("POST", f"/agents/tasks/{task_id}/pause")
+        task: dict[str, Any] = self._json("POST", task_path(task_id, "pause"))
         return task
 
     def steer(self, task_id: str, message: str) -> dict[str, Any]:
         body = {"content": message}
-        answer = self.request("POST", f"/agents/tasks/{task_id}/steer", json=body)
+        answer = self.request("POST", task_path(task_id, "steer"), json=body)
         return dict(answer.json()) if answer.content else {}
 
     def list_models(self) -> list[dict[str, Any]]:
@@ -143,11 +145,20 @@ class Client:
             raise AppError(Code.UNAVAILABLE, message) from exc
 
 
+def task_path(task_id: str, part: str = "") -> str:
+    """INVALID for an id that would lead elsewhere."""
+    if not re.fullmatch(r"[\w-]+", task_id):
+        message = f"{task_id!r} is not a task's id; `journeyman task list` shows them."
+        raise AppError(Code.INVALID, message)
+    return f"/agents/tasks/{task_id}" + (f"/{part}" if part else "")
+
+
 def unreachable(url: str, exc: httpx.HTTPError | httpx.InvalidURL) -> AppError:
     """What a failed connection means to a person."""
     if isinstance(exc, httpx.ConnectError):
         return AppError(
-            Code.UNAVAILABLE, f"cannot reach {url}: is the server running? (journeyman serve)"
+            Code.UNAVAILABLE,
+            f"cannot reach {url}: is the server running? (journeyman serve); {exc}",
         )
     if isinstance(exc, httpx.TimeoutException):
         return AppError(Code.UNAVAILABLE, f"{url} did not answer within {TIMEOUT_SECONDS} seconds")
@@ -166,7 +177,7 @@ def refused(answer: httpx.Response) -> AppError:
     details = [
         str(error["message"])
         for error in (errors if isinstance(errors, list) else [])
-        if isinstance(error, dict) and error.get("message")
+        if isinstance(error, dict) and error.get("message") not in (None, "", message)
     ]
     message = "; ".join([message, *details]).rstrip(".")
     return AppError(CODES.get(answer.status_code, Code.UNAVAILABLE), message + _way_out(answer))
@@ -176,8 +187,18 @@ def _way_out(answer: httpx.Response) -> str:
     if answer.status_code == 401:
         return ": the token is unknown, expired or revoked (JOURNEYMAN_TOKEN)"
     if answer.status_code == 404:
-        return f" ({answer.request.url.path})"
+        return _missing(answer.request.url)
     return ""
+
+
+def _missing(url: httpx.URL) -> str:
+    """GitHub's answer to what is not there, and to what one may not see, is the same."""
+    address = str(url.copy_with(query=None))
+    if found := re.fullmatch(r"(.*?)(?:/agents)?/repos/([^/]+/[^/]+)/(?:agents/)?[\w-]+", address):
+        return f": {found[1]} has no repository {found[2]}, or your token does not reach it"
+    if found := re.fullmatch(r"(.*)/agents/tasks/([^/]+)(?:/\w+)?", address):
+        return f": {found[1]} has no task {found[2]}, or your token does not reach it"
+    return f" ({url.path})"
 
 
 def _no_certificates() -> ssl.SSLContext:

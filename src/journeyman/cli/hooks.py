@@ -11,7 +11,6 @@ from journeyman.cli import options, output
 
 hook = typer.Typer(no_args_is_help=True, help="Webhooks of a repository.")
 
-Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", show_default=False)]
 Id = Annotated[int, typer.Argument(metavar="HOOK", show_default=False)]
 
 
@@ -20,7 +19,9 @@ def register(root: typer.Typer) -> None:
 
 
 @hook.command("list")
-def list_(repository: Repository, url: options.Url = None, as_json: options.AsJson = False) -> None:
+def list_(
+    repository: options.Repository, url: options.Url = None, as_json: options.AsJson = False
+) -> None:
     """List the webhooks."""
     found = _ask("GET", _hooks(repository), url, params={"per_page": 100})
     if as_json:
@@ -43,7 +44,7 @@ def list_(repository: Repository, url: options.Url = None, as_json: options.AsJs
 
 @hook.command()
 def create(
-    repository: Repository,
+    repository: options.Repository,
     receiver: Annotated[str, typer.Argument(metavar="URL", show_default=False)],
     event: Annotated[
         list[str] | None,
@@ -77,7 +78,7 @@ def create(
 
 
 @hook.command()
-def delete(repository: Repository, hook_id: Id, url: options.Url = None) -> None:
+def delete(repository: options.Repository, hook_id: Id, url: options.Url = None) -> None:
     """Delete a webhook, with what waits for it."""
     _ask("DELETE", f"{_hooks(repository)}/{hook_id}", url)
     output.hint(f"webhook {hook_id} is deleted")
@@ -85,7 +86,7 @@ def delete(repository: Repository, hook_id: Id, url: options.Url = None) -> None
 
 @hook.command()
 def deliveries(
-    repository: Repository,
+    repository: options.Repository,
     hook_id: Id,
     url: options.Url = None,
     as_json: options.AsJson = False,
@@ -113,7 +114,7 @@ def deliveries(
 
 @hook.command()
 def redeliver(
-    repository: Repository,
+    repository: options.Repository,
     hook_id: Id,
     delivery: Annotated[int, typer.Argument(metavar="DELIVERY", show_default=False)],
     url: options.Url = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,18 @@ Url = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def full_name(text: str | None) -> str | None:
+    """OWNER/REPO as it was typed, if it was."""
+    if text is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+        raise typer.BadParameter(f"{text!r} is not OWNER/REPO, for example alice/hello.")
+    return text
+
+
+Repository = Annotated[
+    str, typer.Argument(metavar="OWNER/REPO", callback=full_name, show_default=False)
+]
 
 
 def configured(data: Path | None, file: Path | None, **flags: Any) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,18 +25,25 @@ def register(root: typer.Typer) -> None:
     root.command("custom-agents")(custom_agents)
 
 
+def _finite(number: float | None) -> float | None:
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is no limit; give a number from 0 on.")
+    return number
+
+
 @task.command()
 def create(
-    repository: Annotated[str, typer.Argument(metavar="OWNER/REPO", show_default=False)],
+    repository: options.Repository,
     prompt: Annotated[
-        str | None, typer.Argument(help="What is to be done.", show_default=False)
+        str | None,
+        typer.Argument(metavar="PROMPT", help="What is to be done.", show_default=False),
     ] = None,
     file: Annotated[
         str | None,
         typer.Option("-F", "--file", metavar="FILE", help="Read the prompt; - is stdin."),
     ] = None,
     base: Annotated[str | None, typer.Option(help="The branch to start from.")] = None,
-    head: Annotated[str | None, typer.Option(help="An existing branch to continue.")] = None,
+    head: Annotated[str | None, typer.Option(help="The branch to work on, there or new.")] = None,
     model: Annotated[str | None, typer.Option(help="One of `journeyman models`.")] = None,
     custom_agent: Annotated[
         str | None, typer.Option(help="One of the repository's agents.")
@@ -45,11 +52,14 @@ def create(
         bool | None, typer.Option("--pull-request/--no-pull-request", help="Open a pull request.")
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="Of work in each session; 0: no limit.")
+        float | None,
+        typer.Option(callback=_finite, help="Of work in each session; 0: no limit."),
     ] = None,
     max_steps: Annotated[int | None, typer.Option(help="Replies of the model.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Sent and received.")] = None,
-    max_credits: Annotated[float | None, typer.Option(help="Money; one is 0.01 USD.")] = None,
+    max_credits: Annotated[
+        float | None, typer.Option(callback=_finite, help="Money; one is 0.01 USD.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it ends.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Show the log until it ends.")] = False,
     url: options.Url = None,
@@ -67,9 +77,8 @@ def create(
             minutes=max_minutes, steps=max_steps, tokens=max_tokens, credits=max_credits
         ),
     }
-    full_name = _full_name(repository)
     with _client(url) as client:
-        made = client.create_task(full_name, _given(**body) or {})
+        made = client.create_task(repository, _given(**body) or {})
         if wait or follow:
             from journeyman.cli import watch
 
@@ -84,7 +93,8 @@ def create(
 @task.command("list")
 def list_(
     repository: Annotated[
-        str | None, typer.Argument(metavar="[OWNER/REPO]", show_default=False)
+        str | None,
+        typer.Argument(metavar="OWNER/REPO", callback=options.full_name, show_default=False),
     ] = None,
     state: Annotated[
         list[str] | None, typer.Option(help="Only these states; may be repeated.")
@@ -95,9 +105,8 @@ def list_(
 ) -> None:
     """List your tasks, or those of one repository; the newest change first."""
     states = ",".join(state) if state else None
-    full_name = _full_name(repository) if repository else None
     with _client(url) as client:
-        tasks = client.list_tasks(full_name, states=states, limit=limit)
+        tasks = client.list_tasks(repository, states=states, limit=limit)
     if as_json:
         output.print_json(tasks)
         return
@@ -197,7 +206,9 @@ def pause(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = Fa
 @task.command()
 def steer(
     task_id: TaskId,
-    message: Annotated[str, typer.Argument(help="Heard at the next turn.", show_default=False)],
+    message: Annotated[
+        str, typer.Argument(metavar="MESSAGE", help="Heard at the next turn.", show_default=False)
+    ],
     url: options.Url = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -241,18 +252,17 @@ def _thousands(tokens: int | None) -> str:
 
 
 def custom_agents(
-    repository: Annotated[str, typer.Argument(metavar="OWNER/REPO", show_default=False)],
+    repository: options.Repository,
     url: options.Url = None,
     as_json: options.AsJson = False,
 ) -> None:
     """List what may be named in --custom-agent for a repository."""
-    full_name = _full_name(repository)
     with _client(url) as client:
-        found = client.list_custom_agents(full_name)
+        found = client.list_custom_agents(repository)
     if as_json:
         output.print_json(found)
     elif not found:
-        output.hint(f"no custom agents in {full_name}; they are files of .github/agents/")
+        output.hint(f"no custom agents in {repository}; they are files of .github/agents/")
     else:
         rows = [(agent["id"], agent["name"], agent["description"]) for agent in found]
         output.print_table(("CUSTOM AGENT", "NAME", ""), rows)
@@ -273,17 +283,13 @@ def _given(**values: object) -> dict[str, object] | None:
     return {name: value for name, value in values.items() if value is not None} or None
 
 
-def _full_name(text: str) -> str:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
-        raise typer.BadParameter(f"{text!r} is not OWNER/REPO, for example alice/hello.")
-    return text
-
-
 def _prompt(prompt: str | None, file: str | None) -> str:
-    if (prompt is None) == (file is None):
-        raise typer.BadParameter("say what is to be done: PROMPT, or --file FILE, or --file -.")
+    if prompt is not None and file is not None:
+        raise typer.BadParameter("there is a PROMPT and a --file; give one of them.")
     if file is None:
-        return prompt or ""
+        if prompt is None:
+            raise typer.BadParameter("say what is to be done: PROMPT, or --file FILE, or --file -.")
+        return prompt
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as exc:

@@ -18,7 +18,10 @@ def register(root: typer.Typer) -> None:
 def usage(
     days: Annotated[int, typer.Option(min=1, max=366, help="How many, today included.")] = 30,
     repository: Annotated[
-        str | None, typer.Option("--repo", metavar="OWNER/REPO", help="Of one only.")
+        str | None,
+        typer.Option(
+            "--repo", metavar="OWNER/REPO", callback=options.full_name, help="Of one only."
+        ),
     ] = None,
     url: options.Url = None,
     as_json: options.AsJson = False,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from journeyman.config import forges, triggers
 from journeyman.config.sections import (
@@ -135,9 +136,21 @@ def load_client(
         or secret_file(kept.get("token_file"))
     )
     url = url or environ.get(f"{_PREFIX}URL") or kept.get("url") or Client.url
-    if not ADDRESS.match(url):
+    if not _is_address(url):
         raise wrong("url", f"{url!r} is not an address of a server; it looks like {Client.url}.")
+    token = str(token or "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise wrong("token", "the token has characters that none has; was it copied whole?")
     return Client(url=url.rstrip("/"), token=token or None)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"[!-~]+", url) and ADDRESS.match(url)) and (
+            urlsplit(url).port != 0
+        )
+    except ValueError:
+        return False
 
 
 def client_file(environ: Mapping[str, str] | None = None) -> Path:

@@ -29,6 +29,7 @@ class Answer:
     chunks: tuple[bytes, ...] = ()
     kind: str = "application/json"
     cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def as_json(value: Any, status: int = 200) -> Answer:
@@ -93,6 +94,8 @@ def serving() -> Iterator[Api]:
         def _write(self, answer: Answer) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.kind)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
             if answer.cut:
                 self.send_header("Content-Length", "1000000")
             self.end_headers()

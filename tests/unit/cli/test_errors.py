@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.api import Answer, Api, as_json
+from tests.unit.cli.api import Answer, Api, as_json, task
 from tests.unit.cli.conftest import Run
 
 
@@ -23,7 +23,13 @@ def one_line(text: str) -> str:
     [
         (401, {"message": "Bad credentials"}, 1, "Bad credentials: the token is unknown"),
         (403, {"message": "Resource not accessible"}, 1, "Resource not accessible"),
-        (404, {"message": "Not Found"}, 1, "Not Found (/agents/tasks/x)"),
+        (404, {"message": "Not Found"}, 1, "has no task x, or your token does not reach it"),
+        (
+            409,
+            {"message": "It is over.", "errors": [{"code": "custom", "message": "It is over."}]},
+            1,
+            "journeyman: It is over\n",
+        ),
         (
             422,
             {
@@ -45,7 +51,59 @@ def test_an_error_of_the_api_is_one_line(
     api.on("GET /agents/tasks/x", as_json(body, status))
     done = journeyman("task", "view", "x")
     assert done.code == code
-    assert says in one_line(done.err)
+    assert says in f"{one_line(done.err)}\n"
+
+
+def test_what_is_not_there_is_named_with_its_server(api: Api, journeyman: Run) -> None:
+    for command in (["task", "list", "alice/nope"], ["hook", "list", "alice/nope"]):
+        said = one_line(journeyman(*command).err)
+        assert f"{api.url} has no repository alice/nope" in said
+    assert "/hooks/9/deliveries" in one_line(
+        journeyman("hook", "deliveries", "alice/hello", "9").err
+    )
+
+
+def test_a_renamed_repository_is_followed(api: Api, journeyman: Run) -> None:
+    moved = f"{api.url}/agents/repos/alice/new/tasks"
+    api.on("GET /agents/repos/alice/old/tasks", Answer(301, headers={"Location": moved}))
+    api.on("POST /agents/repos/alice/old/tasks", Answer(307, headers={"Location": moved}))
+    api.on("GET /agents/repos/alice/new/tasks", as_json({"tasks": []}))
+    api.on("POST /agents/repos/alice/new/tasks", as_json(task("queued"), 201))
+    assert journeyman("task", "list", "alice/old").code == 0
+    assert journeyman("task", "create", "alice/old", "Fix it.").code == 0
+    (asked,) = api.requests("POST /agents/repos/alice/new/tasks")
+    assert asked.body == {"prompt": "Fix it."}
+    assert asked.headers["authorization"] == "Bearer ghp_alice"
+
+
+@pytest.mark.parametrize("token", ["ghp_ü", "ghp_one\nghp_two", "ghp one"])
+def test_a_token_that_cannot_be_sent_is_said_and_not_shown(
+    api: Api, journeyman: Run, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("JOURNEYMAN_TOKEN", token)
+    done = journeyman("task", "list")
+    assert done.code == 2
+    assert "was it copied whole?" in one_line(done.err)
+    assert token[:4] not in done.err
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "http://127.0.0.1:x", "http://[::1", "http://a b"]
+)
+def test_what_is_no_address_is_said(journeyman: Run, url: str) -> None:
+    done = journeyman("task", "list", "--url", url)
+    assert done.code == 2
+    assert f"{url!r} is not an address of a server" in one_line(done.err)
+
+
+@pytest.mark.parametrize("task_id", ["", "..", "../repos/alice/hello", "a b", "a?b"])
+def test_an_id_leads_to_a_task_or_nowhere(api: Api, journeyman: Run, task_id: str) -> None:
+    for command in (["view", task_id], ["logs", "--follow", task_id], ["cancel", task_id]):
+        done = journeyman("task", *command)
+        assert done.code == 2
+        assert "is not a task's id" in one_line(done.err)
+    assert api.asked == []
 
 
 def test_a_page_that_is_no_api_is_said(api: Api, journeyman: Run) -> None:
@@ -93,8 +151,8 @@ def test_a_data_directory_that_cannot_be_written_is_said(journeyman: Run, tmp_pa
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(api: Api, tmp_path: Path) -> None:
-    task = {"id": "x", "state": "queued", "created_at": "2026-01-01T00:00:00Z", "name": "n" * 500}
-    api.on("GET /agents/tasks", as_json({"tasks": [task] * 100}))
+    long = task("queued", name="n" * 500)
+    api.on("GET /agents/tasks", as_json({"tasks": [long] * 100}))
     env = {"HOME": str(tmp_path), "JOURNEYMAN_URL": api.url, "JOURNEYMAN_TOKEN": "ghp_alice"}
     command = [sys.executable, "-m", "journeyman.cli", "task", "list", "--limit", "100", "--json"]
     with subprocess.Popen(

@@ -70,7 +70,10 @@ def test_a_prompt_may_come_from_a_file_or_standard_input(
     [
         (["create", "hello", "Fix it."], "is not OWNER/REPO"),
         (["create", "alice/hello"], "say what is to be done"),
-        (["create", "alice/hello", "a", "-F", "b"], "say what is to be done"),
+        (["create", "alice/hello", "a", "-F", "b"], "give one of them"),
+        (["create", "alice/hello", "a", "--max-minutes", "nan"], "nan is no limit"),
+        (["create", "alice/hello", "a", "--max-credits", "inf"], "inf is no limit"),
+        (["list", "hello"], "is not OWNER/REPO"),
         (["create", "alice/hello", "-F", "/nowhere"], "cannot read the prompt"),
         (["list", "--limit", "0"], "--limit"),
         (["frobnicate"], "frobnicate"),
