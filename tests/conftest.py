@@ -155,9 +155,19 @@ def github_description(tmp_path_factory: pytest.TempPathFactory) -> Description:
 @pytest.fixture(scope="session")
 def gitea_description(tmp_path_factory: pytest.TempPathFactory) -> gitea.Description:
     """What Gitea publishes of its API, from npm."""
+    return _of_gitea("gitea", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def forgejo_description(tmp_path_factory: pytest.TempPathFactory) -> gitea.Description:
+    """What Forgejo publishes of its API, likewise."""
+    return _of_gitea("forgejo", tmp_path_factory)
+
+
+def _of_gitea(name: str, places: pytest.TempPathFactory) -> gitea.Description:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed; please run: sudo apt-get install npm")
-    return gitea.Description(gitea.fetch(tmp_path_factory.mktemp("gitea")))
+    return gitea.Description(gitea.fetch(places.mktemp(name), name))
 
 
 class Clock:

@@ -39,7 +39,8 @@ async def github(tmp_path: Path, github_description: Description) -> AsyncIterat
         yield made
 
 
-@pytest.fixture
-async def gitea(tmp_path: Path, gitea_description: GiteaDescription) -> AsyncIterator[OnGitea]:
-    async with on_gitea(tmp_path, gitea_description) as made:
+@pytest.fixture(params=["gitea", "forgejo"])
+async def gitea(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OnGitea]:
+    description: GiteaDescription = request.getfixturevalue(f"{request.param}_description")
+    async with on_gitea(tmp_path, description) as made:
         yield made

@@ -214,7 +214,7 @@ class OnGitea:
 async def on_gitea(
     directory: Path, description: GiteaDescription, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[OnGitea]:
-    """Whatever is said to it fits what Gitea publishes of its API."""
+    """Whatever is said to it fits what Gitea, or Forgejo, publishes of its API."""
     async with gitea_server.serving(description, directory / "gitea") as server, client() as http:
         yield OnGitea(server, GiteaForge(http, server.url, clock=clock), directory)
         assert not server.problems, server.problems
@@ -230,7 +230,10 @@ WORLDS: Mapping[str, Maker] = {
     "gitea": lambda directory, request: on_gitea(
         directory, request.getfixturevalue("gitea_description")
     ),
+    "forgejo": lambda directory, request: on_gitea(
+        directory, request.getfixturevalue("forgejo_description")
+    ),
 }
 """By the forge's name. Each makes one in an empty directory, and cleans up after it."""
-NEEDS = {name: [pytest.mark.npm] for name in ("github", "gitea")}
+NEEDS = {name: [pytest.mark.npm] for name in ("github", "gitea", "forgejo")}
 """What of the machine the world needs."""

@@ -1,4 +1,4 @@
-"""A mention on a local Gitea becomes a pull request, and a review of it a follow-up."""
+"""A mention on a local Forgejo becomes a pull request, and a review of it a follow-up."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SESSIONS = session_table.select().with_only_columns(*sessions.COLUMNS)
 
 @dataclass
 class Site:
-    """Gitea, whose webhooks the test sends for Bob, and a service with a worker."""
+    """Forgejo, whose webhooks the test sends for Bob, and a service with a worker."""
 
     gitea: Gitea
     repository: Repository
@@ -63,12 +63,12 @@ class Site:
         self.client = httpx.AsyncClient(transport=transport, base_url=URL)
 
     async def tell(self, event: str, given: dict[str, Any]) -> None:
-        """As Gitea does; what is due then is begun."""
+        """As Forgejo does; what is due then is begun."""
         around = {"repository": objects.repository(self.repository, self.bob)}
         body = json.dumps(around | {"sender": objects.user(self.bob)} | given).encode()
         digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
-        headers = {"content-type": "application/json", "x-gitea-event": event}
-        headers["x-gitea-signature"] = digest
+        headers = {"content-type": "application/json", "x-forgejo-event": event}
+        headers["x-forgejo-signature"] = digest
         told = await self.client.post("/hooks/forge", content=body, headers=headers)
         assert (told.status_code, told.json()) == (202, {"kept": 1}), told.text
         self.clock.advance(60)
@@ -108,10 +108,10 @@ class Site:
 
 @pytest.fixture
 async def site(
-    gitea_description: Description, data: Path, tmp_path: Path, clock: Clock
+    forgejo_description: Description, data: Path, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Site]:
     clock.now = utc_now() + timedelta(hours=1)
-    async with serving(gitea_description, tmp_path / "gitea") as gitea:
+    async with serving(forgejo_description, tmp_path / "gitea") as gitea:
         _, bob, helper = (gitea.state.add_user(login) for login in ("octo", "bob", "helper"))
         known = gitea.state.add_repository("octo/app", repository(tmp_path / "source"))
         known.roles |= {bob.id: "write", helper.id: "admin"}

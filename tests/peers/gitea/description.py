@@ -1,5 +1,5 @@
-"""Gitea's published Swagger as the types of a client that was generated from it, from the npm
-package that carries them, and what holds a request or an answer against it.
+"""Gitea's and Forgejo's published Swagger as the types of clients that were generated from it, from
+the npm packages that carry them, and what holds a request or an answer against it.
 
 Swagger itself is in no package. The types say each operation, its parameters and fields, and
 neither which field may be null nor which errors there are: every field of an answer may be null
@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 import jsonschema_rs
 
-PACKAGE = "gitea-js@1.23.0"
+PACKAGES = {"gitea": "gitea-js@1.23.0", "forgejo": "forgejo-js@11.0.0"}
 FILE = "package/dist/index.d.ts"
 TO_THE_END = ("branch", "filepath", "head")
 """Parameters of a path that may have slashes in them."""
@@ -31,9 +31,9 @@ _FORMAT = re.compile(r"@format ([\w-]+)")
 Schema = dict[str, Any]
 
 
-def fetch(directory: Path) -> str:
-    """The types, as TypeScript."""
-    command = [*("npm", "pack", PACKAGE, "--silent", "--pack-destination"), str(directory)]
+def fetch(directory: Path, name: str) -> str:
+    """The types, as TypeScript. *name*: one of PACKAGES."""
+    command = [*("npm", "pack", PACKAGES[name], "--silent", "--pack-destination"), str(directory)]
     subprocess.run(command, check=True, capture_output=True, timeout=300, cwd=directory)
     (archive,) = directory.glob("*.tgz")
     with tarfile.open(archive) as packed:
