@@ -98,8 +98,11 @@ class Api:
         """Raises Missing, or a ForgeError."""
         return self.decoded((await self.read(secret, path, query)).body, kind)
 
-    async def pages(self, secret: str, path: str, kind: type[T], **query: str) -> list[T]:
-        """All entries of a list, up to MOST_PAGES."""
+    async def pages(
+        self, secret: str, path: str, kind: type[T], *, counted: bool = True, **query: str
+    ) -> list[T]:
+        """All entries of a list, up to MOST_PAGES. *counted*: the total it tells is that of the
+        list."""
         found: list[T] = []
         for page in range(1, MOST_PAGES + 1):
             answer = await self.read(
@@ -107,7 +110,7 @@ class Api:
             )
             some: list[T] = self.decoded(answer.body, list[kind])  # type: ignore[valid-type]
             found += some
-            if not some or _is_all(answer, len(found), len(some)):
+            if not some or (counted and _is_all(answer, len(found), len(some))):
                 break
         return found
 

@@ -2,6 +2,8 @@
 it does when it is away, full or strange.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from journeyman import git as host_git
@@ -9,13 +11,14 @@ from journeyman.domain.discussions import Place, Reaction
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import AccountType, Permission, PullState
+from journeyman.domain.triggers import Kind
 from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange
 from journeyman.forge.rest import Limited, Refused
 from journeyman.workspace import remotes
 from tests.contract.forge.worlds import OnGitea
 from tests.integration.forge.client import git
 from tests.peers.faulty import Fault
-from tests.peers.github.state import CheckRun, Comment, Issue, Pull
+from tests.peers.github.state import CheckRun, Comment, Issue, IssueEvent, Pull, Review, now
 
 pytestmark = pytest.mark.npm
 
@@ -282,6 +285,74 @@ async def test_commit_statuses_are_check_runs(gitea: OnGitea) -> None:
     assert [(one.name, one.conclusion) for one in runs] == [(f"ci {r}", r) for r in results]
     assert {one.status for one in runs[:-1]} == {"completed"}
     assert (runs[-1].status, runs[0].title) == ("in_progress", "what it says")
+
+
+async def test_a_draft_that_may_merge_is_not_taken_for_one_with_conflicts(gitea: OnGitea) -> None:
+    actor, talk = gitea.actor("alice"), gitea.forge.discussion
+    made = await gitea.forge.open_pull(actor, gitea.app, NEW)
+    (there,) = gitea.repository.pulls
+    assert (await talk.pull_head(actor, gitea.app, made.number)).is_mergeable is None
+    there.title = "Ready"
+    assert (await talk.pull_head(actor, gitea.app, made.number)).is_mergeable is True
+    there.mergeable = False
+    assert (await talk.pull_head(actor, gitea.app, made.number)).is_mergeable is False
+
+
+async def test_what_has_happened_since_is_found_by_asking(gitea: OnGitea) -> None:
+    state, known, actor = gitea.server.state, gitea.repository, gitea.actor("alice")
+    bob, old = state.user("bob"), now() - timedelta(hours=1)
+    issue = Issue(1, bob, "Broken", "@helper go")
+    before = Issue(2, bob, "Old", "@helper go", created_at=old)
+    pull = Pull(3, 3, bob, "A change", "", "topic", "main", False, created_at=old)
+    known.issues += [issue, before]
+    known.pulls.append(pull)
+    told, cursor = await gitea.forge.news.news(actor, gitea.app, None)
+    assert told == []
+    for id, of in ((11, issue), (12, before), (13, pull), (14, issue), (15, issue)):
+        known.comments.append(Comment(id, of.number, bob, f"said {id}"))
+    known.comments.append(Comment(10, 2, bob, "long ago", created_at=old))
+    known.events += [
+        IssueEvent(id, of, bob, event, given)
+        for id, of, event, given in (
+            (21, before, "assigned", "helper"),
+            (22, before, "unassigned", "helper"),
+            (23, before, "labeled", "agent"),
+            (24, before, "unlabeled", "agent"),
+        )
+    ]
+    known.reviews.append(Review(31, 3, bob, "Not yet.", "CHANGES_REQUESTED"))
+    known.review_comments.append(Comment(32, 3, bob, "Why?", path="a", line=1, review_id=31))
+    told, cursor = await gitea.forge.news.news(actor, gitea.app, cursor)
+    assert {(one.kind, one.number, one.id or one.names or one.review_id) for one in told} == {
+        (Kind.ISSUE, 1, None),
+        *((Kind.COMMENT, n, id) for n, id in ((1, 11), (2, 12), (3, 13), (1, 14), (1, 15))),
+        (Kind.ASSIGNED, 2, ("helper",)),
+        (Kind.LABELED, 2, ("agent",)),
+        (Kind.REVIEW, 3, 31),
+        (Kind.REVIEW_COMMENT, 3, 32),
+    }
+    assert len(told) == 10
+    review = next(one for one in told if one.kind is Kind.REVIEW)
+    assert (review.wants_changes, review.body, review.by and review.by.id) == (
+        True,
+        "Not yet.",
+        bob.id,
+    )
+    again, _ = await gitea.forge.news.news(actor, gitea.app, cursor)
+    assert {one.key for one in again} <= {one.key for one in told}
+
+
+async def test_the_local_gitea_notices_what_gitea_would_not_take(gitea: OnGitea) -> None:
+    held = gitea.server.description
+    place = "/repos/alice/App/pulls"
+    assert held.faults_of_request("GET", "/repos/alice/App/pulled", "", b"")
+    assert held.faults_of_request("GET", place, "draft=1", b"")
+    assert held.faults_of_request("POST", place, "", b'{"title": "T", "draft": true}')
+    assert held.faults_of_request("POST", place, "", b'{"title": 1}')
+    assert not held.faults_of_request("POST", place, "", b'{"title": "T", "head": "topic"}')
+    assert held.faults_of_answer("GET", place, 200, b'[{"number": "1"}]')
+    assert held.faults_of_answer("GET", place, 200, b'[{"node_id": "1"}]')
+    assert not held.faults_of_answer("GET", place, 200, b'[{"number": 1}]')
 
 
 async def test_the_files_of_a_directory(gitea: OnGitea) -> None:

@@ -11,8 +11,10 @@ from tests.peers.github.state import (
     CheckRun,
     Comment,
     Issue,
+    IssueEvent,
     Pull,
     Repository,
+    Review,
     User,
 )
 
@@ -20,6 +22,11 @@ NO_COMMIT = "0" * 40
 UNKNOWN = "0001-01-01T00:00:00Z"
 """Go's zero time."""
 STATES = {"success": "success", "failure": "failure", "neutral": "warning", "skipped": "skipped"}
+REVIEWS = {
+    "COMMENTED": "COMMENT",
+    "CHANGES_REQUESTED": "REQUEST_CHANGES",
+    "APPROVED": "APPROVED",
+}
 
 Object = dict[str, Any]
 
@@ -98,7 +105,7 @@ def pull(of: Pull, within: Repository, viewer: User) -> Object:
         "draft": is_draft(of.title),
         "is_locked": False,
         "comments": 0,
-        "mergeable": True,
+        "mergeable": of.mergeable is not False and not is_draft(of.title),
         "merged": of.merged,
         "merged_at": time(of.created_at) if of.merged else None,
         "merge_commit_sha": within.tip(of.base) if of.merged else None,
@@ -122,7 +129,7 @@ def _side(within: Repository, ref: str, viewer: User) -> Object:
     }
 
 
-def issue(of: Issue | Pull) -> Object:
+def issue(of: Issue | Pull, updated: datetime | None = None) -> Object:
     made: Object = {
         "id": 10_000 + of.number,
         "number": of.number,
@@ -136,8 +143,8 @@ def issue(of: Issue | Pull) -> Object:
         "state": "open",
         "comments": 0,
         "pull_request": None,
-        "created_at": time(MADE),
-        "updated_at": time(MADE),
+        "created_at": time(of.created_at),
+        "updated_at": time(updated or of.created_at),
     }
     if isinstance(of, Pull):
         made |= {"state": of.state, "pull_request": {"merged": of.merged, "merged_at": None}}
@@ -153,13 +160,52 @@ def comment(of: Comment) -> Object:
         "original_author": "",
         "body": of.body,
         "assets": [],
-        "created_at": time(MADE),
-        "updated_at": time(MADE),
+        "created_at": time(of.created_at),
+        "updated_at": time(of.created_at),
+    }
+
+
+def entry(of: Comment | IssueEvent | Review) -> Object:
+    """Of a timeline."""
+    at = of.submitted_at if isinstance(of, Review) else of.created_at
+    by = of.actor if isinstance(of, IssueEvent) else of.user
+    made: Object = {
+        "id": of.id,
+        "user": user(by),
+        "body": "" if isinstance(of, IssueEvent) else of.body,
+        "label": None,
+        "assignee": None,
+        "removed_assignee": False,
+        "review_id": of.id if isinstance(of, Review) else 0,
+        "created_at": time(at),
+        "updated_at": time(at),
+    }
+    if isinstance(of, Comment):
+        return {**made, "type": "comment"}
+    if isinstance(of, Review):
+        return {**made, "type": "review"}
+    if of.event in ("labeled", "unlabeled"):
+        body = "1" if of.event == "labeled" else ""
+        return {**made, "type": "label", "body": body, "label": {"id": 1, "name": of.given}}
+    given = {**user(by), "login": of.given}
+    removed = of.event == "unassigned"
+    return {**made, "type": "assignees", "assignee": given, "removed_assignee": removed}
+
+
+def whole_review(of: Review, comments: int) -> Object:
+    return {
+        "id": of.id,
+        "user": user(of.user),
+        "team": None,
+        "state": REVIEWS[of.state],
+        "body": of.body,
+        "comments_count": comments,
+        "submitted_at": time(of.submitted_at),
     }
 
 
 def review(of: Comment) -> Object:
-    """Each comment on a line is a review of its own here."""
+    """Of a comment on a line alone."""
     return {
         "id": of.id + 1_000_000,
         "user": user(of.user),
@@ -171,20 +217,20 @@ def review(of: Comment) -> Object:
     }
 
 
-def review_comment(of: Comment) -> Object:
+def review_comment(of: Comment, *, within_review: bool = False) -> Object:
     return {
         "id": of.id,
         "user": user(of.user),
         "resolver": None,
         "body": of.body,
-        "pull_request_review_id": of.id + 1_000_000,
+        "pull_request_review_id": of.review_id if within_review else of.id + 1_000_000,
         "path": of.path,
         "position": of.line or 0,
         "original_position": 0,
         "diff_hunk": "@@ -1 +1 @@",
         "commit_id": NO_COMMIT,
-        "created_at": time(MADE),
-        "updated_at": time(MADE),
+        "created_at": time(of.created_at),
+        "updated_at": time(of.created_at),
     }
 
 

@@ -7,12 +7,23 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
 from tests.integration.forge.client import git
 from tests.peers.gitea import objects
-from tests.peers.github.state import MADE, Comment, Issue, Pull, Repository, State, User
+from tests.peers.github.state import (
+    MADE,
+    Comment,
+    Issue,
+    IssueEvent,
+    Pull,
+    Repository,
+    Review,
+    State,
+    User,
+)
 
 MOST = 3
 """Entries of a page, whatever is asked for: a server may be set so, and tests see pages."""
@@ -171,14 +182,65 @@ def _ask_for_review(asked: Asked, repository: Repository, number: str) -> Answer
 
 def _reviews(asked: Asked, repository: Repository, number: str) -> Answer:
     _numbered(repository, number)
+    whole = [one for one in repository.reviews if one.number == int(number)]
+    known = {one.id for one in whole}
     on_it = [one for one in repository.review_comments if one.number == int(number)]
-    return _page(asked, [objects.review(one) for one in on_it])
+    found = [objects.whole_review(one, len(_lines(repository, one.id))) for one in whole]
+    found += [objects.review(one) for one in on_it if one.review_id not in known]
+    return _page(asked, found)
+
+
+def _review(_asked: Asked, repository: Repository, number: str, id: str) -> Answer:
+    for one in repository.reviews:
+        if (one.number, one.id) == (int(number), int(id)):
+            return Answer(200, objects.whole_review(one, len(_lines(repository, one.id))))
+    raise Problem(404, NO_TARGET)
+
+
+def _lines(repository: Repository, review_id: int) -> list[Comment]:
+    return [one for one in repository.review_comments if one.review_id == review_id]
 
 
 def _of_review(_asked: Asked, repository: Repository, _number: str, id: str) -> Answer:
+    if any(one.id == int(id) for one in repository.reviews):
+        lines = _lines(repository, int(id))
+        return Answer(200, [objects.review_comment(one, within_review=True) for one in lines])
     wanted = int(id) - 1_000_000
     found = [one for one in repository.review_comments if one.id == wanted]
     return Answer(200, [objects.review_comment(one) for one in found])
+
+
+def _issues(asked: Asked, repository: Repository) -> Answer:
+    """Pull requests, too; by when they have changed."""
+    state, since = asked.parameter("state", "open"), _since(asked)
+    both: list[Issue | Pull] = [*repository.issues, *repository.pulls]
+    found = []
+    for one in both:
+        changed = max([one.created_at, *(at for at, _ in _happened(repository, one.number))])
+        made = objects.issue(one, changed)
+        if state in ("all", made["state"]) and changed >= since:
+            found.append(made)
+    return _page(asked, found)
+
+
+def _timeline(asked: Asked, repository: Repository, number: str) -> Answer:
+    _issue_of(repository, number)
+    found = [entry for at, entry in _happened(repository, int(number)) if at >= _since(asked)]
+    page = _page(asked, found)
+    return Answer(200, page.content, len(page.content))  # so Gitea counts here
+
+
+def _happened(repository: Repository, number: int) -> list[tuple[datetime, objects.Object]]:
+    made: list[tuple[datetime, Comment | IssueEvent | Review]] = [
+        *((one.created_at, one) for one in repository.comments if one.number == number),
+        *((one.created_at, one) for one in repository.events if one.issue.number == number),
+        *((one.submitted_at, one) for one in repository.reviews if one.number == number),
+    ]
+    return [(at, objects.entry(one)) for at, one in made]
+
+
+def _since(asked: Asked) -> datetime:
+    return datetime.fromisoformat(asked.parameter("since", "1970-01-01T00:00:00Z"))
 
 
 def _issue_of(repository: Repository, number: str) -> Issue | Pull:
@@ -280,9 +342,12 @@ OPERATIONS: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("PATCH", r"/pulls/(\d+)", _edit_pull),
     ("POST", r"/pulls/(\d+)/requested_reviewers", _ask_for_review),
     ("GET", r"/pulls/(\d+)/reviews", _reviews),
+    ("GET", r"/pulls/(\d+)/reviews/(\d+)", _review),
     ("GET", r"/pulls/(\d+)/reviews/(\d+)/comments", _of_review),
     ("GET", r"/pulls/([^/]+)/(.+)", _pull_between),
+    ("GET", "/issues", _issues),
     ("GET", r"/issues/(\d+)", _issue),
+    ("GET", r"/issues/(\d+)/timeline", _timeline),
     ("GET", r"/issues/(\d+)/comments", _comments),
     ("POST", r"/issues/(\d+)/comments", _comment),
     ("POST", r"/issues/(\d+)/reactions", _react_to_issue),

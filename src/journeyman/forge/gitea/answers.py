@@ -129,7 +129,8 @@ class PullAnswer(msgspec.Struct):
             base_ref=self.base.ref,
             from_fork=self.head.repo_id != self.base.repo_id,
             is_open=self.state == "open",
-            is_mergeable=self.mergeable,
+            # What is not ready is never mergeable to Gitea, whether it has conflicts or not.
+            is_mergeable=None if self.draft else self.mergeable,
         )
 
     def pull(self, repository: Repository) -> Pull:

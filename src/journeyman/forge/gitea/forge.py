@@ -16,6 +16,7 @@ from journeyman.forge.callers import Callers
 from journeyman.forge.credential import DIRECT, Way
 from journeyman.forge.gitea.answers import RepositoryAnswer, User
 from journeyman.forge.gitea.discussion import GiteaChecks, GiteaDiscussion
+from journeyman.forge.gitea.news import GiteaNews
 from journeyman.forge.gitea.pulls import GiteaPulls
 from journeyman.forge.rest import Api, Dialect, secret_of
 from journeyman.forge.rest_texts import RestTexts
@@ -31,7 +32,7 @@ class GiteaForge(GiteaPulls):
     that only grow."""
 
     name, pull_path = "gitea", "pulls"
-    news = passing = sign_in = listing = None
+    passing = sign_in = listing = None
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class GiteaForge(GiteaPulls):
         self.noreply = f"noreply.{urlsplit(url).hostname}"
         self.discussion = GiteaDiscussion(self._api)
         self.checks = GiteaChecks(self._api)
+        self.news = GiteaNews(self._api)
         self.texts = GiteaTexts(self._api)
         self._way = way
         self._callers = Callers(self._whose, self._reaches, clock=clock)
