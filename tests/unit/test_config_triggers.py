@@ -48,14 +48,6 @@ def test_all_of_it_and_its_secrets_from_files(tmp_path: Path) -> None:
         ({**GITHUB, "JOURNEYMAN_TRIGGERS_SECRET": "x"}, "triggers.token: triggers.secret needs"),
         ({**GITHUB, "JOURNEYMAN_TRIGGERS_NAME": "@bot"}, "'@bot' is no login"),
         ({**GITHUB, "JOURNEYMAN_TRIGGERS_REPOSITORIES": "app"}, "'app' is not OWNER/NAME"),
-        (
-            {
-                **TOKEN,
-                "JOURNEYMAN_FORGE_URL": "https://codeberg.org",
-                "JOURNEYMAN_TRIGGERS_POLL_SECONDS": "60",
-            },
-            "triggers.poll_seconds: only GitHub can be asked",
-        ),
     ],
 )
 def test_what_cannot_work_is_told(tmp_path: Path, environ: dict[str, str], said: str) -> None:

@@ -46,8 +46,6 @@ def check(triggers: Triggers, forge: Forge) -> None:
             raise _wrong(key, "only a forge with issues has something to tell; set forge.url")
         if not triggers.token:
             raise _wrong("token", f"triggers.{key} needs the token of a user to work with")
-    if triggers.poll_seconds and forge.kind != "github":
-        raise _wrong("poll_seconds", "only GitHub can be asked so far; use webhooks")
     if not re.fullmatch(r"[\w.-]+(\[bot\])?", triggers.name):
         raise _wrong("name", f"{triggers.name!r} is no login; leave out the @")
     for name in triggers.repositories:

@@ -88,6 +88,10 @@ class ReviewComment(Comment):
     review_id: int | None
 
 
+BAD = frozenset({"failure", "timed_out", "startup_failure"})
+"""Conclusions of checks that work can mend; a cancelled one tells nothing."""
+
+
 @dataclass(frozen=True)
 class CheckRun:
     id: int

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from journeyman.domain.errors import AppError
 from journeyman.forge import ForgeError
 from journeyman.service.means import Means
+from journeyman.service.watching import Watching
 from journeyman.store import accounts, triggers
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class Polling:
         self._means = means
         self._every = every
         self._named = named
+        self._watching = Watching(means)
 
     async def ask(self) -> None:
         """About each repository whose time has come, one after another."""
@@ -58,7 +60,8 @@ class Polling:
         principal = await self._means.machine.acting_for(actor.account)
         access = await self._means.identity.access_now(principal, owner, name)
         told, cursor = await news.news(actor, access.repository, due.cursor)
-        await self._means.triggers.take(told)
+        faults = await self._watching.look(actor, access.repository)
+        await self._means.triggers.take([*told, *faults])
         await self._means.database.write(
             lambda tx: triggers.keep_cursor(tx, repository, cursor, due_at)
         )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from journeyman.domain import threads
 from journeyman.domain.audit import Author, Surface
-from journeyman.domain.discussions import CheckRun, PullHead
+from journeyman.domain.discussions import BAD, CheckRun, PullHead
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Account, Permission
@@ -21,8 +21,6 @@ from journeyman.service import audit
 from journeyman.service.means import Means
 from journeyman.store import accounts, tasks, triggers
 
-BAD = frozenset({"failure", "timed_out", "startup_failure"})
-"""Conclusions that work can mend; a cancelled check tells nothing."""
 NOBODY = "no pull request of a task's"
 
 

@@ -36,6 +36,8 @@ MOST_PEOPLE = 30
 """In one conversation whose access is asked for; what others wrote is left out."""
 OF_ONE_REVIEW = timedelta(minutes=2)
 """Between a review and its comments, where the forge does not say which belong to it."""
+MOST_AN_HOUR = 10
+"""Sessions for one thread: two programs that answer each other would begin them for ever."""
 GIVEN = (Kind.ASSIGNED, Kind.LABELED)
 PLACES = {
     Kind.COMMENT: Place.COMMENT,
@@ -45,6 +47,10 @@ PLACES = {
 
 class Ignored(Exception):
     """Nothing is to be done; the message says why, for the books."""
+
+
+class TooMany(Exception):
+    """Not now: what was asked waits."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Starting:
             await self._begin(people)
         except Ignored as why:
             await self._means.triggers.settle(people, Stage.IGNORED, str(why))
-        except ForgeError as error:
+        except (ForgeError, TooMany) as error:
             await self._means.triggers.put_off(people, str(error))
         except AppError as error:
             if error.code is Code.UNAVAILABLE:
@@ -103,6 +109,7 @@ class Starting:
         allowed = await self._allowed(discussion, actor, access.repository, waiting)
         if not allowed:
             return
+        await self._check_pace(thread_of(allowed[0].happening))
         asker = allowed[-1].happening.by
         assert asker is not None
         principal = await self._means.machine.acting_for(asker)
@@ -117,6 +124,12 @@ class Starting:
         author = Author(Surface.FORGE, principal.account, detail={"thread": _place(asked.told[0])})
         with audit.acting(author):
             await self._start(discussion, asked, task_id)
+
+    async def _check_pace(self, thread: str) -> None:
+        since = self._means.clock() - timedelta(hours=1)
+        begun = await self._means.database.read(lambda tx: rows.count_begun(tx, thread, since))
+        if begun >= MOST_AN_HOUR:
+            raise TooMany(f"{begun} sessions have begun here within an hour")
 
     def _speaks(self, told: Happening) -> bool:
         return told.kind in GIVEN or mentions(told.body, self._means.rules.name)

@@ -160,6 +160,13 @@ def note_answer(
     tx.execute(trigger.update().where(trigger.c.id.in_(ids)).values(**values))
 
 
+def count_begun(tx: sa.Connection, thread: str, since: datetime) -> int:
+    """Sessions that work for what was asked in the thread since then."""
+    begun = sa.select(sa.func.count(sa.distinct(trigger.c.session_id)))
+    there = begun.where(trigger.c.thread == thread, trigger.c.created_at >= since)
+    return tx.scalar(there.where(trigger.c.stage.in_(_COUNTED))) or 0
+
+
 def task_of_thread(tx: sa.Connection, thread: str) -> str | None:
     """The newest task that began here."""
     there = sa.select(trigger.c.task_id).where(
@@ -211,6 +218,26 @@ def tasks_with_pull(
         .limit(most)
     )
     return [(row.id, row.data["number"]) for row in found]
+
+
+def resting_pulls(
+    tx: sa.Connection, repository_id: int, since: datetime, most: int
+) -> Sequence[int]:
+    """Numbers of the newest pull requests of tasks whose work has ended, after *since*."""
+    found = tx.execute(
+        sa.select(artifact.c.data)
+        .select_from(task.join(session, session.c.id == task.c.session_id).join(artifact))
+        .where(
+            task.c.repository_id == repository_id,
+            task.c.archived_at.is_(None),
+            task.c.updated_at >= since,
+            session.c.state.in_(FINAL),
+            artifact.c.type == "pull",
+        )
+        .order_by(task.c.updated_at.desc(), artifact.c.id.desc())
+        .limit(most)
+    )
+    return list(dict.fromkeys(row.data["number"] for row in found))
 
 
 def task_of_number(tx: sa.Connection, repository_id: int, number: int) -> str | None:

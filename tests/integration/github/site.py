@@ -167,6 +167,17 @@ class Site:
             assert await books.finish(held, state, message=message)
         return await self.task()
 
+    async def own(self) -> Pull:
+        """A pull request of a task that has ended; its branch is where the task works."""
+        await self.mention(self.issue())
+        await self.act()
+        session = (await self.task()).session
+        self.service.github.state.branch(self.service.repository, session.head_ref, "topic")
+        pull = self.pull(session.head_ref, by="helper")
+        await self.bring(State.COMPLETED, pull=pull)
+        await self.act()
+        return pull
+
     def answers(self, on: Issue | Pull) -> list[str]:
         """What the machine's user has said."""
         said = self.service.repository.comments

@@ -8,7 +8,7 @@ from journeyman.domain.triggers import Kind, Stage
 from journeyman.worker.starter import Starter
 from tests.integration.github.site import Site
 from tests.peers.faulty import Fault
-from tests.peers.github.state import IssueEvent, Review
+from tests.peers.github.state import CheckRun, IssueEvent, Review
 
 pytestmark = pytest.mark.npm
 
@@ -95,3 +95,41 @@ async def test_two_workers_ask_once(site: Site, asking: Starter) -> None:
     assert other._polling is not None
     await other._polling.ask()
     assert len(site.service.github.asked("GET .*/issues/comments")) == before + 1
+
+
+async def test_failed_checks_and_conflicts_of_a_task_s_own_are_found(
+    site: Site, asking: Starter
+) -> None:
+    pull, known = await site.own(), site.service.repository
+    sha = known.tip(pull.head) or ""
+    await ask(site, asking)
+    before = await site.kept()
+    run = CheckRun(1, sha, "tests", None)
+    known.check_runs = [run]
+    await ask(site, asking)
+    assert await site.kept() == before, "it may still pass"
+    run.conclusion, pull.mergeable = "failure", False
+    for _ in range(2):
+        await ask(site, asking)
+    found = [one.happening for one in (await site.kept())[len(before) :]]
+    assert [(one.kind, one.ref, one.sha) for one in found] == [
+        (Kind.CONFLICT, "main", sha),
+        (Kind.CHECKS, pull.head, sha),
+    ]
+    told = await site.tell(site.hooks.failed(pull.head, sha, site.user("bob")))
+    assert told.json() == {"kept": 0}
+    await site.act()
+    task = await site.task()
+    assert task.session_count == 2, "one repair, for one of the two"
+    asked = len(site.service.github.asked(f"GET .*/pulls/{pull.number}$"))
+    await ask(site, asking)
+    assert len(site.service.github.asked(f"GET .*/pulls/{pull.number}$")) == asked, "it is at work"
+
+
+async def test_looking_again_at_a_task_s_own_costs_nothing(site: Site, asking: Starter) -> None:
+    await site.own()
+    for _ in range(2):
+        await ask(site, asking)
+    before = site.service.github.unchanged
+    await ask(site, asking)
+    assert site.service.github.unchanged == before + 6

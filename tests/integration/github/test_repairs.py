@@ -12,20 +12,6 @@ from tests.peers.github.state import CheckRun, Pull, Review
 pytestmark = pytest.mark.npm
 
 
-async def own(site: Site) -> Pull:
-    """Opened by a task that has ended; its branch is where the task works."""
-    issue = site.issue()
-    await site.mention(issue)
-    await site.act()
-    session = (await site.task()).session
-    repository = site.service.repository
-    site.service.github.state.branch(repository, session.head_ref, "topic")
-    pull = site.pull(session.head_ref, by="helper")
-    await site.bring(State.COMPLETED, pull=pull)
-    await site.act()
-    return pull
-
-
 async def fail(site: Site, pull: Pull, conclusion: str | None = "failure") -> None:
     repository = site.service.repository
     sha = repository.tip(pull.head) or ""
@@ -35,7 +21,7 @@ async def fail(site: Site, pull: Pull, conclusion: str | None = "failure") -> No
 
 
 async def test_a_review_with_its_comments_is_one_follow_up(site: Site) -> None:
-    pull, bob = await own(site), site.user("bob")
+    pull, bob = await site.own(), site.user("bob")
     review = Review(site.service.github.state.new_id(), pull.number, bob, "", "CHANGES_REQUESTED")
     site.service.repository.reviews.append(review)
     lines = [site.line(pull, body, review.id) for body in ("Rename it.", "@helper split it.")]
@@ -53,7 +39,7 @@ async def test_a_review_with_its_comments_is_one_follow_up(site: Site) -> None:
 
 
 async def test_an_approval_and_a_review_of_a_stranger_start_nothing(site: Site) -> None:
-    pull = await own(site)
+    pull = await site.own()
     for by, state in (("bob", "APPROVED"), ("mallory", "CHANGES_REQUESTED")):
         review = Review(site.service.github.state.new_id(), pull.number, site.user(by), "", state)
         await site.tell(site.hooks.review(pull, review))
@@ -71,7 +57,7 @@ async def test_changes_wanted_of_somebody_else_are_left_to_them(site: Site) -> N
 
 
 async def test_failed_checks_begin_as_many_sessions_as_allowed(site: Site) -> None:
-    pull = await own(site)
+    pull = await site.own()
     await fail(site, pull)
     await site.act()
     task = await site.task()
@@ -98,7 +84,7 @@ async def test_failed_checks_begin_as_many_sessions_as_allowed(site: Site) -> No
 
 
 async def test_checks_are_waited_for_and_old_ones_are_nothing(site: Site) -> None:
-    pull = await own(site)
+    pull = await site.own()
     await fail(site, pull, None)
     await site.act()
     assert (await site.stages())[-1] is Stage.WAITING
@@ -112,7 +98,7 @@ async def test_checks_are_waited_for_and_old_ones_are_nothing(site: Site) -> Non
 
 
 async def test_a_conflict_with_the_base_is_mended(site: Site) -> None:
-    pull, bob = await own(site), site.user("bob")
+    pull, bob = await site.own(), site.user("bob")
     pull.mergeable = None
     await site.tell(site.hooks.pushed("main", "c" * 40, bob))
     await site.act()

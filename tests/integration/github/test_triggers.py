@@ -7,6 +7,7 @@ import pytest
 from journeyman.domain.audit import AuditQuery
 from journeyman.domain.sessions import State
 from journeyman.domain.triggers import Stage
+from journeyman.service.starting import MOST_AN_HOUR
 from journeyman.service.triggers import MOST_WAITING
 from journeyman.store import credentials
 from tests.integration.github.site import Site
@@ -246,3 +247,17 @@ async def test_an_issue_is_taken_up_again_until_its_pull_request_is_closed(site:
     await site.mention(issue, "@helper anew")
     await site.act()
     assert [one.session_count for one in await site.tasks()] == [2, 1]
+
+
+async def test_two_that_answer_each_other_are_slowed_down(site: Site) -> None:
+    issue = site.issue()
+    for _ in range(MOST_AN_HOUR + 2):
+        await site.mention(issue, "@helper again")
+        await site.act(10)
+        if not (await site.task()).session.ended:
+            await site.bring(State.COMPLETED)
+    assert (await site.task()).session_count == MOST_AN_HOUR
+    assert (await site.stages()).count(Stage.WAITING) == 2
+    assert len(site.service.repository.reactions) == MOST_AN_HOUR
+    await site.act(3600)
+    assert (await site.task()).session_count == MOST_AN_HOUR + 1, "what has waited, as one"

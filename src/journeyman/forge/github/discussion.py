@@ -55,7 +55,7 @@ class GitHubDiscussion:
     async def pull_head(self, actor: Actor, repository: Repository, number: int) -> PullHead:
         with _found(f"There is no pull request #{number}."):
             path = f"{path_of(repository)}/pulls/{number}"
-            return (await self._api.get(secret_of(actor), path, PullAnswer)).pull_head()
+            return (await self._api.again(secret_of(actor), path, PullAnswer)).pull_head()
 
     async def comments(
         self, actor: Actor, repository: Repository, number: int
@@ -109,7 +109,7 @@ class GitHubChecks:
         """The newest of each name, up to a hundred."""
         with _found(f"There is no commit {sha[:40]}."):
             path = f"{path_of(repository)}/commits/{quote(sha, safe='')}/check-runs"
-            found = await self._api.get(secret_of(actor), path, CheckRuns, per_page=PAGE)
+            found = await self._api.again(secret_of(actor), path, CheckRuns, per_page=PAGE)
             return [one.check_run() for one in found.check_runs]
 
 
