@@ -73,7 +73,8 @@ def _start(data: Data) -> Text:
 
 
 def _resume(data: Data) -> Text:
-    return Text(f"↻ goes on ({_string(data.get('reason')) or 'resumed'})", style="blue")
+    again = data.get("attempt", 1) != 1
+    return Text(f"↻ goes on ({'another worker took it up' if again else 'resumed'})", style="blue")
 
 
 def _state(data: Data) -> Text:

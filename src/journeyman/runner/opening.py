@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,16 @@ from journeyman.sandbox import Provision, Sandbox
 def has_started(held: Held) -> bool:
     """Whether a worker had it before; one that was only paused in the queue has a log, too."""
     return any(event.type is EventType.SESSION_START for event in held.log)
+
+
+def _attempt(log: Iterable[Event], run: int) -> int:
+    """How often the run is begun now: again after each worker that died or handed it over."""
+    begun = Counter(
+        event.data.get("run", 1)
+        for event in log
+        if event.type in (EventType.SESSION_START, EventType.SESSION_RESUME)
+    )
+    return begun[run] + 1
 
 
 def has_begun_anew(log: Iterable[Event]) -> bool:
@@ -46,7 +57,8 @@ def started(
     """*anew*: the branch that the task had pushed is gone."""
     session = held.session
     if has_started(held):
-        return NewEvent(EventType.SESSION_RESUME, {"run": session.run_number})
+        run = session.run_number
+        return NewEvent(EventType.SESSION_RESUME, {"run": run, "attempt": _attempt(held.log, run)})
     data: dict[str, Any] = {
         "repository": held.repository.full_name,
         "baseRef": session.base_ref,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from journeyman.domain.limits import Limits
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
-from journeyman.domain.tasks import NewTask
+from journeyman.domain.tasks import NewTask, Task
 from journeyman.forge import ForgeError, NewPull, Remote
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.service.parked import Parked
@@ -32,6 +33,10 @@ from tests.integration.engine.machine import (
 )
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
+
+
+async def resumed(world: World, task: Task) -> list[dict[str, Any]]:
+    return [e.data for e in await log(world, task) if e.type is EventType.SESSION_RESUME]
 
 
 @EACH_DATABASE
@@ -57,6 +62,7 @@ async def test_another_machine_goes_on_with_the_same_files(
     assert (await find(world, task)).session.state is State.COMPLETED
     assert "+one" in (made := await patch(world, task))
     assert "+two" in made
+    assert await resumed(world, task) == [{"run": 1, "attempt": 2}]
     # The first one learns of it at its next step, and leaves the session alone.
     machine.owned = False
     assert await machine.worker.turn(task.session.id, 1, TURN) == END
@@ -123,6 +129,7 @@ async def test_a_paused_session_keeps_its_files_and_a_message_resumes_it(
     await steer(world, task, "Go on")
     await machine.run(task, 2)
     assert (await find(world, task)).session.state is State.COMPLETED
+    assert await resumed(world, task) == [{"run": 2, "attempt": 1}]
 
 
 async def test_a_session_that_was_paused_in_the_queue_is_not_begun(

@@ -24,7 +24,8 @@ def drawn(type_: str, **data: Any) -> list[str]:
             {"baseRef": "main", "baseSha": "0123456789", "headRef": "journeyman/x", "model": "m"},
             "▶ session on main@0123456  branch journeyman/x  model m",
         ),
-        ("session.resume", {"run": 2}, "↻ goes on (resumed)"),
+        ("session.resume", {"run": 2, "attempt": 1}, "↻ goes on (resumed)"),
+        ("session.resume", {"run": 1, "attempt": 2}, "↻ goes on (another worker took it up)"),
         (
             "session.state_changed",
             {"state": "failed", "stateReason": "command_failed", "message": "Block 1 failed."},
