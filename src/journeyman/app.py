@@ -148,6 +148,7 @@ async def parts(
         elsewhere = asyncio.create_task(Elsewhere(database, made.live).run())
         try:
             await claim(database, config.forge.url)
+            await made.publisher.sweep()
             yield made
         finally:
             await _end(elsewhere)

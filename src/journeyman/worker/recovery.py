@@ -61,13 +61,12 @@ class Janitor:
             self.sweep_workspaces,
             self._equipment.mirrors.sweep,
             self._equipment.bases.sweep,
-            self._equipment.publisher.sweep,
         ):
             await self._told(sweep)
         await asyncio.gather(
             self._every(EVERY_SECONDS, self.end_lost_runs, self._parked.retry),
             self._every(EXPIRE_SECONDS, self.expire),
-            self._every(SWEEP_SECONDS, self.sweep_workspaces_left),
+            self._every(SWEEP_SECONDS, self.sweep_workspaces_left, self._equipment.publisher.sweep),
         )
 
     async def _every(self, seconds: float, *repairs: Callable[[], Awaitable[object]]) -> None:
@@ -104,14 +103,13 @@ class Janitor:
     async def end_lost_runs(self) -> None:
         active = await self._ledger.list_working()
         gone = await asyncio.to_thread(
-            self._queue.gone, [run_id(session.id, session.run_number) for session in active]
+            self._queue.gone, [run_id(run.session_id, run.number) for run in active]
         )
-        for session in active:
-            if run_id(session.id, session.run_number) in gone and await self._ledger.give_up(
-                session, GIVEN_UP
-            ):
+        for run in active:
+            is_gone = run_id(run.session_id, run.number) in gone
+            if is_gone and await self._ledger.give_up(run, GIVEN_UP):
                 metrics.LOST.inc()
-                log.warning("run.lost", session_id=session.id, task_id=session.task_id)
+                log.warning("run.lost", session_id=run.session_id, task_id=run.task_id)
 
     async def _remove_resting(self, old: datetime) -> None:
         """The files of sessions that have rested since before *old*: their checkpoint has them.

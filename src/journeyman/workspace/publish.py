@@ -6,11 +6,7 @@ own, which lives for one call. Knows nothing of sessions or of the sandbox.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +17,11 @@ import structlog
 from journeyman import git
 from journeyman.forge import PushRejected, Remote
 from journeyman.git import GitError
-from journeyman.workspace import BundleRefused, bundles, remotes
+from journeyman.workspace import BundleRefused, bundles, remotes, scratch
 
 PUSH_SECONDS = 600
 PATCH_LIMIT = 64 << 20
 BRANCH = "refs/heads/"
-PREFIX = "publish-"
 PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
 DIFF = ("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
 LOG = ("log", "--patch", "--first-parent", "--diff-merges=first-parent", "--format=", *DIFF[3:])
@@ -102,19 +97,14 @@ class Publisher:
             except GitError as error:
                 raise BundleRefused(f"The patch cannot be made: {error.message}") from error
 
-    async def sweep(self, keep_seconds: float = 86400) -> None:
-        """Remove what services that died in the middle left longer than *keep_seconds* ago."""
-        oldest = time.time() - keep_seconds
-        for path in self._root.glob(f"{PREFIX}*"):
-            if path.stat().st_mtime < oldest:
-                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+    async def sweep(self) -> None:
+        """Remove what processes that died in the middle have left."""
+        await scratch.sweep(self._root)
 
     @asynccontextmanager
     async def _unpacked(self, work: Work) -> AsyncIterator[Path]:
         """A bare repository with the bundle's commits; gone at every end."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._root))
-        try:
+        async with scratch.scratch(self._root) as directory:
             repository = directory / "work.git"
             await git.run("init", "--quiet", "--bare", "--template=", "--", str(repository))
             alternates = repository / "objects" / "info" / "alternates"
@@ -122,8 +112,6 @@ class Publisher:
             alternates.write_text(f"{work.mirror.absolute() / 'objects'}\n")
             await bundles.unpack(work.bundle, repository, work.sha)
             yield repository
-        finally:
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
 async def _changes(repository: Path, work: Work) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from journeyman.forge import ForgeError, PushRejected, Remote
-from journeyman.workspace import BundleRefused
+from journeyman.workspace import BundleRefused, scratch
 from journeyman.workspace.bundles import REF
 from journeyman.workspace.publish import Publisher, Work
 from tests.integration.forge.client import commit, git
@@ -56,13 +56,15 @@ async def test_the_work_arrives_as_a_branch_and_nothing_is_left(desk: Desk) -> N
     assert git(desk.mirror, "for-each-ref", "refs/heads/journeyman") == ""
 
 
-async def test_what_a_dead_service_left_is_swept(desk: Desk) -> None:
-    left = desk.root / "publish" / "publish-left"
-    (left / "work.git").mkdir(parents=True)
-    await desk.publisher.sweep()
-    assert left.exists()
-    await desk.publisher.sweep(keep_seconds=-1)
-    assert not left.exists()
+async def test_what_a_dead_service_left_is_swept_and_nothing_else(desk: Desk) -> None:
+    """Locks end with their process, and are seen in this one as in others."""
+    root = desk.root / "publish"
+    async with scratch.scratch(root) as used:
+        left = root / f"{scratch.READY}left"
+        (left / "work.git").mkdir(parents=True)
+        await desk.publisher.sweep()
+        assert list(root.iterdir()) == [used]
+    assert not any(root.iterdir())
 
 
 async def test_delivering_again_is_success_and_more_work_follows(desk: Desk) -> None:
