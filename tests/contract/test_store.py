@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -260,8 +260,8 @@ async def test_the_queue_counts_what_was_queued_before(database: Database, cast:
         return [sessions.queue_position(tx, one.id) for one in made_ones[1:]]
 
     assert await database.read(positions) == [1, 2]
-    queued = await database.read(lambda tx: sessions.list_in(tx, [State.QUEUED]))
-    assert {one.id for one in queued} == {"s-1", "s-2"}
+    queued = await database.read(lambda tx: sessions.runs_in(tx, [State.QUEUED]))
+    assert set(queued) == {one.run for one in made_ones[1:]}
 
 
 async def test_users_take_turns_in_the_queue_and_the_urgent_ones_have_their_own(
@@ -277,6 +277,23 @@ async def test_users_take_turns_in_the_queue_and_the_urgent_ones_have_their_own(
         return [sessions.queue_position(tx, one.id) for one in (*many, late, urgent)]
 
     assert await database.read(positions) == [1, 3, 4, 2, 1]
+    # What is at work has had its turn.
+    await database.write(lambda tx: sessions.set_state(tx, many[0], State.IN_PROGRESS, now=NOW))
+    assert (await database.read(positions))[1:] == [2, 3, 1, 1]
+
+
+async def test_a_session_that_is_queued_again_waits_since_then(
+    database: Database, cast: Cast
+) -> None:
+    old, later = await made(database, cast, "old"), await made(database, cast, "later", seconds=5)
+    again = NOW + timedelta(seconds=9)
+
+    def answered(tx: sa.Connection) -> list[int]:
+        sessions.set_state(tx, old, State.WAITING_FOR_USER, now=NOW)
+        sessions.set_state(tx, sessions.get_session(tx, old.id), State.QUEUED, now=again)
+        return [sessions.queue_position(tx, one.id) for one in (old, later)]
+
+    assert await database.write(answered) == [2, 1]
 
 
 # --- The log -------------------------------------------------------------------------------------
@@ -315,6 +332,20 @@ async def test_a_tasks_log_spans_its_sessions(database: Database, cast: Cast) ->
     assert [(event.session_number, event.seq) for event in tail] == [(1, 2), (2, 1)]
     page = await database.read(lambda tx: events.task_page(tx, "t-1", 2, 3))
     assert ([event.data["message"] for event in page.events], page.total) == (["d"], 4)
+
+
+async def test_a_rest_counts_anew_once_the_agent_has_spoken(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    parked = NewEvent(EventType.SESSION_STATE, {"state": "idle", "stateReason": "push_pending"})
+    log = [parked, NewEvent(EventType.MESSAGE, {"content": "Done."}), parked, parked]
+
+    def rested(tx: sa.Connection) -> list[datetime]:
+        for number, entry in enumerate(log):
+            at = NOW + timedelta(seconds=number)
+            events.add_events(tx, session, number + 1, [entry], at)
+        return events.times_parked(tx, session.id, "push_pending")
+
+    assert await database.write(rested) == [NOW + timedelta(seconds=2), NOW + timedelta(seconds=3)]
 
 
 async def test_messages_wait_in_their_order_until_they_are_read(

@@ -90,6 +90,15 @@ def transition(current: State, new: State) -> State:
     return new
 
 
+@dataclass(frozen=True)
+class Run:
+    """A stretch of work on a session, as the queue has it."""
+
+    session_id: str
+    task_id: str
+    number: int
+
+
 class LeaseLost(Exception):
     """Another worker has taken the session; whoever sees this must stop without a word."""
 
@@ -143,6 +152,11 @@ class Session:
         """What the work is cut from: the existing branch when commits go on top of it, the base
         otherwise."""
         return self.head_ref if self.on_existing_branch else self.base_ref
+
+    @property
+    def run(self) -> Run:
+        """The newest one."""
+        return Run(self.id, self.task_id, self.run_number)
 
     @property
     def ended(self) -> bool:

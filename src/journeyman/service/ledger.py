@@ -14,7 +14,7 @@ from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.principals import Actor
-from journeyman.domain.sessions import ACTIVE, LeaseLost, Reason, Session, State
+from journeyman.domain.sessions import ACTIVE, LeaseLost, Reason, Run, Session, State
 from journeyman.domain.usage import Spent
 from journeyman.service.changes import Changes, append
 from journeyman.service.clock import Clock, utc_now
@@ -64,10 +64,10 @@ class Ledger:
     def _secret(self, tx: Connection, session: Session) -> str | None:
         return self._credentials.find(tx, session.id) if self._credentials else None
 
-    async def list_working(self) -> list[Session]:
-        """All sessions that a run should be known for."""
+    async def list_working(self) -> list[Run]:
+        """All runs that the queue should know."""
         return await self._database.read(
-            lambda tx: sessions.list_in(tx, (State.QUEUED, State.IN_PROGRESS))
+            lambda tx: sessions.runs_in(tx, (State.QUEUED, State.IN_PROGRESS))
         )
 
     async def rests_since(self, session_id: str, before: datetime) -> bool:
@@ -78,8 +78,7 @@ class Ledger:
 
     async def repositories_in_use(self) -> set[int]:
         """Those that have a session that has not ended."""
-        found = await self._database.read(lambda tx: sessions.list_in(tx, tuple(ACTIVE)))
-        return {session.repository_id for session in found}
+        return await self._database.read(lambda tx: sessions.repositories_in(tx, ACTIVE))
 
     async def has_ended(self, session_id: str) -> bool:
         """True also for a session that nobody knows."""
@@ -226,20 +225,20 @@ class Ledger:
         (self._live.ended if done else self._live.notify)(held.task_id)
         return done
 
-    async def give_up(self, listed: Session, message: str) -> bool:
-        """End a session that no worker carries any more. False when it has moved on since it was
-        *listed*: it rests, has ended, or is carried by a newer run."""
+    async def give_up(self, lost: Run, message: str) -> bool:
+        """End a session whose run no worker carries any more. False when it has moved on since the
+        run was listed: it rests, has ended, or is carried by a newer one."""
 
         def give_up(tx: Connection) -> bool:
-            current = sessions.lock_session(tx, listed.id)
-            if not current.at_work or current.run_number != listed.run_number:
+            current = sessions.lock_session(tx, lost.session_id)
+            if not current.at_work or current.run != lost:
                 return False
-            now, lost = self._clock(), Reason.WORKER_LOST
-            self._changes.state(tx, current, State.FAILED, now, reason=lost, message=message)
+            now, reason = self._clock(), Reason.WORKER_LOST
+            self._changes.state(tx, current, State.FAILED, now, reason=reason, message=message)
             return True
 
         done = await self._database.write(give_up)
-        (self._live.ended if done else self._live.notify)(listed.task_id)
+        (self._live.ended if done else self._live.notify)(lost.task_id)
         return done
 
     async def wants_pause(self, session_id: str) -> bool:

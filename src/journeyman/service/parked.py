@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from journeyman.domain.sessions import Reason, Session, State
+from journeyman.domain.sessions import Reason, Run, Session, State
 from journeyman.engine.queue import Queue
 from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
@@ -42,20 +42,25 @@ class Parked:
         self._live = live
         self._changes = changes
         self._clock = clock
+        self._due: dict[Run, datetime] = {}
+        """When those that rest are to be looked at again."""
 
     async def retry(self) -> None:
         """Queue those that have waited long enough, and give up those that have waited too long."""
-        resting = await self._database.read(lambda tx: sessions.list_in(tx, (State.IDLE,)))
-        for session in resting:
-            if session.state_reason in REASONS:
-                await self._database.write(partial(self._retry, session_id=session.id))
-                self._live.notify(session.task_id)
+        resting = await self._database.read(lambda tx: sessions.idle_for(tx, REASONS))
+        self._due = {run: self._due[run] for run in resting if run in self._due}
+        for run in resting:
+            if self._due.get(run, self._clock()) > self._clock():
+                continue
+            retried = partial(self._retry, session_id=run.session_id)
+            self._due[run] = await self._database.write(retried)
+            self._live.notify(run.task_id)
 
-    def _retry(self, tx: Connection, session_id: str) -> None:
-        session = sessions.lock_session(tx, session_id)
+    def _retry(self, tx: Connection, session_id: str) -> datetime:
+        """When to look again, if it still rests then."""
+        session, now = sessions.lock_session(tx, session_id), self._clock()
         if session.state is not State.IDLE or session.state_reason not in REASONS:
-            return
-        now = self._clock()
+            return now
         parked = events.times_parked(tx, session_id, session.state_reason)
         if now - parked[0] >= LONGEST:
             self._changes.state(
@@ -63,6 +68,7 @@ class Parked:
             )
         elif now >= due(parked):
             self._begin(tx, session, now)
+        return due(parked)
 
     def _begin(self, tx: Connection, session: Session, now: datetime) -> None:
         run_number = session.run_number + 1

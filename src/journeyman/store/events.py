@@ -117,12 +117,16 @@ def earlier_log(tx: sa.Connection, of: Session) -> list[Event]:
 
 
 def times_parked(tx: sa.Connection, session_id: str, reason: str) -> list[datetime]:
-    """When the session came to rest for *reason*."""
+    """When the session came to rest for *reason*, again and again, since its agent last spoke."""
+    spoken = sa.select(sa.func.coalesce(sa.func.max(event.c.seq), 0)).where(
+        event.c.session_id == session_id, event.c.type == EventType.MESSAGE
+    )
     rows = tx.execute(
         sa.select(event.c.created_at)
         .where(
             event.c.session_id == session_id,
             event.c.type == EventType.SESSION_STATE,
+            event.c.seq > spoken.scalar_subquery(),
             sa.type_coerce(event.c.data, sa.Text).contains(f'"{reason}"'),
         )
         .order_by(event.c.seq)

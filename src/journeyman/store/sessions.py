@@ -3,7 +3,7 @@ same transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from journeyman.domain.limits import Limits
-from journeyman.domain.sessions import ACTIVE, FINAL, Reason, Session, State
+from journeyman.domain.sessions import ACTIVE, FINAL, Reason, Run, Session, State
 from journeyman.store.columns import Instant
 from journeyman.store.tables import session, task
 
@@ -228,10 +228,23 @@ def pause_wanted(tx: sa.Connection, session_id: str) -> bool:
     return tx.scalar(_PAUSE_WANTED, {"session_id": session_id}) is not None
 
 
-def list_in(tx: sa.Connection, states: Sequence[State]) -> list[Session]:
-    """All sessions in one of *states*."""
-    rows = tx.execute(_SESSIONS.where(session.c.state.in_(states)))
-    return [to_session(row) for row in rows]
+def runs_in(tx: sa.Connection, states: Collection[State]) -> list[Run]:
+    """The newest run of each session in one of *states*."""
+    runs = sa.select(session.c.id, session.c.task_id, session.c.run_number)
+    return [Run(*row) for row in tx.execute(runs.where(session.c.state.in_(states)))]
+
+
+def repositories_in(tx: sa.Connection, states: Collection[State]) -> set[int]:
+    """Those that have a session in one of *states*."""
+    found = sa.select(session.c.repository_id).where(session.c.state.in_(states))
+    return set(tx.scalars(found.distinct()))
+
+
+def idle_for(tx: sa.Connection, reasons: Collection[Reason]) -> list[Run]:
+    """The newest run of each session that rests for one of *reasons*."""
+    runs = sa.select(session.c.id, session.c.task_id, session.c.run_number)
+    resting = (session.c.state == State.IDLE, session.c.state_reason.in_(reasons))
+    return [Run(*row) for row in tx.execute(runs.where(*resting))]
 
 
 def active_tasks_of(tx: sa.Connection, user_id: int) -> list[str]:
@@ -244,27 +257,30 @@ _TURNS = (
     sa.select(
         session.c.id,
         session.c.urgent,
-        session.c.created_at,
+        session.c.state,
+        session.c.updated_at,
         sa.func.row_number()
         .over(
             partition_by=(session.c.urgent, session.c.user_id),
-            order_by=(session.c.created_at, session.c.id),
+            order_by=(session.c.state == State.QUEUED, session.c.updated_at, session.c.id),
         )
         .label("turn"),
     )
-    .where(session.c.state == State.QUEUED)
+    .where(session.c.state.in_((State.QUEUED, State.IN_PROGRESS)))
     .subquery()
 )
-"""All that is queued: first one of each user, then the second one of each, …"""
+"""First one of each user, then the second one of each, …: what is at work has had its turn. A
+session that is queued again waits since then."""
 _MINE = _TURNS.alias()
 _QUEUE_POSITION = (
     sa.select(sa.func.count())
     .select_from(_TURNS.join(_MINE, _MINE.c.urgent == _TURNS.c.urgent))
     .where(
         _MINE.c.id == sa.bindparam("session_id"),
+        _TURNS.c.state == State.QUEUED,
         sa.or_(
             _TURNS.c.turn < _MINE.c.turn,
-            sa.and_(_TURNS.c.turn == _MINE.c.turn, _TURNS.c.created_at <= _MINE.c.created_at),
+            sa.and_(_TURNS.c.turn == _MINE.c.turn, _TURNS.c.updated_at <= _MINE.c.updated_at),
         ),
     )
 )

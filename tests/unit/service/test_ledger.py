@@ -160,7 +160,7 @@ async def test_what_ended_or_was_never_there_needs_no_workspace(world: World) ->
     books = ledger(world)
     assert not await books.has_ended(task.session.id)
     assert await books.has_ended("nobody")
-    assert [one.id for one in await books.list_working()] == [task.session.id]
+    assert await books.list_working() == [task.session.run]
     held = await hold(world, task)
     await books.finish(held.session, State.COMPLETED)
     assert await books.has_ended(task.session.id)
@@ -198,10 +198,10 @@ async def test_a_session_is_given_up_only_while_it_is_as_it_was_listed(world: Wo
     task = await create(world)
     listed = (await hold(world, task)).session
     assert await ledger(world).rest(listed, State.WAITING_FOR_USER)
-    assert not await ledger(world).give_up(listed, "Lost")
+    assert not await ledger(world).give_up(listed.run, "Lost")
     await steer(world, task.id, "Go on")
-    assert not await ledger(world).give_up(listed, "Lost")
+    assert not await ledger(world).give_up(listed.run, "Lost")
     queued = (await find(world, task.id)).session
-    assert await ledger(world).give_up(queued, "Lost")
+    assert await ledger(world).give_up(queued.run, "Lost")
     ended = (await find(world, task.id)).session
     assert (ended.state, ended.state_reason) == (State.FAILED, Reason.WORKER_LOST)
