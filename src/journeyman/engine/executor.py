@@ -1,8 +1,10 @@
 """Executes runs: claims them from the queue, journals their steps, recovers those of dead workers.
 
-DBOS is one per process, hence so is an Executor. Three of its traps are gone round here: the
-application version is constant (an upgrade must not orphan runs), the serialiser is strict, and
-nothing is cleaned up in the workflow (a stale owner would clean up under its successor).
+DBOS is one per process, hence so is an Executor. Four of its traps are gone round here: the
+application version is constant (an upgrade must not orphan runs), the serialiser is strict,
+nothing is cleaned up in the workflow (a stale owner would clean up under its successor), and turns
+are not journaled one by one (two writes each, and a recovery would read them all back one after
+the other): the log of the session says where it goes on.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ not raise."""
 class Steps:
     prepare: Step
     turn: Step
+    """Called again while it says `turn`; after a crash with the verdict of the step before."""
     deliver: Step
 
 
@@ -199,8 +202,11 @@ def _register(steps: Steps, carried: dict[asyncio.Task[None], str]) -> None:
 
     @DBOS.step(name="turn", preemptible=True)
     async def turn(session_id: str, run_number: int, last: Verdict) -> Verdict:
-        with _timed("turn", session_id, run_number):
-            return await steps.turn(session_id, run_number, last)
+        while True:
+            with _timed("turn", session_id, run_number):
+                last = await steps.turn(session_id, run_number, last)
+            if last["next"] != "turn":
+                return last
 
     @DBOS.step(name="deliver", preemptible=True)
     async def deliver(session_id: str, run_number: int, last: Verdict) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_ai.settings import ModelSettings
 
-from journeyman.llm.provider import Connection, Hosted, Options
+from journeyman.llm.provider import Connection, Hosted, Options, without_retries
 
 MAX_OUTPUT_TOKENS = 32_000
 """The format wants a limit; the library's own, 128,000, is more than some models take."""
@@ -21,5 +21,8 @@ def _messages(options: Options) -> Connection:
     provider = AnthropicProvider(api_key=options.api_key or "none", base_url=options.base_url)
     settings = ModelSettings(cache=True, max_tokens=options.max_output_tokens or MAX_OUTPUT_TOKENS)
     return Connection(
-        lambda name: AnthropicModel(name, provider=provider), provider.client.close, settings
+        lambda name: AnthropicModel(name, provider=provider),
+        provider.client.close,
+        settings,
+        without_retries(provider.client),
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic_ai.settings import ModelSettings
 
-from journeyman.llm.provider import Connection, Hosted, Options
+from journeyman.llm.provider import Connection, Hosted, Options, without_retries
 
 OPENAI_HOST = "api.openai.com"
 OPENAI_URL = f"https://{OPENAI_HOST}/v1"
@@ -38,6 +38,7 @@ def _chat(options: Options) -> Connection:
     return Connection(
         lambda name: OpenAIChatModel(name, provider=provider, profile=_whole_streams),
         provider.client.close,
+        refused=without_retries(provider.client),
     )
 
 
@@ -49,7 +50,10 @@ def _responses(options: Options) -> Connection:
     # The whole conversation is in our log: nothing of it need stay at the provider.
     settings = OpenAIResponsesModelSettings(openai_store=False)
     return Connection(
-        lambda name: OpenAIResponsesModel(name, provider=provider), provider.client.close, settings
+        lambda name: OpenAIResponsesModel(name, provider=provider),
+        provider.client.close,
+        settings,
+        without_retries(provider.client),
     )
 
 
@@ -68,6 +72,7 @@ def _openrouter(options: Options) -> Connection:
         lambda name: OpenRouterModel(name, provider=provider, profile=_whole_streams),
         provider.client.close,
         ModelSettings(cache=True),
+        without_retries(provider.client),
     )
 
 

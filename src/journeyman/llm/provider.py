@@ -7,6 +7,7 @@ the loop; retries nothing.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -69,6 +70,13 @@ class Connection:
     """Settings that this client does not take; it has its own way for them."""
 
 
+def without_retries(client: Any) -> frozenset[str]:
+    """Keep an SDK's *client* from retrying for good; what `Connection.refused` then holds: told
+    with each request, it would make pydantic-ai copy the client each time."""
+    client.max_retries = 0
+    return frozenset({"max_retries"})
+
+
 Wire = Callable[[Options], Connection]
 """Imports an SDK and makes its client; runs in a thread, since that takes a second."""
 
@@ -106,6 +114,8 @@ class Hosted:
     def _connect(self, name: str) -> tuple[Connection, tuple[WireModel[Any], int]]:
         connection = self._connection or self._wire(self.options)
         listed = self.facts(name).window_tokens
+        # The SDK and the price list stay: looking through them for garbage holds up every session.
+        gc.freeze()
         return connection, (connection.model(name), listed or WINDOW_TOKENS)
 
     def facts(self, name: str) -> Facts:

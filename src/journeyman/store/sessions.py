@@ -176,9 +176,17 @@ def set_base(tx: sa.Connection, session_id: str, base_sha: str) -> None:
     tx.execute(session.update().where(session.c.id == session_id).values(base_sha=base_sha))
 
 
+_ADD_USAGE = (
+    session.update()
+    .where(session.c.id == sa.bindparam("session_id"))
+    .values(
+        usage_nano_credits=sa.func.coalesce(session.c.usage_nano_credits, 0) + sa.bindparam("more")
+    )
+)
+
+
 def add_usage(tx: sa.Connection, session_id: str, nano_credits: int) -> None:
-    total = sa.func.coalesce(session.c.usage_nano_credits, 0) + nano_credits
-    tx.execute(session.update().where(session.c.id == session_id).values(usage_nano_credits=total))
+    tx.execute(_ADD_USAGE, {"session_id": session_id, "more": nano_credits})
 
 
 def request_cancel(tx: sa.Connection, session_id: str, now: datetime) -> None:

@@ -6,6 +6,7 @@ All of it runs as the agent's user on files the agent may have changed: what com
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import shlex
 from collections.abc import Sequence
@@ -108,10 +109,12 @@ async def snapshot(
     git fails or the bundle is larger than *limit_bytes*.
     """
     state = (last.head_sha, last.tree) if last else (base_sha, "")
+    script = _script("begin") + _script("snapshot")
     try:
         async with asyncio.timeout(TURN_SECONDS):
             output = await box.export(
-                _command("snapshot", base_sha, *state), limit_bytes=limit_bytes + HEADER_LIMIT
+                ["/bin/sh", "-c", _script("unchanged"), "snapshot", script, base_sha, *state],
+                limit_bytes=limit_bytes + HEADER_LIMIT,
             )
     except (FileRefused, TimeoutError) as error:
         raise WorkspaceError(f"The workspace cannot be kept: {error}") from error
@@ -221,6 +224,7 @@ async def _blob(box: Sandbox, mode: bytes, blob: str, limit_bytes: int) -> bytes
         return None
 
 
+@functools.cache
 def _script(name: str) -> str:
     return resources.files(f"{__package__}.inside").joinpath(f"{name}.sh").read_text("utf-8")
 

@@ -1,7 +1,7 @@
 """A worker of its own process: `python worker_process.py URL LOG SECONDS [ALL]`.
 
-Each step writes a line to LOG. A run is two turns, each of SECONDS, and a delivery. ALL processes
-may carry so many runs at once.
+Each step writes a line to LOG, which also says where a run goes on: it is two turns, each of
+SECONDS, and a delivery. ALL processes may carry so many runs at once.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def steps(log: Path, seconds: float) -> Steps:
 
     async def prepare(session_id: str, run_number: int, _last: Verdict) -> Verdict:
         write(f"prepare {session_id}.{run_number}")
-        return {"next": "turn", "left": TURNS}
+        return {"next": "turn"}
 
-    async def turn(session_id: str, run_number: int, last: Verdict) -> Verdict:
-        left = last["left"] - 1
+    async def turn(session_id: str, run_number: int, _last: Verdict) -> Verdict:
+        left = TURNS - 1 - log.read_text().count(f"turned {session_id}.{run_number} ")
         write(f"turn {session_id}.{run_number} {left}")
         await asyncio.sleep(seconds)
         write(f"turned {session_id}.{run_number} {left}")
-        return {"next": "turn" if left else "deliver", "left": left}
+        return {"next": "turn" if left else "deliver"}
 
     async def deliver(session_id: str, run_number: int, _last: Verdict) -> Verdict:
         write(f"deliver {session_id}.{run_number}")

@@ -6,26 +6,6 @@ export GIT_COMMITTER_NAME=Journeyman GIT_COMMITTER_EMAIL=journeyman@localhost
 
 index=$PWD/.git/journeyman-index
 
-# Most turns change nothing: the index of the last snapshot tells so with one look at the files. This
-# runs after each of them, so it starts one process; what it cannot read is no reason to say `same`.
-unchanged() {
-    local ref head tree
-    read -r tree <"$index.tree" && [ "$tree" = "$last_tree" ] || return 1
-    read -r ref <.git/HEAD || return 1
-    head=$ref
-    if [[ $ref = "ref: "* ]]; then read -r head <".git/${ref#ref: }" || return 1; fi
-    [ "$head" = "$last_head" ] || return 1
-    if read -rn 1 < <(
-        export GIT_INDEX_FILE=$index
-        exec git -c core.fsmonitor=false ls-files --modified --deleted --others --exclude-standard
-    ); then return 1; fi
-    wait $! # git's own verdict: one that failed has said nothing, too
-}
-if unchanged 2>/dev/null; then
-    echo same >&3
-    exit
-fi
-
 head=$(git rev-parse -q --verify 'HEAD^{commit}') || head=$base
 known_tree=${last_tree:-$(git rev-parse "$base^{tree}")}
 export GIT_INDEX_FILE=$index
