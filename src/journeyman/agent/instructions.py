@@ -50,6 +50,7 @@ def system_prompt(
         skills=found.skills,
         profile=profile,
         lfs=found.lfs,
+        submodules=found.submodules,
     )
 
 
@@ -61,6 +62,7 @@ def external_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
         workspace=WORKSPACE,
         general=found.general,
         lfs=found.lfs,
+        submodules=found.submodules,
     )
 
 

@@ -19,6 +19,7 @@ from journeyman.llm import Model
 from journeyman.runner import memory, opening, sources
 from journeyman.sandbox import Sandbox
 
+SUBMODULES_TOLD = 20
 PROBLEMS_TOLD = 20
 EXPLORE = "explore"
 READING = frozenset({"view", "search", "glob", "web_fetch"})
@@ -104,6 +105,7 @@ def told(
         *_skills(found.skills),
         *_hooks(found.hooks),
         *_pointers(found.lfs),
+        *_empty(found.submodules),
         *warnings([*map(str, problems), *unknown]),
     ]
 
@@ -132,6 +134,13 @@ def _pointers(found: Sequence[str]) -> list[NewEvent]:
         return []
     message = f"Files under Git LFS are left as their pointers: {', '.join(found)}"
     return _used(message, found)
+
+
+def _empty(submodules: Sequence[str]) -> list[NewEvent]:
+    if not submodules:
+        return []
+    named = ", ".join(submodules[:SUBMODULES_TOLD])
+    return _used(f"Submodules are not fetched: {named}", [".gitmodules"])
 
 
 def _as(profile: Profile, model: Model) -> str:

@@ -55,12 +55,16 @@ UNKNOWN = (
 )
 
 
-async def test_lfs_files_are_left_as_pointers_and_unknown_objects_keep_the_work(
+async def test_lfs_and_submodules_are_left_alone_and_unknown_objects_keep_the_work(
     working: Service, tmp_path: Path
 ) -> None:
     source, bare = tmp_path / "source", working.repository.bare
     commit(source, ".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
     commit(source, "old.bin", POINTER)
+    sub = f"160000,{git(source, 'rev-parse', 'HEAD')},vendor/lib"
+    git(source, "update-index", "--add", "--cacheinfo", sub)
+    lib = f'[submodule "lib"]\n\tpath = vendor/lib\n\turl = {working.github.url}/octo/lib.git\n'
+    commit(source, ".gitmodules", lib)
     git(source, "push", "-q", str(bare), "HEAD:refs/heads/topic")
     before = working.repository.tip("topic")
     working.repository.protected, working.repository.refusal = ("topic",), UNKNOWN
@@ -74,9 +78,12 @@ async def test_lfs_files_are_left_as_pointers_and_unknown_objects_keep_the_work(
     patch = (await working.octo.get(f"/agents/tasks/{made['id']}/patch")).text
     assert "new.bin" in patch
     assert "old.bin" not in patch
+    assert "vendor" not in patch
+    assert not working.github.asked("octo/lib")
     log = (await working.octo.get(f"/agents/tasks/{made['id']}/events?per_page=100")).text
     assert log.count("Files under Git LFS are left as their pointers: .gitattributes") == 1
     assert "oid sha256:4d7a" in log
+    assert log.count("Submodules are not fetched: vendor/lib") == 1
 
 
 async def test_somebody_else_s_pull_request_keeps_its_words_and_a_deleted_branch_is_begun_anew(

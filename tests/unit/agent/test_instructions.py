@@ -71,6 +71,14 @@ def test_files_under_lfs_are_said_to_be_pointers() -> None:
     assert "LFS" not in prompt_with({"a/.gitattributes": found["docs/.gitattributes"]})
 
 
+def test_submodules_are_said_to_be_empty() -> None:
+    text = '[submodule "lib"]\n\tpath = vendor/lib\n\turl = https://x.test/lib.git\n'
+    assert "Submodules are not fetched: vendor/lib is empty here." in prompt_with(
+        {".gitmodules": text}
+    )
+    assert "Submodules" not in prompt_with({".gitmodules": "# nothing\n"})
+
+
 def test_a_branch_that_is_begun_anew_is_said_to_be() -> None:
     anew = Briefing("o/r", "b", "main", "abc", begun_anew=True)
     assert "begun anew" in system_prompt(anew)

@@ -24,11 +24,14 @@ PATHS = (
     r"^\.github/hooks/[^/]+\.json$",
     r"^\.github/workflows/copilot-setup-steps\.ya?ml$",
     r"(^|/)\.gitattributes$",
+    r"^\.gitmodules$",
 )
 """Extended regular expressions: where the files are that are read here."""
 GENERAL_CHARS = 48_000
 """What the instructions for all paths may take of a model's window together."""
 _LFS = re.compile(r"^[^#\n].*\sfilter=lfs(\s|$)", re.MULTILINE)
+
+_SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S.{0,200}?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Customisation:
     setup: Setup | None = None
     lfs: tuple[str, ...] = ()
     """The attributes files that put others under Git LFS: those are their pointers here."""
+    submodules: tuple[str, ...] = ()
+    """Where they would be: those directories are empty here."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -69,6 +74,7 @@ def read(files: Mapping[str, str], problems: Sequence[Problem] = ()) -> Customis
         hooks=tuple(moments),
         setup=steps,
         lfs=tuple(path for path in files if _has_pointers(path, files[path])),
+        submodules=tuple(_SUBMODULE.findall(files.get(".gitmodules", ""))),
         problems=(*problems, *wrong, *left_out, *unusable, *unknown, *unclear, *strange),
     )
 
