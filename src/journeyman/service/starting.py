@@ -290,7 +290,9 @@ class Starting:
                     "to. Push it to this repository and open the pull request from there.",
                 )
             base_ref, head_ref = head.base_ref, head.head_ref
-        new = NewTask(prompt, create_pull_request=True, base_ref=base_ref, head_ref=head_ref)
+        # On somebody else's pull request the answer is a comment, and their words are left alone.
+        wanted = not asked.thread.issue.is_pull
+        new = NewTask(prompt, create_pull_request=wanted, base_ref=base_ref, head_ref=head_ref)
 
         def settle(tx: Connection, task: Task) -> None:
             self._settle(tx, asked, task.id, task.session.id)

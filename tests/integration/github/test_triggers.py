@@ -182,6 +182,7 @@ async def test_a_mention_on_somebody_elses_pull_request_works_on_its_branch(site
     session = (await site.task()).session
     assert (session.head_ref, session.base_ref) == ("topic", "main")
     assert session.on_existing_branch
+    assert not session.create_pull_request, "Bob's words are left alone"
     closed = site.pull("topic")
     closed.state = "closed"
     await site.mention(closed)

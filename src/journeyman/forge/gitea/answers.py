@@ -272,10 +272,5 @@ class CombinedStatus(msgspec.Struct):
     total_count: int = 0
 
 
-class CollaboratorPermission(msgspec.Struct):
-    permission: str
-    """owner, admin, write, read, none."""
-
-
 def _since(told: datetime) -> datetime:
     return max(told, UNKNOWN_TIME)

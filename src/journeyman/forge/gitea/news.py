@@ -6,7 +6,7 @@ Issues and pull requests that have changed are listed; what changed is in the ti
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,9 +23,8 @@ from journeyman.forge.gitea.answers import (
     User,
 )
 from journeyman.forge.rest import Api, path_of, secret_of
+from journeyman.forge.rest_news import beginning, happening, written
 
-OVERLAP = timedelta(minutes=1)
-"""Clocks differ, and what is written at one moment is not listed at once."""
 WANTS_CHANGES = "REQUEST_CHANGES"
 ADDED = "1"
 """What a label's entry says; that of one that was taken away says nothing."""
@@ -65,8 +64,7 @@ class GiteaNews:
         self, actor: Actor, repository: Repository, cursor: str | None
     ) -> tuple[Sequence[Happening], str]:
         if cursor is None:
-            begin = datetime.now(UTC).replace(microsecond=0) - OVERLAP
-            return [], msgspec.json.encode(Cursor(begin)).decode()
+            return [], msgspec.json.encode(Cursor(beginning())).decode()
         since = msgspec.json.decode(cursor, type=Cursor).since
         asking = _Asking(self._api, secret_of(actor), repository, since)
         found = await asking.changed()
@@ -85,7 +83,7 @@ class _Asking:
 
     async def changed(self) -> Sequence[ListedIssue]:
         """Pull requests, too."""
-        path, since = f"{self._path}/issues", _written(self._since)
+        path, since = f"{self._path}/issues", written(self._since)
         return await self._api.pages(self._secret, path, ListedIssue, state="all", since=since)
 
     async def of_issue(self, issue: ListedIssue) -> AsyncIterator[Happening]:
@@ -93,17 +91,17 @@ class _Asking:
         if issue.created_at >= self._since:
             body = issue.body or ""
             yield self._told(Kind.ISSUE, issue.created_at, issue.user, number=number, body=body)
-        path, since = f"{self._path}/issues/{number}/timeline", _written(self._since)
+        path, since = f"{self._path}/issues/{number}/timeline", written(self._since)
         # Its total is that of the page.
         entries = await self._api.pages(self._secret, path, Entry, counted=False, since=since)
         for one in entries:
             if one.created_at < self._since:
                 continue
             if one.type == "review":
-                async for told in self._of_review(number, one):
-                    yield told
-            elif (happening := self._of_entry(issue, one)) is not None:
-                yield happening
+                async for said in self._of_review(number, one):
+                    yield said
+            elif (told := self._of_entry(issue, one)) is not None:
+                yield told
 
     def _of_entry(self, issue: ListedIssue, one: Entry) -> Happening | None:
         number, body = issue.number, one.body or ""
@@ -149,17 +147,6 @@ class _Asking:
             )
 
     def _told(self, kind: Kind, at: datetime, by: User | None, **more: Any) -> Happening:
-        return Happening(
-            kind=kind,
-            repository_id=self._repository.id,
-            owner=self._repository.owner.login,
-            name=self._repository.name,
-            at=at,
-            by=None if by is None else by.account(),
-            by_bot=by is not None and (by.id <= 0 or by.login.endswith("[bot]")),
-            **more,
-        )
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        is_bot = by is not None and (by.id <= 0 or by.login.endswith("[bot]"))
+        account = None if by is None else by.account()
+        return happening(kind, self._repository, at, account, by_bot=is_bot, **more)

@@ -259,10 +259,5 @@ class CheckRuns(msgspec.Struct):
     check_runs: list[CheckRunAnswer]
 
 
-class CollaboratorPermission(msgspec.Struct):
-    permission: str
-    """admin, write, read, none: maintain and triage are told as write and read."""
-
-
 def _author(user: User | None) -> Account:
     return (user or User(GHOST, "ghost")).account()

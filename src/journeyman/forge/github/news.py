@@ -7,7 +7,7 @@ GitHub answers 304, which counts against no limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +17,7 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.triggers import Happening, Kind
 from journeyman.forge.github.answers import CommentAnswer, IssueAnswer, ReviewCommentAnswer, User
 from journeyman.forge.rest import PAGE, UNCHANGED, Api, path_of, secret_of
-
-OVERLAP = timedelta(minutes=1)
-"""Clocks differ, and what is written at one moment is not listed at once."""
+from journeyman.forge.rest_news import beginning, happening, written
 
 
 class Place(msgspec.Struct):
@@ -208,7 +206,7 @@ class _Asking:
         self, path: str, place: Place, kind: type[T], query: dict[str, str]
     ) -> tuple[list[T], Place]:
         """What was updated since, and from where to go on."""
-        asked = {**query, "since": _written(place.since), "per_page": PAGE}
+        asked = {**query, "since": written(place.since), "per_page": PAGE}
         answer = await self._api.read(self._secret, f"{self._path}{path}", asked, etag=place.etag)
         if answer.status == UNCHANGED:
             return [], place
@@ -222,20 +220,13 @@ class _Asking:
         return found, Place(later, "" if stuck else answer.headers.get("etag", ""))
 
     def _told(self, kind: Kind, at: datetime, by: User | None, **more: Any) -> Happening:
-        return Happening(
-            kind=kind,
-            repository_id=self._repository.id,
-            owner=self._repository.owner.login,
-            name=self._repository.name,
-            at=at,
-            by=None if by is None else by.account(),
-            by_bot=by is not None and (by.type == "Bot" or by.login.endswith("[bot]")),
-            **more,
-        )
+        is_bot = by is not None and (by.type == "Bot" or by.login.endswith("[bot]"))
+        account = None if by is None else by.account()
+        return happening(kind, self._repository, at, account, by_bot=is_bot, **more)
 
 
 def _begin() -> Cursor:
-    now = datetime.now(UTC).replace(microsecond=0) - OVERLAP
+    now = beginning()
     return Cursor(Place(now), Place(now), Place(now))
 
 
@@ -243,7 +234,3 @@ def _number(url: str) -> int | None:
     """The last part of an issue's address."""
     last = url.rpartition("/")[2]
     return int(last) if last.isdigit() else None
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
