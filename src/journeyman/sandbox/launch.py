@@ -220,7 +220,7 @@ def _view(spec: SandboxSpec, host: Host, sources: Sources) -> tuple[list[str], V
     session, cache, mirror = spec.directory, spec.cache, spec.mirror
     work, prefix = session / "work", list[str]()
     if host.account is not None:
-        stage = staging.stage_for(sources, host.system)
+        stage = staging.stage_for(sources, host.system, *spec.folders)
         prefix = staging.prefix(stage, sources)
         if host.user_namespaces:
             prefix += ["setpriv", *folders.stepping_down(host.account), "--"]

@@ -112,6 +112,22 @@ class TestLife:
             ).output == expected
             await sandbox.close()
 
+    async def test_folders_of_the_host_are_lent_to_be_read(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        # The first is where a session's own would be put; the last two are closed, and missing.
+        lent = tuple(map(Path, ("/mnt", "/media", "/usr", "/root", "/no/such")))
+        before = {str(path): sorted(os.listdir(path)) for path in lent[:2] if path.is_dir()}
+        sandbox = await backend.start(SandboxSpec("lent", tmp_path / "s", folders=lent))
+        try:
+            for path, names in before.items():
+                result = await sandbox.exec(["ls", "-A", path])
+                assert (result.exit_code, sorted(result.output.decode().split())) == (0, names)
+                assert (await sandbox.exec(["touch", f"{path}/x"])).exit_code != 0
+            assert (await sandbox.exec("ls -d /root /no")).output.count(b"No such file") == 2
+        finally:
+            await sandbox.close()
+
     async def test_a_cache_is_shared_by_those_who_are_given_it(
         self, backend: SandboxBackend, tmp_path: Path
     ) -> None:
