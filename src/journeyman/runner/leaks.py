@@ -13,12 +13,12 @@ from functools import cache
 from typing import Any
 
 MOST = 50
-LINE_CHARS = 4_000
-"""Longer lines are data; a pattern over one would take too long."""
+PIECE_CHARS, OVERLAP_CHARS = 4_000, 400
+"""Longer lines are searched in pieces, since a pattern over a whole one would take too long."""
 ALLOWED = "pragma: allowlist secret"
 """detect-secrets' own mark for a line that is none."""
 
-_HUNK = re.compile(r"^@@ -\S+ \+(\d+)")
+_HUNK = re.compile(r"^@(@+) (?:-\S+ )+\+(\d+)")
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,35 @@ def find(diff: str) -> list[Leak]:
     """The first of them in *diff*, as `git diff` prints it."""
     found = list[Leak]()
     for path, number, line in _added(diff):
-        if ALLOWED in line or len(line) > LINE_CHARS:
-            continue
-        kinds = (one for one in _detectors() if any(one.analyze_string(line)))
-        if (kind := next(kinds, None)) is not None:
-            found.append(Leak(path, number, kind.secret_type))
+        if ALLOWED not in line and (kind := _kind(line)) is not None:
+            found.append(Leak(path, number, kind))
         if len(found) >= MOST:
             break
     return found
 
 
+def _kind(line: str) -> str | None:
+    for start in range(0, len(line), PIECE_CHARS - OVERLAP_CHARS):
+        piece = line[start : start + PIECE_CHARS]
+        for one in _detectors():
+            if any(one.analyze_string(piece)):
+                return str(one.secret_type)
+    return None
+
+
 def _added(diff: str) -> Iterator[tuple[str, int, str]]:
-    """Each added line: its file, its number there, itself."""
-    path, number, in_hunk = "", 0, False
+    """Each added line: its file, its number there, itself. Of a merge, what no parent has."""
+    path, number, parents = "", 0, 0
     for line in diff.split("\n"):
-        if line.startswith("diff --git "):
-            in_hunk = False
-        elif not in_hunk and line.startswith("+++ "):
+        if line.startswith("diff --"):
+            parents = 0
+        elif not parents and line.startswith("+++ "):
             path = line[4:].strip().strip('"').removeprefix("b/")
         elif (hunk := _HUNK.match(line)) is not None:
-            number, in_hunk = int(hunk[1]), True
-        elif in_hunk and line.startswith("+"):
-            yield path, number, line[1:]
+            number, parents = int(hunk[2]), len(hunk[1])
+        elif parents and "-" not in (signs := line[:parents]):
+            if signs == "+" * parents:
+                yield path, number, line[parents:]
             number += 1
 
 

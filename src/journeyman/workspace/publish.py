@@ -24,8 +24,18 @@ PATCH_LIMIT = 64 << 20
 BRANCH = "refs/heads/"
 PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
 DIFF = ("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
-LOG = ("log", "--patch", "--first-parent", "--diff-merges=first-parent", "--format=", *DIFF[3:])
+LOG = (
+    *("log", "--stdin", "--ignore-missing", "--format=%w(0,1,1)%B"),
+    *("--patch", "--cc", "--unified=0", *DIFF[3:]),
+)
+"""Messages are indented, so that nothing in one passes for a part of a diff."""
 INSPECTED_BYTES = 16 << 20
+INSPECTED_FILE = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.bigFileThreshold",
+    "GIT_CONFIG_VALUE_0": "2m",
+}
+"""A larger file is data to git, and keeps nothing else from being inspected."""
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 log = structlog.get_logger()
@@ -64,8 +74,9 @@ class Publisher:
     ) -> str:
         """Push the commit to the branch *head_ref*; gives the commit id.
 
-        *inspect* gets what each of its commits changes, before anything is pushed, and refuses by
-        raising; a history of more than INSPECTED_BYTES is not shown to it.
+        *inspect* gets the message of each commit that the mirror has on no branch and what it
+        changes, before anything is pushed, and refuses by raising. It is not shown binary files,
+        larger ones than INSPECTED_FILE says, and a history of more than INSPECTED_BYTES.
         *expected_old* is where the branch must be, None that it must not exist; when it is at the
         commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
         somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
@@ -115,14 +126,20 @@ class Publisher:
 
 
 async def _changes(repository: Path, work: Work) -> str | None:
-    """The diffs of all commits; None where they are too much to be read."""
+    """The messages and diffs of all new commits; None where they are too much to be read."""
+    listing = ("for-each-ref", "--format=^%(objectname)", "refs/heads", "refs/tags")
     try:
+        known = await git.run(*listing, git_dir=work.mirror, limit_bytes=INSPECTED_BYTES)
         found = await git.run(
-            *(*LOG, f"{work.base_sha}..{work.sha}"),
+            *LOG,
             git_dir=repository,
+            stdin=f"{work.sha}\n^{work.base_sha}\n".encode() + known,
+            env=INSPECTED_FILE,
             limit_bytes=INSPECTED_BYTES,
         )
     except GitError as error:
+        if error.exit_code is not None:
+            raise BundleRefused(f"The work cannot be inspected: {error.message}") from error
         log.info("publish.not_inspected", sha=work.sha, error=error.message)
         return None
     return found.decode(errors="replace")

@@ -288,3 +288,40 @@ async def test_a_credential_is_in_no_error(desk: Desk) -> None:
         await desk.publisher.deliver(desk.work(), head_ref=HEAD, remote=remote, expected_old=None)
     assert "secret" not in str(caught.value)
     assert "c2VjcmV0" not in f"{caught.value}{caught.value.__cause__}{remote}"
+
+
+async def test_all_that_is_new_is_inspected_before_it_is_pushed(desk: Desk) -> None:
+    tree = desk.tree
+    commit(desk.project.source, "theirs.txt", "theirs\n", "By others")
+    git(desk.project.source, "push", "-q", str(desk.project.bare), "HEAD:main")
+    await desk.project.mirror()
+    git(tree, "checkout", "-q", "-b", "side")
+    commit(tree, "side.txt", "added and taken back\n", "Add on the side")
+    commit(tree, "side.txt", "nothing\n", "Take it back")
+    git(tree, "checkout", "-q", "-")
+    git(tree, "merge", "-q", "--no-ff", "--no-commit", "side")
+    (tree / "work.txt").write_text("by the merge alone\n")
+    git(tree, "commit", "-qam", "Merge")
+    (tree / "large.bin").write_text("large\n" * (3 << 20))
+    git(tree, "add", "large.bin")
+    commit(tree, "small.txt", "beside a large file\n", "diff --git told in a message")
+    git(tree, "fetch", "-q", "origin")
+    git(tree, "merge", "-q", "--no-edit", "origin/main")
+    shown = list[str]()
+
+    async def inspect(changes: str) -> None:
+        shown.append(changes)
+        raise PushRejected("seen", permanent=True)
+
+    with pytest.raises(PushRejected, match="seen"):
+        await desk.publisher.deliver(
+            desk.work(), head_ref=HEAD, remote=desk.project.remote, expected_old=None,
+            inspect=inspect,
+        )  # fmt: skip
+    added = [line.lstrip("+") for line in shown[0].splitlines() if line.startswith("+")]
+    for line in ("added and taken back", "by the merge alone", "beside a large file"):
+        assert line in added
+    assert " diff --git told in a message" in shown[0].splitlines()
+    assert "large" not in added
+    assert "theirs" not in added
+    assert HEAD not in git(desk.project.bare, "branch")

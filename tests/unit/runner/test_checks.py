@@ -63,7 +63,7 @@ class TestSecrets:
             "password = os.environ['PASSWORD']",
             "sha = 'd670460b4b4aece5915caf5c68d12f560a9fe3e4'",
             f"key = '{KEY}'  # {leaks.ALLOWED}",
-            "x" * 5000 + KEY,
+            "x" * 50_000,
         ],
     )
     def test_what_is_none_is_left_alone(self, line: str) -> None:
@@ -73,6 +73,19 @@ class TestSecrets:
         diff = f"diff --git a/a b/a\n+++ b/a\n@@ -0,0 +1,2 @@\n+++ b/other\n+{KEY}\n"
 
         assert [(one.path, one.line) for one in leaks.find(diff)] == [("a", 2)]
+
+    @pytest.mark.parametrize("before", [0, 3_590, 3_995, 40_000])
+    def test_a_long_line_is_searched_to_its_end(self, before: int) -> None:
+        line = " " * before + KEY + " " * 9_000
+        diff = f"diff --git a/a b/a\n+++ b/a\n@@ -0,0 +1 @@\n+{line}\n"
+
+        assert [one.line for one in leaks.find(diff)] == [1]
+
+    def test_of_a_merge_it_is_what_no_parent_has(self) -> None:
+        diff = "diff --cc a\nindex 1,2..3\n--- a/a\n+++ b/a\n@@@ -1,2 -1,2 +7,4 @@@\n"
+        diff += f"++one\n+ {KEY}\n -{KEY}\n +{KEY}\n++{KEY}\n"
+
+        assert [(one.path, one.line) for one in leaks.find(diff)] == [("a", 10)]
 
     async def test_the_sessions_own_secrets_are_found_in_any_form(self) -> None:
         found = await checks.secrets_in("+token = 'hunter22'", Mask(["hunter22"]))
