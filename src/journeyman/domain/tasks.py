@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,7 +72,8 @@ def name_of(prompt: str) -> str:
 
 def branch_for(name: str, session_id: str) -> str:
     """`journeyman/<slug>-<short id>`: readable, valid as a ref, and never taken."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG_LIMIT].rstrip("-")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LIMIT].rstrip("-")
     return f"journeyman/{slug or 'task'}-{session_id[:8]}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _NO_BRANCH = re.compile(
-    r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^$"
+    r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|^[/.-]|[/.]$|/\.|\.lock(/|$)|^(@|HEAD|)$"
 )
 """What git allows in no branch's name (git-check-ref-format)."""
 LONGEST = 240

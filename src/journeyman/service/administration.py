@@ -94,12 +94,7 @@ class Administration:
         """Take *source* (a path or a URL that git can fetch) in as OWNER/NAME; nothing is kept
         when that fails. *upstream*: its home stays there, and tasks push there."""
         owner, _, name = full_name.partition("/")
-        if (
-            not LOGIN.fullmatch(owner)
-            or owner.lower() in RESERVED
-            or not NAME.fullmatch(name)
-            or name in (".", "..")
-        ):
+        if not LOGIN.fullmatch(owner) or owner.lower() in RESERVED or not _is_name(name):
             raise invalid("repository", f"{full_name!r} is not OWNER/NAME, for example octo/hello.")
 
         def add(tx: Connection) -> int:
@@ -133,7 +128,7 @@ class Administration:
     async def rename_repository(self, full_name: str, name: str) -> Repository:
         """*name* alone, without the owner. The former name goes on leading here."""
         owner, _, former = full_name.partition("/")
-        if not NAME.fullmatch(name) or name in (".", ".."):
+        if not _is_name(name):
             raise invalid("name", f"{name!r} is not a name for a repository, for example hello.")
 
         def rename(tx: Connection) -> Repository:
@@ -300,6 +295,11 @@ class Administration:
             made = accounts.get_account(tx, known.id)
         audit.record(tx, Action.USER_CREATE, self._clock(), user=made)
         return made
+
+
+def _is_name(name: str) -> bool:
+    """`.git` at the end is what clone addresses have there, as on GitHub."""
+    return bool(NAME.fullmatch(name)) and name not in (".", "..") and not name.endswith(".git")
 
 
 def check_login(login: str) -> None:

@@ -23,6 +23,7 @@ from journeyman.domain.sessions import Session, State
 from journeyman.domain.tasks import NewTask, Task, branch_for, branch_name, name_of
 from journeyman.engine.queue import Queue
 from journeyman.forge import Access, Forge
+from journeyman.forge.refs import can_be_branch
 from journeyman.llm import Models, UnknownModel
 from journeyman.service import audit, outages
 from journeyman.service.changes import Changes
@@ -234,6 +235,8 @@ class Tasks:
                 f"{repository.default_branch!r}.",
             )
         head_ref = branch_name(new.head_ref) if new.head_ref else None
+        if head_ref is not None and not can_be_branch(head_ref):
+            raise invalid("head_ref", f"git allows no branch to be named {head_ref!r}.")
         if head_ref == base_ref:
             raise invalid(
                 "head_ref",

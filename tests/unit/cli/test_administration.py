@@ -49,7 +49,12 @@ def test_a_relative_path_and_a_public_repository(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("alice", "SOURCE"), 2), (("alice/hello", "/nowhere"), 2), (("alice/hello", "DATA"), 2)],
+    [
+        (("alice", "SOURCE"), 2),
+        (("alice/hello.git", "SOURCE"), 2),
+        (("alice/hello", "/nowhere"), 2),
+        (("alice/hello", "DATA"), 2),
+    ],
 )
 def test_what_is_no_repository_is_one_line(
     on_data: Run, source: Path, tmp_path: Path, arguments: tuple[str, str], code: int
@@ -71,6 +76,7 @@ def test_a_repository_is_renamed_under_its_owner(on_data: Run, source: Path) -> 
         (("alice/nothing", "new"), 1, "no repository 'alice/nothing'"),
         (("alice/greeting", "other"), 1, "alice/other already"),
         (("alice/greeting", "bob/new"), 2, "'bob/new' is not a name"),
+        (("alice/greeting", "new.git"), 2, "'new.git' is not a name"),
     ):
         refused = on_data("repo", "rename", *arguments)
         assert (refused.code, refused.out) == (code, "")

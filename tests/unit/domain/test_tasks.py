@@ -61,6 +61,10 @@ def test_every_name_makes_a_branch_that_git_takes(prompt: str) -> None:
     assert re.fullmatch(r"journeyman/[a-z0-9]+(-[a-z0-9]+)*-0f8fad5b", branch)
 
 
+def test_accents_are_left_out_of_a_branch_and_their_letters_stay() -> None:
+    assert branch_for("🎉 Émoji für naïve", SESSION_ID) == "journeyman/emoji-fur-naive-0f8fad5b"
+
+
 def test_git_itself_agrees_with_a_branch() -> None:
     branch = branch_for("Fix: the ~bug^ .. in //a.lock", SESSION_ID)
     subprocess.run(["git", "check-ref-format", f"refs/heads/{branch}"], check=True)

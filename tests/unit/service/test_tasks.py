@@ -63,6 +63,8 @@ async def test_a_key_is_its_users_own(world: World) -> None:
         (NewTask("Fix it", model="no-such-model"), "model"),
         (NewTask("Fix it", base_ref="no-such-branch"), "base_ref"),
         (NewTask("Fix it", base_ref="main", head_ref="refs/heads/main"), "head_ref"),
+        (NewTask("Fix it", head_ref="bad..name"), "head_ref"),
+        (NewTask("Fix it", head_ref="HEAD"), "head_ref"),
     ],
 )
 async def test_what_cannot_work_is_refused_by_its_field(
