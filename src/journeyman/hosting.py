@@ -6,6 +6,7 @@ Knows nothing of what is served.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -28,10 +29,14 @@ def bind(host: str, port: int, hint: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or 0
+        if number <= 0 or number == errno.EADDRNOTAVAIL:  # below 0: the name has no address
+            reason, hint = "no address of this machine", "Choose another host, such as 127.0.0.1."
+        else:
+            reason = os.strerror(number)
         raise AppError(
-            Code.UNAVAILABLE,
-            f"Cannot listen on {host}:{port}: {error.strerror}. {hint}",
+            Code.UNAVAILABLE, f"Cannot listen on {host}:{port}: {reason}. {hint}"
         ) from error
     # Inherited by every connection; asyncio would set it only where the protocol number is given,
     # and without it every answer on a kept connection waits for a delayed acknowledgement.

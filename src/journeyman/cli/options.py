@@ -49,6 +49,13 @@ def full_name(text: str | None) -> str | None:
     return text
 
 
+def address(text: str | None) -> str | None:
+    """The beginning of a link, if one was typed."""
+    if text is not None and not re.match(r"https?://[^/\s]", text):
+        raise typer.BadParameter(f"{text!r} is no address; it looks like https://agents.example.")
+    return text
+
+
 Repository = Annotated[
     str, typer.Argument(metavar="OWNER/REPO", callback=full_name, show_default=False)
 ]

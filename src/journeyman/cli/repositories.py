@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,37 @@ def rename(
         print(f"renamed {repository} to {renamed.full_name}")
 
 
+class Level(StrEnum):
+    """What a user may do in somebody else's repository."""
+
+    NONE = "none"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@repo.command()
+def grant(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", show_default=False)],
+    user: Annotated[str, typer.Argument(metavar="USER", show_default=False)],
+    permission: Annotated[
+        Level, typer.Argument(help="none takes it back.", case_sensitive=False)
+    ] = Level.WRITE,
+    data: options.Data = None,
+    config: options.File = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let a user see a repository that is not theirs, give it tasks (write), or administer it."""
+    import asyncio
+
+    asyncio.run(_grant(options.operating(data, config), repository, user, permission))
+    if as_json:
+        output.print_json({"full_name": repository, "user": user, "permission": permission.value})
+    else:
+        can = "no longer use" if permission is Level.NONE else f"now {permission.value}"
+        output.hint(f"{user} may {can} {repository}")
+
+
 @repo.command("list")
 def list_(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
@@ -107,6 +139,14 @@ async def _rename(config: Config, full_name: str, name: str) -> Repository:
 
     async with operating(config) as operator:
         return await operator.administration.rename_repository(full_name, name)
+
+
+async def _grant(config: Config, full_name: str, user: str, level: Level) -> None:
+    from journeyman.administering import operating
+    from journeyman.domain.repositories import Permission
+
+    async with operating(config) as operator:
+        await operator.administration.grant(full_name, user, Permission[level.name])
 
 
 async def _list(config: Config) -> Sequence[Repository]:

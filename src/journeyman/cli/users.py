@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from journeyman.cli import options, output
+from journeyman.domain.errors import AppError, Code
 
 if TYPE_CHECKING:
     from journeyman.config import Config
@@ -71,12 +74,21 @@ def password(
     import asyncio
 
     settings = options.operating(data, config)
-    if stdin:
-        chosen = sys.stdin.readline().rstrip("\r\n")
-    else:
-        chosen = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+    chosen = sys.stdin.readline().rstrip("\r\n") if stdin else _asked()
     asyncio.run(_set_password(settings, name, chosen))
     output.hint(f"the password of {name} is set")
+
+
+def _asked() -> str:
+    # Where there is no terminal, it would be shown as it is typed.
+    warnings.simplefilter("error", getpass.GetPassWarning)
+    try:
+        return str(
+            typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+        )
+    except getpass.GetPassWarning as exc:
+        message = "there is no terminal to ask for the password; use --stdin."
+        raise AppError(Code.INVALID, message) from exc
 
 
 @user.command()
@@ -85,7 +97,10 @@ def link(
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="What the link starts with, else as configured.", show_default=False
+            metavar="URL",
+            callback=options.address,
+            help="What the link starts with, else as configured.",
+            show_default=False,
         ),
     ] = None,
     data: options.Data = None,

@@ -67,6 +67,30 @@ def test_what_is_no_repository_is_one_line(
     assert json.loads(on_data("repo", "list", "--json").out) == []
 
 
+def test_a_repository_is_shared_with_another_user(on_data: Run, source: Path) -> None:
+    on_data("repo", "add", "alice/hello", str(source))
+    for name in ("alice", "bob"):
+        on_data("user", "create", name)
+    granted = on_data("repo", "grant", "alice/hello", "bob", "read", "--json")
+    assert json.loads(granted.out)["permission"] == "read"
+    assert on_data("repo", "grant", "alice/hello", "bob").err.startswith("bob may now write")
+    assert on_data("repo", "grant", "alice/hello", "bob", "none").code == 0
+    audit = json.loads(on_data("audit", "--action", "repo", "--json").out)
+    assert [(one["action"], one.get("data", {}).get("permission")) for one in audit[:3]] == [
+        ("repo.remove_member", None),
+        ("repo.add_member", "write"),
+        ("repo.add_member", "read"),
+    ]
+    for arguments, code, says in (
+        (("alice/nothing", "bob"), 1, "no repository 'alice/nothing'"),
+        (("alice/hello", "nobody"), 1, "no user 'nobody'"),
+        (("alice/hello", "bob", "all"), 2, "'all'"),
+    ):
+        refused = on_data("repo", "grant", *arguments)
+        assert (refused.code, refused.out) == (code, "")
+        assert says in refused.err
+
+
 def test_a_repository_is_renamed_under_its_owner(on_data: Run, source: Path) -> None:
     for name in ("alice/hello", "alice/other"):
         on_data("repo", "add", name, str(source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,9 +100,24 @@ def test_users_are_made_and_listed_and_get_in(
     link = on_data("user", "link", "bob", "--url", "https://forge.example/").out
     assert link.startswith("https://forge.example/login/link/")
     assert on_data("user", "link", "nobody").code == 1
+    assert on_data("user", "link", "bob", "--url", "forge.example").code == 2
     for typed, code in (("short\n", 2), ("a good password\n", 0)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         assert on_data("user", "password", "bob", "--stdin").code == code
+
+
+def test_a_password_is_asked_for_on_a_terminal_only(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "journeyman.cli", "user", "password", "bob"]
+    done = subprocess.run(
+        [*command, "--data", str(tmp_path)],
+        input="a good password\n",
+        capture_output=True,
+        text=True,
+        env={"HOME": str(tmp_path)},
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no terminal to ask for the password; use --stdin" in done.stderr
 
 
 def test_a_fine_grained_token_names_what_it_may_do(on_data: Run) -> None:
