@@ -18,12 +18,12 @@ from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.limits import Allowance
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Revision, TaskDetail, TaskPage, TaskQuery
+from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Permission, Repository
 from journeyman.domain.sessions import Session, State
 from journeyman.domain.tasks import NewTask, Task, branch_for, branch_name, name_of
 from journeyman.engine.queue import Queue
 from journeyman.forge import Access, Forge
-from journeyman.forge.refs import can_be_branch
 from journeyman.llm import Models, UnknownModel
 from journeyman.service import audit, outages
 from journeyman.service.changes import Changes

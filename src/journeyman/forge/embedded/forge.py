@@ -12,13 +12,13 @@ from journeyman import git
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
 from journeyman.domain.pushes import Update
+from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens
 from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
 from journeyman.forge.embedded.upstreams import Credentials, Upstreams
-from journeyman.forge.refs import can_be_branch
 from journeyman.git import GitError
 
 

@@ -13,10 +13,10 @@ import structlog
 
 from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Actor
+from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Pull, PullState, Repository
 from journeyman.forge import ForgeError, NewPull, PullChange
 from journeyman.forge.gitea.answers import BranchAnswer, PullAnswer, without_draft
-from journeyman.forge.refs import can_be_branch
 from journeyman.forge.rest import Api, Missing, Refused, path_of, secret_of
 
 log = structlog.get_logger()

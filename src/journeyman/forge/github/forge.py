@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from journeyman.domain.principals import Actor, Principal
+from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Repository
 from journeyman.forge import (
     Access,
@@ -27,7 +28,6 @@ from journeyman.forge.github.news import GitHubNews
 from journeyman.forge.github.pulls import GitHubPulls
 from journeyman.forge.github.sign_in import App, GitHubSignIn
 from journeyman.forge.github.tokens import whose
-from journeyman.forge.refs import can_be_branch
 from journeyman.forge.rest import Missing, Refused, path_of, secret_of
 from journeyman.forge.rest_texts import RestTexts
 
