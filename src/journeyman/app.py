@@ -297,6 +297,7 @@ async def working(
         outside=adapters.outside(),
         externals=adapters.externals(config),
         endpoint=partial(adapters.endpoint, config),
+        instructions=Path(config.agent.instructions) if config.agent.instructions else None,
     )
     await equipment.sandboxes.sweep()
     options = executor.Options(

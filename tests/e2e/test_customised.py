@@ -77,16 +77,18 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
         task = client.wait(made["id"])
         assert task["state"] == "completed", task["sessions"]
         said = infos(client, made["id"])
-        assert "Instructions in use: AGENTS.md, src/AGENTS.md" in said
+        assert "Instructions in use: the operator's instructions, AGENTS.md, src/AGENTS.md" in said
         assert "Custom agent in use: reader" in said
         assert "Skills at hand: release" in said
         assert "Prepare: done" in said
         assert ".github/instructions/broken.instructions.md:2: not valid YAML" in said
 
+    (tmp_path / "ours.md").write_text("In this house: be brief.")
+    told = {"JOURNEYMAN_AGENT_INSTRUCTIONS": str(tmp_path / "ours.md")}
     async with ModelServer([*turns, Say("Done.")]) as model:
-        await with_server(tmp_path, model, story)
+        await with_server(tmp_path, model, story, told)
         system = str(model.requests[0]["messages"][0])
-        assert "Everywhere: be kind." in system
+        assert system.index("In this house: be brief.") < system.index("Everywhere: be kind.")
         assert "You only read." in system
         assert "Below src" not in system
         offered = {tool["function"]["name"] for tool in model.requests[0]["tools"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,15 +39,19 @@ MODEL = "gpt-test"
 
 
 async def with_server(
-    tmp_path: Path, model: ModelServer, story: Callable[[Server, Client, str], T]
+    tmp_path: Path,
+    model: ModelServer,
+    story: Callable[[Server, Client, str], T],
+    environ: Mapping[str, str] | None = None,
 ) -> T:
-    """Run *story* beside the event loop that serves *model*."""
+    """Run *story* beside the event loop that serves *model*; *environ*: more of the server's."""
     server = Server(
         tmp_path / "data",
         environ={
             "OPENAI_API_KEY": "not-a-key",
             "OPENAI_BASE_URL": model.base_url,
             "OPENAI_MODEL": MODEL,
+            **(environ or {}),
         },
     )
 

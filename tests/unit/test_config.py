@@ -145,6 +145,8 @@ def test_an_unknown_variable_is_named_with_the_nearest_known() -> None:
         ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/dev/null", "'/dev/null' has no certificates"),
         ("JOURNEYMAN_WEBHOOKS_CA_FILE", "/no/file", "webhooks.ca_file: '/no/file'"),
         ("JOURNEYMAN_CHECKS_ADVISORIES", "/no/dir", "'/no/dir' is no folder; make it"),
+        ("JOURNEYMAN_AGENT_INSTRUCTIONS", "/no/file", "'/no/file' cannot be read: No such file"),
+        ("JOURNEYMAN_AGENT_INSTRUCTIONS", "/tmp", "'/tmp' cannot be read: Is a directory"),
         ("JOURNEYMAN_WORKER_CONCURRENCY", "0", "worker.concurrency"),
         ("JOURNEYMAN_SANDBOX_MEMORY", "lots", "sandbox.memory = 'lots'"),
         ("JOURNEYMAN_SANDBOX_UID", "0", "sandbox.uid"),

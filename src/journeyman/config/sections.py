@@ -136,6 +136,22 @@ class Webhooks:
 
 
 @dataclass(frozen=True)
+class Agent:
+    instructions: str = ""
+    """A file with what the agents of every repository are told; empty: nothing."""
+
+    def __post_init__(self) -> None:
+        if not self.instructions:
+            return
+        try:
+            Path(self.instructions).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            said = f"agent.instructions: {self.instructions!r} cannot be read: {why}."
+            raise invalid("agent.instructions", said, "invalid") from error
+
+
+@dataclass(frozen=True)
 class Models:
     preference: Names = ()
     """What `auto` tries, in this order: PROVIDER:MODEL or MODEL; empty: all, as written."""
@@ -265,6 +281,7 @@ class Config:
     firewall: Firewall
     webhooks: Webhooks
     triggers: Triggers
+    agent: Agent
     models: Models
     checks: Checks
     limits: SessionLimits
@@ -322,6 +339,7 @@ SECTIONS: dict[str, type] = {
     "firewall": Firewall,
     "webhooks": Webhooks,
     "triggers": Triggers,
+    "agent": Agent,
     "models": Models,
     "checks": Checks,
     "limits": SessionLimits,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from journeyman.agent.customisation import repository
+from journeyman.agent.customisation import guides, repository
 from journeyman.agent.customisation.hooks import Hook
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import Customisation
@@ -26,10 +28,14 @@ READING = frozenset({"view", "search", "glob", "web_fetch"})
 """The tools of a sub-agent that changes nothing."""
 
 
-async def customisation(base_sha: str, box: Sandbox) -> Customisation:
-    """What the repository says to its agents at *base_sha*."""
+async def customisation(base_sha: str, box: Sandbox, operators: Path | None) -> Customisation:
+    """What the repository says to its agents at *base_sha*, and the operator in the file
+    *operators*."""
     files, problems = await sources.read(box, base_sha, repository.PATHS)
-    return repository.read(files, problems)
+    text, wrong = await asyncio.to_thread(sources.of_operator, operators)
+    ours, unusable = guides.of_operator(text)
+    found = repository.read(files, [*problems, *wrong, *unusable])
+    return replace(found, operators=ours)
 
 
 def instructions(

@@ -98,6 +98,8 @@ class Equipment:
 
     externals: Mapping[str, External] = field(default_factory=dict)
     """Agents of others, by name."""
+    instructions: Path | None = None
+    """The operator's, for the agents of every repository."""
     endpoint: Callable[[str], Endpoint] = _not_served
     """The model with that id for a program that gets no key. Raises ValueError."""
 

@@ -69,7 +69,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     servers = Servers()
     try:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
-        found = await briefing.customisation(base_sha, box)
+        found = await briefing.customisation(base_sha, box, equipment.instructions)
         profile = choices.profile_for(held, found)
         # In a thread, since the price list, which knows what fits, takes half a second to read.
         model = (

@@ -1,4 +1,5 @@
-"""The repository's files for its agents, as a commit has them: read inside the sandbox.
+"""The repository's files for its agents, as a commit has them, read inside the sandbox; and the
+operator's.
 
 Not from the working tree: the agent must not write its own orders. Knows nothing of what the files
 say.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from journeyman.agent.customisation.documents import Problem
+from journeyman.agent.customisation.guides import OPERATORS
 from journeyman.sandbox import FileRefused, Sandbox
 
 FILE_BYTES = 128 << 10
@@ -21,6 +24,17 @@ LIST = (
     "set -o pipefail; {{ git ls-tree -r -z --name-only --full-tree {sha} || exit 3; }} | "
     "{{ grep -zE '{pattern}' || true; }}"
 )
+
+
+def of_operator(path: Path | None) -> tuple[str, list[Problem]]:
+    """The operator's own file, which lies on the server; it may be changed at any time."""
+    if path is None:
+        return "", []
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_BYTES).decode(errors="replace"), []
+    except OSError as error:
+        return "", [Problem(OPERATORS, f"not used: {error.strerror}")]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 
 from journeyman.agent.customisation.repository import PATHS
 from journeyman.runner import sources
+from journeyman.runner.briefing import customisation
 from journeyman.sandbox import WORKSPACE, Sandbox, SandboxSpec
 from journeyman.sandbox.bubblewrap import Bubblewrap
 from tests.integration.sandbox.requirement import require
@@ -91,6 +92,26 @@ async def test_bytes_that_are_no_text_are_told_with_their_line(box: Sandbox) -> 
 
     assert texts == {"AGENTS.md": "a\nb\ufffdc"}
     assert problems == ["AGENTS.md:2: not UTF-8; read as well as can be"]
+
+
+async def test_the_operators_file_is_read_each_time_and_its_loss_is_told(
+    box: Sandbox, tmp_path: Path
+) -> None:
+    sha, file = await commit(box, "echo Rules. >AGENTS.md"), tmp_path / "ours.md"
+    file.write_bytes(b"Be kind.\xff" + b"x" * sources.FILE_BYTES)
+
+    found = await customisation(sha, box, file)
+    assert found.operators is not None
+    assert found.operators.text.startswith("Be kind.\ufffd")
+    assert len(found.operators.text) < 17_000
+    assert found.used == ["the operator's instructions", "AGENTS.md"]
+    file.unlink()
+    gone = await customisation(sha, box, file)
+    assert gone.operators is None
+    assert gone.used == ["AGENTS.md"]
+    assert [str(one) for one in gone.problems] == [
+        "the operator's instructions: not used: No such file or directory"
+    ]
 
 
 async def test_hundreds_of_files_are_bounded(box: Sandbox) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from journeyman.agent.customisation import repository
-from journeyman.agent.instructions import Briefing, system_prompt
+from dataclasses import replace
+
+from journeyman.agent.customisation import guides, repository
+from journeyman.agent.instructions import Briefing, external_prompt, system_prompt
 
 BRIEFING = Briefing("octo/hello", "journeyman/fix-1234", "main", "abc123")
 
@@ -47,6 +49,19 @@ def test_the_repositorys_files_come_last_the_more_general_first() -> None:
     assert prompt.index("Use spaces.") < prompt.index("Use tabs.")
     assert "{{ 7 * 7 }}" in prompt, "a file is text, not a template"
     assert "Not an instruction." not in prompt
+
+
+def test_the_operators_come_before_the_repositorys_for_every_agent() -> None:
+    ours, problems = guides.of_operator("Be polite.\n" + "x" * 20_000)
+    found = replace(repository.read({"AGENTS.md": "Use tabs."}), operators=ours)
+
+    for prompt in (system_prompt(BRIEFING, found), external_prompt(BRIEFING, found)):
+        assert prompt.index("Be polite.") < prompt.index("Use tabs.")
+    assert found.used == ["the operator's instructions", "AGENTS.md"]
+    assert [str(one) for one in problems] == [
+        "the operator's instructions: only the first 16000 characters are used"
+    ]
+    assert guides.of_operator(" \n") == (None, [])
 
 
 def test_what_is_for_some_paths_is_listed_not_told() -> None:

@@ -20,6 +20,8 @@ SCOPED_SUFFIX = ".instructions.md"
 AGENTS = "AGENTS.md"
 ROOT_FILES = ("GEMINI.md", "CLAUDE.md", AGENTS)
 """The later one wins."""
+OPERATORS = "the operator's instructions"
+"""In place of a path."""
 GUIDE_CHARS = 16_000
 THIS_AGENT = frozenset({"coding-agent", "cloud-agent"})
 OTHER_AGENTS = frozenset({"code-review"})
@@ -49,6 +51,13 @@ def read(files: Mapping[str, str]) -> tuple[list[Guide], list[Problem]]:
     # CLAUDE.md is often a link to AGENTS.md: the one that wins is kept.
     newest = {(guide.text, guide.globs): guide for guide in found}
     return [guide for guide in found if newest[guide.text, guide.globs] is guide], problems
+
+
+def of_operator(text: str) -> tuple[Guide | None, list[Problem]]:
+    """What the operator of this server says, to the agents of every repository."""
+    problems = list[Problem]()
+    told = _bounded(OPERATORS, text, problems)
+    return (Guide(OPERATORS, told) if told else None), problems
 
 
 def _everywhere(files: Mapping[str, str], problems: list[Problem]) -> Iterator[Guide]:

@@ -1,4 +1,4 @@
-"""All that a repository says to its agents, read from the texts of one commit."""
+"""All that is said to the agents of a repository: the texts of one commit, and the operator's."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ _SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S.{0,200}?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Customisation:
+    operators: Guide | None = None
+    """For every repository."""
     general: tuple[Guide, ...] = ()
     """For all paths: they are part of the system prompt."""
     scoped: tuple[Guide, ...] = ()
@@ -52,7 +54,8 @@ class Customisation:
 
     @property
     def used(self) -> list[str]:
-        return [guide.path for guide in (*self.general, *self.scoped)]
+        ours = () if self.operators is None else (self.operators,)
+        return [guide.path for guide in (*ours, *self.general, *self.scoped)]
 
 
 NOTHING = Customisation()
