@@ -39,6 +39,10 @@ class FileRefused(Exception):
     """A path inside is missing, not a regular file, or larger than the limit that was asked for."""
 
 
+class TooLarge(FileRefused):
+    """More than the limit that was asked for."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one session may use; `Sandbox.enforced` says what the host cannot enforce."""

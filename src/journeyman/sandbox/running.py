@@ -30,6 +30,7 @@ from journeyman.sandbox import (
     SandboxSpec,
     SandboxUnavailable,
     Terminal,
+    TooLarge,
     hints,
 )
 from journeyman.sandbox.descriptors import sealed
@@ -352,7 +353,7 @@ class Running:
             running.cancel()
             await asyncio.wait([running])
         if output.kept.total_bytes > limit_bytes:
-            raise FileRefused(f"more than {limit_bytes} bytes")
+            raise TooLarge(f"more than {limit_bytes} bytes")
         return running.result()[1]
 
     async def _kill(self, number: int, ended: asyncio.Future[Reply]) -> None:

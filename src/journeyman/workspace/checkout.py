@@ -14,7 +14,7 @@ from importlib import resources
 
 from journeyman import git
 from journeyman.domain.checkpoints import Checkpoint
-from journeyman.sandbox import ExecResult, FileRefused, Sandbox
+from journeyman.sandbox import ExecResult, FileRefused, Sandbox, TooLarge
 from journeyman.workspace import Changes, Commit, FileChange, MirrorBroken, WorkspaceError
 
 CHECKOUT_SECONDS = 1800
@@ -116,6 +116,11 @@ async def snapshot(
                 ["/bin/sh", "-c", _script("unchanged"), "snapshot", script, base_sha, *state],
                 limit_bytes=limit_bytes + HEADER_LIMIT,
             )
+    except TooLarge as error:
+        raise WorkspaceError(
+            f"The workspace cannot be kept: what is new in it is more than {limit_bytes >> 20} MiB "
+            "in git. Keep large files out of the repository's folder, or name them in .gitignore."
+        ) from error
     except (FileRefused, TimeoutError) as error:
         raise WorkspaceError(f"The workspace cannot be kept: {error}") from error
     header, _, bundle = output.partition(b"\n")

@@ -46,6 +46,25 @@ async def test_cancelling_stops_the_command_and_keeps_the_work(
     assert "+kept" in await patch(world, task)
 
 
+async def test_what_was_saved_outlives_a_sandbox_that_is_lost(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, f"{KEEP}\n\n```sh\nsleep 60\n```")
+    running = asyncio.ensure_future(machine.run(task))
+
+    async def busy() -> bool:
+        return count(await log(world, task), EventType.TOOL_START) == 2
+
+    await until(busy)
+    await machine.worker._open[task.session.id].box.close()
+    async with asyncio.timeout(20):
+        await running
+    ended = (await find(world, task)).session
+    assert (ended.state, ended.state_reason) == (State.FAILED, Reason.SANDBOX_LOST)
+    assert "in the patch" in (ended.error or "")
+    assert "+kept" in await patch(world, task)
+
+
 class Silent(EmbeddedForge):
     """A forge whose git takes every connection and says nothing, once `address` is given."""
 
