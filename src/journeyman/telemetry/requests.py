@@ -86,7 +86,7 @@ class Observed:
         method = _method(scope)
         attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
         with (
-            traces.joined(headers),
+            traces.joined(headers, of_caller=True),
             traces.span(method, attributes, kind=SpanKind.SERVER) as span,
         ):
             try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -23,6 +24,8 @@ Value = str | bool | int | float
 W3C = TraceContextTextMapPropagator()
 
 _provider: TracerProvider | None = None
+_callers: TextMapPropagator = W3C
+"""What is understood of a caller's headers: OTEL_PROPAGATORS says."""
 _tracer: Tracer | None = None
 
 __all__ = [
@@ -42,7 +45,8 @@ __all__ = [
 
 def configure(version: str, process: str) -> None:
     """Begin to export over OTLP/HTTP. *process* is what this one does: serve, worker."""
-    global _provider, _tracer
+    global _callers, _provider, _tracer
+    from opentelemetry import propagate  # noqa: PLC0415 - reads the environment when imported
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - slow
         OTLPSpanExporter,
     )
@@ -55,6 +59,7 @@ def configure(version: str, process: str) -> None:
     _provider = TracerProvider(resource=resource)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer = _provider.get_tracer(SERVICE, version)
+    _callers = propagate.get_global_textmap()
 
 
 def shutdown() -> None:
@@ -112,12 +117,14 @@ def carrier() -> dict[str, str]:
 
 
 @contextmanager
-def joined(headers: Mapping[str, str]) -> Iterator[None]:
-    """Spans inside are below the one that *headers* carry; what is not understood is ignored."""
+def joined(headers: Mapping[str, str], *, of_caller: bool = False) -> Iterator[None]:
+    """Spans inside are below the one that *headers* carry; what is not understood is ignored.
+    *of_caller*: they are not our own, and the operator may want none of them."""
     if _tracer is None:
         yield
         return
-    token = attach(W3C.extract(headers, context=Context()))
+    propagator = _callers if of_caller else W3C
+    token = attach(propagator.extract(headers, context=Context()))
     try:
         yield
     finally:

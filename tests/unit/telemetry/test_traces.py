@@ -98,6 +98,24 @@ def test_a_trace_parent_of_nonsense_begins_a_new_trace(collector: Collector) -> 
     assert collector.one("x").parent_id == ""
 
 
+def test_the_operator_may_want_no_trace_of_callers() -> None:
+    """In a process of its own: OpenTelemetry reads this once."""
+    code = (
+        "from journeyman.telemetry import traces; traces.configure('1', 'test')\n"
+        f"caller = {{'traceparent': '00-{'a' * 32}-{'b' * 16}-01'}}\n"
+        "for of_caller in (True, False):\n"
+        "    with traces.joined(caller, of_caller=of_caller), traces.span('one'):\n"
+        "        print(traces.ids()['trace_id'])\n"
+    )
+    environ = {ENDPOINT: "http://127.0.0.1:1", "OTEL_PROPAGATORS": "none"}
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", code + "import os; os._exit(0)"],
+        env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    strangers, ours = done.stdout.split()
+    assert strangers != "a" * 32 == ours
+
+
 def test_a_collector_that_is_away_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
