@@ -20,6 +20,7 @@ from journeyman.cli import temporary
 from journeyman.engine.liveness import LEASE_SECONDS
 
 KILLS, HANGS = 5, 1
+CANCELS = 10
 STEPS = 150
 SLOW = "Wait.\n\n```sh\nsleep 1000\n```\n"
 
@@ -36,6 +37,7 @@ def measure(url: str, directory: Path) -> list[Row]:
         with client(server.url, token) as http, contextlib.ExitStack() as workers:
             fleet = Fleet(server, directory, workers)
             stream = _streamed(http, repository, token)
+            cancelled = [_cancelled(http, repository) for _ in range(CANCELS)]
             kills = [signal.SIGKILL] * KILLS
             killed = [_resumed(fleet, http, repository, number) for number in kills]
             hung = [_resumed(fleet, http, repository, signal.SIGSTOP) for _ in range(HANGS)]
@@ -50,13 +52,18 @@ def measure(url: str, directory: Path) -> list[Row]:
             milliseconds(stream, 50, 95),
             f"{len(stream)} events, a worker and an API process on PostgreSQL",
         ),
+        Row(
+            "cancel → all processes of the session are gone",
+            _spread(cancelled),
+            f"{CANCELS} running commands, the same",
+        ),
         Row("kill -9 of a worker → its session goes on", _spread(killed), f"{KILLS} times, {two}"),
         Row("a worker hangs → its session goes on", _spread(hung), f"{HANGS} times, {lease}"),
     ]
 
 
 def _spread(values: list[float]) -> str:
-    return f"p50 {percentile(values, 50):.1f} s  max {max(values):.1f} s"
+    return f"p50 {percentile(values, 50):.2f} s  max {max(values):.2f} s"
 
 
 class Fleet:
@@ -103,6 +110,16 @@ def _resumed(fleet: Fleet, http: httpx.Client, repository: str, number: signal.S
     resumed_at = _wait_for(http, task_id, "session.resume")
     http.post(f"/agents/tasks/{task_id}/cancel").raise_for_status()
     return resumed_at - failed_at
+
+
+def _cancelled(http: httpx.Client, repository: str) -> float:
+    """Until the answer, which comes when they are gone."""
+    task_id = create(http, repository, SLOW)
+    _wait_for(http, task_id, "tool.execution_start")
+    began = time.perf_counter()
+    answer = http.post(f"/agents/tasks/{task_id}/cancel").raise_for_status().json()
+    assert answer["state"] == "cancelled", answer
+    return time.perf_counter() - began
 
 
 def _wait_for(http: httpx.Client, task_id: str, kind: str) -> float:

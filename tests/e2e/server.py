@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,13 @@ def running(server: Server) -> Iterator[Server]:
 class Client:
     """Speaks as one user; every answer is held against GitHub's description."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, also: Collection[int] = ()) -> None:
+        """*also*: statuses that the test provokes."""
         self.http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"},
             timeout=30,
-            event_hooks={"response": [_validate]},
+            event_hooks={"response": [partial(_validate, also=also)]},
         )
 
     def create(self, full_name: str, prompt: str, **body: Any) -> dict[str, Any]:
@@ -142,15 +144,17 @@ class Client:
         found: list[dict[str, Any]] = []
         page = 1
         while True:
-            answer = self.http.get(
+            got = self.http.get(
                 f"/agents/tasks/{task_id}/events", params={"page": page, "per_page": 100}
-            ).json()
+            )
+            answer = got.raise_for_status().json()
             found += answer["events"]
             if len(found) >= answer["total"] or not answer["events"]:
                 return found
             page += 1
 
 
-def _validate(response: httpx.Response) -> None:
+def _validate(response: httpx.Response, *, also: Collection[int]) -> None:
     response.read()
-    validator.check(response.request.method, response.request.url.raw_path.decode(), response)
+    asked = response.request
+    validator.check(asked.method, asked.url.raw_path.decode(), response, also=also)
