@@ -19,6 +19,8 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 
+from journeyman.telemetry import metrics
+
 log = structlog.get_logger()
 
 _worker = sa.table(
@@ -144,8 +146,10 @@ class Ticker(threading.Thread):
             try:
                 self._work()
             except sa.exc.SQLAlchemyError as error:
+                metrics.BACKGROUND_FAILURES.labels(self.name).inc()
                 log.warning("engine.tick_failed", ticker=self.name, error=str(error))
             except Exception:  # noqa: BLE001 - a bug must not end what keeps runs alive
+                metrics.BACKGROUND_FAILURES.labels(self.name).inc()
                 log.exception("engine.tick_failed", ticker=self.name)
 
     def stop(self) -> None:

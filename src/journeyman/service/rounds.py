@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from journeyman.domain.errors import DatabaseLost
+from journeyman.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ async def every(
         except DatabaseLost as error:
             log.debug("round.interrupted", name=name, error=str(error))
         except Exception:  # noqa: BLE001 - a bug in one round must not end all further ones
+            metrics.BACKGROUND_FAILURES.labels(name).inc()
             log.exception("round.failed", name=name)
             await asyncio.sleep(after_a_bug)
         await asyncio.sleep(seconds)

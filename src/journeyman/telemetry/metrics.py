@@ -80,4 +80,7 @@ WEBHOOK = _timer(
     buckets=(*QUICK, 30),
 )  # fmt: skip
 RECOVERED = _counter("runs_recovered", "Runs taken back from workers that died.")
+BACKGROUND_FAILURES = _counter(
+    "background_failures", "Rounds of work in the background that failed; made again.", "work"
+)
 LOST = _counter("runs_lost", "Runs given up after their workers had failed again and again.")

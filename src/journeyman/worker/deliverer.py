@@ -55,6 +55,7 @@ class Deliverer:
             log.warning("hooks.interrupted", error=str(error))
             return
         except Exception:  # noqa: BLE001 - a bug must not end all deliveries to come
+            metrics.BACKGROUND_FAILURES.labels("webhooks").inc()
             log.exception("hooks.failed")
             return
         for one in claimed:

@@ -79,8 +79,10 @@ class Janitor:
         try:
             await work()
         except (DatabaseLost, OSError, *EXPECTED) as error:
+            metrics.BACKGROUND_FAILURES.labels("repairs").inc()
             log.warning("repair.failed", error=repr(error))
         except Exception:  # noqa: BLE001 - one repair's bug must not end all of them
+            metrics.BACKGROUND_FAILURES.labels("repairs").inc()
             log.exception("repair.failed")
 
     async def expire(self) -> None:

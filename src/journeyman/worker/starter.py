@@ -15,6 +15,7 @@ from journeyman.service.means import Means
 from journeyman.service.polling import Polling
 from journeyman.service.repairing import Repairing
 from journeyman.service.starting import Starting
+from journeyman.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ class Starter:
         except DatabaseLost as error:
             log.warning("triggers.interrupted", error=str(error))
         except Exception as error:  # noqa: BLE001 - one trigger's bug must not hold up the others
+            metrics.BACKGROUND_FAILURES.labels("triggers").inc()
             log.exception("triggers.failed")
             if of:
                 await self._triggers.put_off(of, repr(error))
