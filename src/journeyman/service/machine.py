@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Account
 from journeyman.forge import Forge
@@ -20,12 +21,21 @@ class Machine:
     async def acting_for(self, asker: Account) -> Principal:
         """*asker*, who has sent no token, with that of the machine's user: what is done is theirs
         in the books, and no more than that user may do."""
-        with outages.told():
-            own = await self._forge.identify(self._token)
+        own = await self._identified()
         await self._identity.note(asker)
         return replace(own, account=asker)
 
     async def own(self) -> Actor:
         """Who speaks on the forge."""
-        with outages.told():
-            return (await self._forge.identify(self._token)).actor
+        return (await self._identified()).actor
+
+    async def _identified(self) -> Principal:
+        """Whoever asks can do nothing about a token that is not good: that is waited for, too."""
+        try:
+            with outages.told():
+                return await self._forge.identify(self._token)
+        except AppError as error:
+            if error.code not in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
+                raise
+            message = f"The forge does not take triggers.token: {error.message} Set another one."
+            raise AppError(Code.UNAVAILABLE, message) from error

@@ -32,11 +32,15 @@ class Polling:
         """About each repository whose time has come, one after another."""
         if self._means.forge.news is None:
             return
-        for repository in await self._means.database.read(self._repositories):
+        for repository in await self._means.database.read(self._due):
             try:
                 await self._ask(repository)
             except (AppError, ForgeError) as error:
                 log.warning("poll.failed", repository=repository, error=str(error))
+
+    def _due(self, tx: Connection) -> Sequence[str]:
+        waiting = triggers.waiting_cursors(tx, self._means.clock())
+        return [one for one in self._repositories(tx) if one not in waiting]
 
     def _repositories(self, tx: Connection) -> Sequence[str]:
         ids = triggers.repositories_with_tasks(tx, MOST_REPOSITORIES)

@@ -284,6 +284,11 @@ def repositories_with_tasks(tx: sa.Connection, most: int) -> Sequence[int]:
     return tx.scalars(found.limit(most)).all()
 
 
+def waiting_cursors(tx: sa.Connection, now: datetime) -> set[str]:
+    """Repositories that are not to be asked about yet."""
+    return set(tx.scalars(sa.select(forge_cursor.c.repository).where(forge_cursor.c.due_at > now)))
+
+
 def claim_cursor(
     tx: sa.Connection, repository: str, now: datetime, until: datetime
 ) -> Cursor | None:

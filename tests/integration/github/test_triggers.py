@@ -223,6 +223,17 @@ async def test_a_forge_in_trouble_is_asked_again(site: Site) -> None:
     assert await site.stages() == [Stage.WORKING]
 
 
+async def test_a_token_of_its_own_that_ends_loses_nothing(site: Site) -> None:
+    site.service.github.state.tokens[site.token].revoked = True
+    await site.mention(site.issue())
+    await site.act()
+    assert await site.stages() == [Stage.WAITING]
+    site.token = site.service.github.state.add_token("helper")
+    site.starter = site.worker(site.service.parts.forge)
+    await site.act(600)
+    assert await site.stages() == [Stage.WORKING]
+
+
 async def test_a_message_while_it_works_goes_to_the_same_task(site: Site) -> None:
     issue = site.issue()
     await site.mention(issue, "@helper first")
