@@ -43,6 +43,7 @@ from journeyman.service.audit import Audit
 from journeyman.service.authorizations import Authorizations
 from journeyman.service.browsing import Browsing
 from journeyman.service.changes import Changes
+from journeyman.service.collaborators import Collaborators
 from journeyman.service.configurations import Configurations
 from journeyman.service.consents import Consents
 from journeyman.service.custom_agents import CustomAgents
@@ -206,6 +207,7 @@ def _wired(
         histories=Histories(history),
         secrets=Secrets(database, vault),
         configurations=Configurations(database),
+        collaborators=Collaborators(database),
         hooks=Hooks(database, vault, outbox),
         audit=Audit(database),
         overviews=Overviews(database, sending, tasks.reach),

@@ -26,6 +26,15 @@ def faults(page: Page, name: str = "") -> list[str]:
     return found
 
 
+def thin(page: Page, *selectors: str) -> None:
+    """Take out of the page what *selectors* find: more of what is drawn the same way, where it is
+    thousands of elements, over which axe needs minutes."""
+    page.evaluate(
+        "all => all.forEach(s => document.querySelectorAll(s).forEach(one => one.remove()))",
+        list(selectors),
+    )
+
+
 def _violations(page: Page) -> list[str]:
     return [
         f"{rule['id']}: {node['html']}\n    {node['failureSummary']}"

@@ -48,18 +48,23 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def session(server: Server, chromium: Browser, place: Path) -> Path:
-    """The cookies of Alice's browser after she has logged in."""
-    link = journeyman("user", "link", "alice", "--url", server.url, data=server.data)
+def logged_in(chromium: Browser, server: Server, login: str) -> BrowserContext:
+    """A browser of a user's own."""
+    link = journeyman("user", "link", login, "--url", server.url, data=server.data)
     assert link.returncode == 0, link.stderr
-    context = chromium.new_context()
+    context = chromium.new_context(base_url=server.url)
     page = context.new_page()
     page.goto(next(word for word in link.stdout.split() if "/login/link/" in word))
     page.get_by_role("button", name="Log in").click()
     page.wait_for_load_state()
-    context.storage_state(path=place / "session.json")
-    context.close()
+    return context
+
+
+@pytest.fixture(scope="module")
+def session(server: Server, chromium: Browser, place: Path) -> Path:
+    """The cookies of Alice's browser after she has logged in."""
+    with logged_in(chromium, server, "alice") as context:
+        context.storage_state(path=place / "session.json")
     return place / "session.json"
 
 

@@ -13,7 +13,7 @@ from journeyman.domain.events import EventType, NewEvent
 from journeyman.service import changes
 from journeyman.service.clock import utc_now
 from journeyman.store import sessions
-from tests.browser.accessibility import faults
+from tests.browser.accessibility import faults, thin
 from tests.browser.steps import completed, places, start
 from tests.conftest import configured
 from tests.e2e.server import Server
@@ -139,3 +139,6 @@ def test_a_diff_of_5_000_files_is_read_in_pages(page: Page) -> None:
     assert "broken" not in page.title()
     page.get_by_role("link", name="301", exact=True).click()
     expect(page.locator(".files .file").first).to_be_visible()
+    # One macro draws every file, and one every name in the tree.
+    thin(page, ".files .file:nth-of-type(n+20)", ".tree li li:nth-of-type(n+20)")
+    assert faults(page, "a large diff") == []

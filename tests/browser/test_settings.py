@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 OF_REPOSITORY = tuple(
     f"/{REPOSITORY}/settings{below}"
-    for below in ("", "/secrets", "/hooks", "/hooks/new", "/audit-log")
+    for below in ("", "/secrets", "/access", "/hooks", "/hooks/new", "/audit-log")
 )
 PAGES = (
     "/settings/tokens",

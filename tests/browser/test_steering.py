@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.accessibility import faults
-from tests.browser.steps import SLOW, completed, places, start
+from tests.browser.conftest import logged_in
+from tests.browser.steps import SLOW, completed, places, start, words
+from tests.e2e.conftest import REPOSITORY
+from tests.e2e.server import Server, journeyman
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine]
 
@@ -35,6 +38,37 @@ def test_a_question_is_answered_in_one_window_and_seen_in_the_other(
     expect(other.locator("#content")).to_have_value("Half a thought")
     expect(other.get_by_role("button", name="Follow up")).to_be_visible()
     assert places(other) == places(page)
+
+
+def test_two_people_steer_one_session_at_once(
+    chromium: Browser, server: Server, page: Page
+) -> None:
+    for arguments in (("user", "create", "bob"), ("repo", "grant", REPOSITORY, "bob", "write")):
+        done = journeyman(*arguments, data=server.data)
+        assert done.returncode == 0, done.stderr
+    task = start(page, SLOW.replace("Count", "Count for two people"))
+    expect(page.locator("[data-partial]")).to_contain_text("tick-1")
+    with logged_in(chromium, server, "bob") as theirs:
+        other = theirs.new_page()
+        other.goto(task)
+        both = (("alice", page), ("bob", other))
+        for name, one in both:
+            wish = f"A wish of {name}\n\n```sh\necho {name} >> wishes.txt\n```"
+            one.get_by_label("Message to the agent").fill(wish)
+        for _, one in both:
+            one.locator("[data-compose]").evaluate("form => form.requestSubmit()")
+        for _, one in both:
+            expect(one.get_by_text("Your message is on its way")).to_be_visible()
+        for _, one in both:
+            completed(one)
+            expect(one.locator("#flow .user", has_text="while it worked")).to_have_count(2)
+        assert places(page) == places(other)
+        heard = [re.findall("A wish of (\\w+)", words(one)) for _, one in both]
+    assert sorted(heard[0]) == ["alice", "bob"]
+    assert heard[0] == heard[1]
+    page.goto(f"{task}/changes")
+    wishes = page.locator(".file", has_text="wishes.txt").locator(".text.add")
+    expect(wishes).to_have_text(heard[0])
 
 
 def test_a_task_is_paused_and_goes_on_by_keyboard(page: Page) -> None:
@@ -90,6 +124,13 @@ def test_a_cancel_is_asked_for_twice_and_done_once(page: Page) -> None:
     start(page, SLOW.replace("Count", "Stop counting at once"))
     expect(page.locator("[data-partial]")).to_contain_text("tick-1")
     page.on("dialog", lambda dialog: dialog.accept())
+    page.set_viewport_size({"width": 390, "height": 600})
+    expect(page.locator("#flow .entry.user")).not_to_be_in_viewport()
+    for always in (page.locator("[data-pill]"), page.get_by_role("button", name="Cancel")):
+        expect(always).to_be_in_viewport()
+    page.get_by_role("link", name="About this task").click()
+    expect(page.locator("#side .facts").first).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Cancel")).to_be_in_viewport()
     page.keyboard.press("x")
     expect(page.get_by_text("The task is cancelled")).to_be_visible()
     expect(page.get_by_role("link", name="Run again")).to_be_visible()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a command of the operator's needs few of them
     from journeyman.service.audit import Audit
     from journeyman.service.authorizations import Authorizations
     from journeyman.service.browsing import Browsing
+    from journeyman.service.collaborators import Collaborators
     from journeyman.service.configurations import Configurations
     from journeyman.service.consents import Consents
     from journeyman.service.custom_agents import CustomAgents
@@ -62,6 +63,7 @@ class Services:
     histories: Histories
     secrets: Secrets
     configurations: Configurations
+    collaborators: Collaborators
     overviews: Overviews
     hooks: Hooks
     audit: Audit

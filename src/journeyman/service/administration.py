@@ -14,7 +14,7 @@ from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
 from journeyman.domain.principals import Token, TokenKind
 from journeyman.domain.repositories import Account, AccountType, Permission, Repository
-from journeyman.service import audit
+from journeyman.service import audit, collaborators
 from journeyman.service.clock import Clock, utc_now
 from journeyman.store import accounts, renames
 from journeyman.store.database import Database
@@ -155,20 +155,9 @@ class Administration:
 
         def grant(tx: Connection) -> None:
             repository = accounts.find_repository(tx, owner, name)
-            account = accounts.find_account(tx, login)
-            if repository is None or account is None:
-                missing = f"repository {full_name!r}" if repository is None else f"user {login!r}"
-                raise not_found(f"There is no {missing}.")
-            accounts.set_collaborator(tx, repository.id, account.id, permission)
-            taken = permission is Permission.NONE
-            audit.record(
-                tx,
-                Action.REPO_REMOVE_MEMBER if taken else Action.REPO_ADD_MEMBER,
-                self._clock(),
-                repository_id=repository.id,
-                user=account,
-                data={} if taken else {"permission": permission.name.lower()},
-            )
+            if repository is None:
+                raise not_found(f"There is no repository {full_name!r}.")
+            collaborators.grant(tx, repository, login, permission, self._clock())
 
         await self._database.write(grant)
 

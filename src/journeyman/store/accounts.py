@@ -330,6 +330,19 @@ def _role(tx: sa.Connection, account_id: int, repository_id: int) -> tuple[Permi
     return max(Permission(row.permission or 0), public), row.private
 
 
+def list_collaborators(
+    tx: sa.Connection, repository_id: int
+) -> Sequence[tuple[Account, Permission]]:
+    """By name."""
+    rows = tx.execute(
+        sa.select(account, collaborator.c.permission)
+        .join(collaborator, collaborator.c.account_id == account.c.id)
+        .where(collaborator.c.repository_id == repository_id)
+        .order_by(account.c.login_key)
+    )
+    return [(_account(row), Permission(row.permission)) for row in rows]
+
+
 def set_collaborator(
     tx: sa.Connection, repository_id: int, account_id: int, granted: Permission
 ) -> None:

@@ -22,6 +22,7 @@ from journeyman.web.pages import Pages
 from journeyman.web.pulling import Pulling
 from journeyman.web.review import Review
 from journeyman.web.session import Sessions, Visit
+from journeyman.web.settings.access import AccessTo
 from journeyman.web.settings.audit import AuditLog
 from journeyman.web.settings.managed import Managed
 from journeyman.web.settings.organization import OfOrganization
@@ -149,9 +150,12 @@ class Dashboard:
         ]
 
     def _embedded(self, services: Services) -> list[BaseRoute]:
-        """The settings of users, which only an embedded forge has."""
+        """The settings of users, and of what they may do, which only an embedded forge has."""
         own, managed = Own(self._desk, services), Managed(self._desk, services)
+        access = AccessTo(self._desk, services)
         return [
+            self._both("/{owner}/{repo}/settings/access", access.show, access.grant),
+            self._post("/{owner}/{repo}/settings/access/{login}/remove", access.remove),
             self._get("/settings", own.start),
             self._get("/settings/tokens", own.tokens),
             self._both("/settings/tokens/new", own.new_token, own.create_token),

@@ -72,6 +72,10 @@ def answer(asked: Asked) -> Answer:
         raise Problem(403, "Sign-in is prohibited for this user")
     if asked.path == "/user":
         return Answer(200, {**objects.user(asked.user), "active": True})
+    if asked.path == "/user/repos":
+        user = asked.user
+        reached = [r for r in asked.state.repositories if r.owner is user or user.id in r.roles]
+        return _page(asked, [objects.repository(one, user) for one in reached])
     match = re.fullmatch(r"/repos/([^/]+/[^/]+)(/.*)?", asked.path)
     repository = asked.state.find(match[1]) if match else None
     if match is None or repository is None or not repository.allows(asked.user, "read"):

@@ -19,6 +19,7 @@ from journeyman.forge.gitea.discussion import GiteaChecks, GiteaDiscussion
 from journeyman.forge.gitea.news import GiteaNews
 from journeyman.forge.gitea.pulls import GiteaPulls
 from journeyman.forge.rest import Api, Dialect, secret_of
+from journeyman.forge.rest_listing import RestListing
 from journeyman.forge.rest_texts import RestTexts
 
 DIALECT = Dialect(
@@ -32,7 +33,7 @@ class GiteaForge(GiteaPulls):
     that only grow."""
 
     name, pull_path = "gitea", "pulls"
-    passing = sign_in = listing = None
+    passing = sign_in = None
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class GiteaForge(GiteaPulls):
         self.discussion = GiteaDiscussion(self._api)
         self.checks = GiteaChecks(self._api)
         self.news = GiteaNews(self._api)
+        self.listing = RestListing(self._api, RepositoryAnswer, clock=clock)
         self.texts = GiteaTexts(self._api)
         self._way = way
         self._callers = Callers(self._whose, self._reaches, clock=clock)

@@ -23,12 +23,12 @@ from journeyman.forge.credential import DIRECT, Way
 from journeyman.forge.github.answers import Reference, RepositoryAnswer
 from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.github.discussion import GitHubChecks, GitHubDiscussion
-from journeyman.forge.github.listing import GitHubListing
 from journeyman.forge.github.news import GitHubNews
 from journeyman.forge.github.pulls import GitHubPulls
 from journeyman.forge.github.sign_in import App, GitHubSignIn
 from journeyman.forge.github.tokens import whose
 from journeyman.forge.rest import Missing, Refused, path_of, secret_of
+from journeyman.forge.rest_listing import RestListing
 from journeyman.forge.rest_texts import RestTexts
 
 PASSED = (
@@ -89,7 +89,7 @@ class GitHubForge(GitHubPulls):
         self.checks = GitHubChecks(self._api)
         self.texts = RestTexts(self._api)
         self.news = GitHubNews(self._api)
-        self.listing = GitHubListing(self._api, clock=clock)
+        self.listing = RestListing(self._api, RepositoryAnswer, clock=clock)
         self.sign_in = GitHubSignIn(client, self.url, app) if app else None
         self._way = way
         self._callers = Callers(
