@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import REPOSITORY
-from tests.e2e.server import Client, Server
+from tests.e2e.server import JOURNEYMAN, Client, Server
 
-ACTION = Path(__file__).parents[2] / "docs" / "examples" / "run-task" / "action.yml"
+DOCS = Path(__file__).parents[2] / "docs"
+ACTION = DOCS / "examples" / "run-task" / "action.yml"
+WORKFLOWS = DOCS / "workflows.md"
 
 
 def run(server: Server, token: str, folder: Path, **environment: str) -> tuple[int, dict[str, str]]:
@@ -75,3 +77,33 @@ def test_what_is_refused_is_printed(
     code, outputs = run(server, token, tmp_path, PROMPT="x", **environment)
     assert code == 1
     assert message in outputs["printed"]
+
+
+def test_the_shell_script_waits_for_the_task(
+    server: Server, token: str, client: Client, tmp_path: Path
+) -> None:
+    """As it stands in docs/workflows.md, for another repository and a prompt that can be run."""
+    _, _, told = WORKFLOWS.read_text().partition("a shell script needs no action:\n\n```sh\n")
+    exported, command = told.partition("```")[0].splitlines()
+    assert exported.startswith("export JOURNEYMAN_URL=")
+    command = command.replace("alice/hello", REPOSITORY)
+    command = command.replace('"Update the changelog."', '"$PROMPT"')
+    ended = subprocess.run(
+        ["bash", "-ec", command],
+        env={
+            "PATH": f"{JOURNEYMAN.parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "JOURNEYMAN_URL": server.url,
+            "JOURNEYMAN_TOKEN": token,
+            "PROMPT": "Update the changelog\n\n```sh\necho 1 > CHANGELOG.md\n```",
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    listed = client.http.get("/agents/tasks").raise_for_status().json()["tasks"]
+    assert [one["state"] for one in listed if one["name"] == "Update the changelog"] == [
+        "completed"
+    ]

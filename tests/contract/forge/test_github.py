@@ -8,10 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from journeyman import git as host_git
 from journeyman.domain.discussions import Place, Reaction
 from journeyman.domain.errors import AppError, Code
+from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Permission
 from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange
 from journeyman.forge.github.forge import Addresses, GitHubForge
@@ -172,6 +175,32 @@ async def test_a_pull_request_whose_answer_was_lost_is_opened_once(github: OnGit
 
 
 # --- Limits and faults ----------------------------------------------------------------------------
+
+
+async def test_changes_with_one_token_go_one_after_the_other(
+    github: OnGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github.repository.issues.append(Issue(1, github.server.state.user("alice"), "Title", ""))
+    alice, bob, answer = github.actor("alice"), github.actor("bob"), github.server.answer
+    running, most = 0, 0
+
+    async def slowly(request: Request, path: str, body: bytes) -> Response:
+        nonlocal running, most
+        running, most = running + 1, max(most, running + 1)
+        await asyncio.sleep(0.05)
+        running -= 1
+        return await answer(request, path, body)
+
+    async def say(*by: Actor) -> int:
+        nonlocal most
+        most = 0
+        said = (github.forge.discussion.comment(one, github.app, 1, "Hello") for one in by)
+        await asyncio.gather(*said)
+        return most
+
+    monkeypatch.setattr(github.server, "answer", slowly)
+    assert await say(alice, alice, alice) == 1
+    assert await say(alice, bob) == 2
 
 
 async def test_a_limit_that_ends_soon_is_waited_for(github: OnGitHub) -> None:
