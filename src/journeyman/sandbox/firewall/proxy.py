@@ -25,6 +25,7 @@ END_SECONDS = 5.0
 MOST_CONNECTIONS = 64
 """Each takes two descriptors of the server, which has few by default."""
 HTTP_PORT = 80
+MAX_PORT = 65535
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 PHRASES = {
@@ -179,11 +180,11 @@ async def _head(reader: Reader) -> bytes:
 def _authority(text: str, default: int | None = None) -> tuple[str, int]:
     """Host, in its normal form, and port."""
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:@]+))(?::([0-9]{1,5}))?", text)
-    port = (match and match[3]) or default
-    if match is None or port is None:
+    port = int((match and match[3]) or default or 0)
+    if match is None or not 0 < port <= MAX_PORT:
         raise Malformed("its target is not a host and a port")
     try:
-        return rules.normal(match[1] or match[2]), int(port)
+        return rules.normal(match[1] or match[2]), port
     except ValueError as error:
         raise Malformed(str(error)) from error
 

@@ -141,6 +141,7 @@ class TestTunnel:
         [
             *("ok.test", "ok.test:", "ok.test:x", "ok.test:443:443", "user@ok.test:443"),
             *("ok.test:443@no.test:443", "ok.test/:443", "[::1:443", "http://ok.test:443", ":443"),
+            *("ok.test:0", "ok.test:65536", "ok.test:99999"),
         ],
     )
     async def test_a_wrong_target_is_refused(self, bench: Bench, target: str) -> None:
