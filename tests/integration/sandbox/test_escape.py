@@ -135,6 +135,7 @@ class TestSecrets:
     async def test_the_hosts_folders_are_not_named(self, box: Sandbox, tmp_path: Path) -> None:
         found = await said(box, "cat /proc/*/cmdline /proc/self/mounts /proc/self/cgroup")
         assert str(tmp_path) not in found
+        assert await said(box, f"ls -d {tmp_path} 2>/dev/null") == ""
 
 
 class TestSystemCalls:
