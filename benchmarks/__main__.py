@@ -1,11 +1,14 @@
-"""Starts a server, measures it from outside, prints one table."""
+"""Measures it section by section, from outside where that can be, and prints one table."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks import (
     containers,
@@ -13,10 +16,11 @@ from benchmarks import (
     dashboard,
     dispatch,
     fleet,
-    model,
+    miniswe,
     report,
     requests,
     sandbox,
+    steps,
     store,
     swerex,
     throughput,
@@ -30,21 +34,23 @@ from tests import postgres
 USER = "bench"
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
+    """Every section, or those with these names."""
+    if unknown := set(names) - set(SECTIONS):
+        sys.exit(f"no section {', '.join(sorted(unknown))}; there are: {', '.join(SECTIONS)}")
     started = time.monotonic()
-    environ = throughput.UNLIMITED
-    with (
-        model.instant(requests.STEPS) as url,
-        temporary.server({**model.environment(url), **environ}) as server,
-    ):
-        repository, token = _populate(server)
-        rows = _reading(server, repository, token)
-        rows += [*_working(server, repository, token), _accepting(server, repository, token)]
-    rows += dashboard.measure() + crowd.measure() + asyncio.run(_queues())
-    rows += _fleet()
-    for part in (sandbox, workspaces, containers, swerex):
-        rows += asyncio.run(part.measure())
+    rows = [row for name in names or SECTIONS for row in SECTIONS[name]()]
     report.show(rows, time.monotonic() - started)
+
+
+def _wire() -> list[Row]:
+    with temporary.server(throughput.UNLIMITED) as server:
+        repository, token = _populate(server)
+        return [
+            *_reading(server, repository, token),
+            *_working(server, repository, token),
+            _accepting(server, repository, token),
+        ]
 
 
 def _reading(server: temporary.Server, repository: str, token: str) -> list[Row]:
@@ -61,8 +67,11 @@ def _working(server: temporary.Server, repository: str, token: str) -> list[Row]
     server.start()
     rows = [
         *requests.measure_first_commands(server.url, repository, token),
-        *requests.measure_steps(server.url, repository, token, model.NAME),
-        Row("peak memory of the server", f"{_peak_memory(server.pid)} MB", "VmHWM, both of these"),
+        Row(
+            "peak memory of the server",
+            f"{crowd.memory(server.pid, 'VmHWM'):.0f} MB",
+            "VmHWM, after that",
+        ),
     ]
     server.stop()
     return rows
@@ -78,10 +87,10 @@ def _fleet() -> list[Row]:
         return [queued, *fleet.measure(cluster.fresh(), directory)]
 
 
-async def _queues() -> list[Row]:
+def _queue() -> list[Row]:
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
-        return [await dispatch.measure(directory, sqlite_url(directory), "SQLite")]
+        return [asyncio.run(dispatch.measure(directory, sqlite_url(directory), "SQLite"))]
 
 
 def _accepting(server: temporary.Server, repository: str, token: str) -> Row:
@@ -99,11 +108,27 @@ def _populate(server: temporary.Server) -> tuple[str, str]:
     return repository, token
 
 
-def _peak_memory(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(kilobytes) // 1000
+def _steps() -> list[Row]:
+    return steps.measure() + asyncio.run(miniswe.measure())
+
+
+def _of(part: ModuleType) -> Callable[[], list[Row]]:
+    return lambda: asyncio.run(part.measure())
+
+
+SECTIONS: dict[str, Callable[[], list[Row]]] = {
+    "wire": _wire,
+    "steps": _steps,
+    "dashboard": dashboard.measure,
+    "crowd": crowd.measure,
+    "queue": _queue,
+    "fleet": _fleet,
+    "sandbox": _of(sandbox),
+    "workspaces": _of(workspaces),
+    "containers": _of(containers),
+    "swerex": _of(swerex),
+}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -69,7 +69,7 @@ def _crowd(
     server: temporary.Server, repository: str, token: str, count: int
 ) -> tuple[float, float]:
     """How long *count* sessions take together, and by how many MB the service grows meanwhile."""
-    before = _memory(server.pid, "VmRSS")
+    before = memory(server.pid, "VmRSS")
     Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # the peak begins anew
     with client(server.url, token) as http:
         began = time.monotonic()
@@ -77,10 +77,10 @@ def _crowd(
         for task in tasks:
             ended = wait(http, task, seconds=4 * SECONDS)
             assert ended["state"] == "completed", ended
-        return time.monotonic() - began, _memory(server.pid, "VmHWM") - before
+        return time.monotonic() - began, memory(server.pid, "VmHWM") - before
 
 
-def _memory(pid: int, what: str) -> float:
+def memory(pid: int, what: str) -> float:
     """In MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith(what))

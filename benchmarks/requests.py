@@ -1,10 +1,8 @@
-"""What a client waits for: the first command, a step."""
+"""What a client waits for: the first command."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +11,6 @@ import httpx
 from benchmarks.report import Row, milliseconds
 
 RUNS = 10
-STEPS = 500
-FIRST, LAST = 10, 10
-"""Steps that stand for step 1 and step 500."""
 ENDED = ("completed", "failed", "timed_out", "cancelled")
 HELLO = "Say hello.\n\n```sh\ntrue\n```\n"
 
@@ -37,30 +32,6 @@ def measure_first_commands(url: str, repository: str, token: str) -> list[Row]:
             until_command.append(at(first["timestamp"]) - started)
     how = f"{RUNS}, one after the other, model script"
     return [Row("POST → first command in the sandbox", milliseconds(until_command, 50), how)]
-
-
-def measure_steps(url: str, repository: str, token: str, model: str) -> list[Row]:
-    """One task of many steps; a step is a reply of an instant model and the command `true`."""
-    with client(url, token) as http:
-        task_id = create(http, repository, "Take many steps.", model=model)
-        task = wait(http, task_id, seconds=150)
-        assert task["state"] == "completed", task
-        log = events(http, task_id)
-    starts = [at(e["timestamp"]) for e in log if e["type"] == "assistant.turn_start"]
-    tools = [e["data"]["duration"] / 1000 for e in log if e["type"] == "tool.execution_complete"]
-    steps = [
-        after - before - tool
-        for before, after, tool in zip(starts, starts[1:], tools, strict=False)
-    ]
-    how = "median of {} steps; the command's own time excluded, saving the files included"
-    return [
-        Row("overhead per step at step 1", _median(steps[1 : 1 + FIRST]), how.format(FIRST)),
-        Row(f"overhead per step at step {STEPS}", _median(steps[-LAST:]), how.format(LAST)),
-    ]
-
-
-def _median(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds) * 1000:,.1f} ms"
 
 
 def create(http: httpx.Client, repository: str, prompt: str, model: str | None = None) -> str:

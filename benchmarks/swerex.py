@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import foreign
 from benchmarks.report import Row, milliseconds
 
 RELEASE = "swe-rex==1.4.0"
-INSTALL_SECONDS, RUN_SECONDS = 300, 120
+RUN_SECONDS = 120
 COMMANDS, MEGABYTES = 30, 1
 SCRIPT = """
 import asyncio, json, sys, time
@@ -44,40 +44,21 @@ asyncio.run(main(*map(int, sys.argv[2:])))
 
 async def measure() -> list[Row]:
     """One row that says so where it cannot be installed or run."""
-    with tempfile.TemporaryDirectory(prefix="journeyman-bench-") as folder:
-        python = Path(folder, "bin", "python")
-        try:
-            await _run(INSTALL_SECONDS, sys.executable, "-m", "venv", folder)
-            await _run(INSTALL_SECONDS, str(python), "-m", "pip", "install", "-q", RELEASE)
+    try:
+        python = await foreign.python(RELEASE)
+        with tempfile.TemporaryDirectory(prefix="journeyman-bench-") as folder:
             found = Path(folder, "found.json")
             arguments = (str(found), str(COMMANDS), str(MEGABYTES))
-            await _run(RUN_SECONDS, str(python), "-c", SCRIPT, *arguments)
+            await foreign.run(RUN_SECONDS, str(python), "-c", SCRIPT, *arguments)
             started, each, flood = json.loads(found.read_text())
-        except (OSError, TimeoutError) as error:
-            return [Row(RELEASE, "not measured", str(error)[-60:])]
+    except (OSError, TimeoutError) as error:
+        return [Row(RELEASE, "not measured", str(error)[-60:])]
     how = "for comparison, without a sandbox"
     return [
         Row("SWE-ReX: session to first command", milliseconds([started], 50), how),
         Row("SWE-ReX: command in a session", milliseconds(each, 50, 99), f"{COMMANDS}, {how}"),
         Row("SWE-ReX: output of a command", f"{MEGABYTES / flood:,.1f} MB/s", f"{MEGABYTES} MB"),
     ]
-
-
-async def _run(seconds: float, *command: str) -> None:
-    """Raises OSError when it fails, TimeoutError."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            _, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        lines = errors.decode(errors="replace").strip().splitlines()
-        raise OSError(lines[-1] if lines else f"exit code {process.returncode}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,18 @@ from typing import Self
 from tests.peers import bedrock, formats
 from tests.peers.formats import Answer, Format, Json, Say
 
-__all__ = ["Cut", "Fault", "Json", "ModelServer", "Raw", "Reset", "Say", "Stall", "Status"]
+__all__ = [
+    "Cut",
+    "Exchange",
+    "Fault",
+    "Json",
+    "ModelServer",
+    "Raw",
+    "Reset",
+    "Say",
+    "Stall",
+    "Status",
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,17 @@ class Raw:
     content_type: str = "application/json"
 
 
+@dataclass
+class Exchange:
+    """One request, in bytes and seconds of the monotonic clock."""
+
+    size: int
+    came: float
+    """When all of it was there."""
+    answered: float = math.nan
+    """When all of its answer was written."""
+
+
 Fault = Status | Reset | Stall | Cut | Raw
 CONVERSE = Format(bedrock.turn, bedrock.whole, bedrock.events, bedrock.error, bedrock.frame)
 BY_PATH = {**formats.BY_PATH, "/converse": CONVERSE, "/converse-stream": CONVERSE}
@@ -98,6 +122,7 @@ class ModelServer:
         """The fault, if any, of a request that none of `faults` is for."""
         self.requests: list[Json] = []
         """The bodies, as they came."""
+        self.exchanges: list[Exchange] = []
         self.keys: list[str] = []
         """The Authorization headers, or what a provider has in their place, as they came."""
         self._port = port
@@ -141,7 +166,7 @@ class ModelServer:
         self._connections.add(task)
         try:
             while await self._exchange(reader, writer):
-                await writer.drain()
+                pass
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # cancelled by __aexit__ alone; Python 3.11 would log it as an error
         finally:
@@ -151,6 +176,17 @@ class ModelServer:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; False when the connection is to be dropped."""
         path, headers, raw = await _read(reader)
+        exchange = Exchange(len(raw), time.monotonic())
+        self.exchanges.append(exchange)
+        kept = await self._respond(writer, path, headers, raw)
+        if kept:
+            await writer.drain()
+        exchange.answered = time.monotonic()
+        return kept
+
+    async def _respond(
+        self, writer: asyncio.StreamWriter, path: str, headers: Mapping[str, str], raw: bytes
+    ) -> bool:
         if path.endswith("/models"):
             names = list(self.models) or ["scripted"]
             _send(

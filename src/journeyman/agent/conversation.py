@@ -90,8 +90,8 @@ class Conversation:
         self.repetition = Repetition()
         self.plan: Sequence[Mapping[str, str]] = ()
         self.turns = self.input_tokens = self.output_tokens = 0
-        self.context_tokens = 0
-        """What the newest request and its reply took of the model's window."""
+        self.context_tokens = self.former_tokens = 0
+        """What the newest request and its reply took of the model's window, and those before."""
         self._results: dict[str, ToolReturnPart] = {}
         self._changing: set[str] = set()
         self._unsent: list[UserPromptPart] = []
@@ -261,6 +261,7 @@ class Conversation:
             )
 
     def _count(self, data: Mapping[str, Any]) -> None:
+        self.former_tokens = self.context_tokens
         self.context_tokens = data["inputTokens"] + data["outputTokens"]
         self.input_tokens += data["inputTokens"]
         self.output_tokens += data["outputTokens"]
@@ -274,6 +275,7 @@ class Conversation:
     def _compact(self, record: Mapping[str, Any]) -> None:
         """What was told of some paths is gone too, and is told again."""
         self.told.clear()
+        self.former_tokens = 0
         if "blank_until" in record:
             self.messages = compaction.blanked(self.messages, record["blank_until"])
             self.context_tokens = record["tokens"] - compaction.tokens(self.messages[-1:])

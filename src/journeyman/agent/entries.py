@@ -97,7 +97,7 @@ def usage_data(reply: Reply, seconds: float) -> dict[str, Any]:
         "cacheReadTokens": reply.cache_read_tokens,
         "cacheWriteTokens": reply.cache_write_tokens,
         "cost": reply.cost_nano_credits,
-        "duration": int(seconds * 1000),
+        "duration": round(seconds * 1000),
     }
 
 
@@ -124,7 +124,7 @@ def completion(
         "toolName": call.tool_name,
         "success": result.success,
         "result": {"content": text},
-        "duration": int(seconds * 1000),
+        "duration": round(seconds * 1000),
     }
     record = record_of_part(part)
     if guides:
@@ -155,7 +155,7 @@ def _unsuccessful(part: ToolReturnPart, message: str, seconds: float) -> NewEven
         "toolName": part.tool_name,
         "success": False,
         "error": {"message": message},
-        "duration": int(seconds * 1000),
+        "duration": round(seconds * 1000),
     }
     return NewEvent(EventType.TOOL_COMPLETE, data, record_of_part(part))
 

@@ -24,6 +24,8 @@ KEPT_SHARE = 0.35
 TAIL_SHARE = 0.25
 WORTH_SHARE = 0.10
 """Of the window: blanking less than this is not worth the loss of the cache."""
+AGAIN_SHARE = 0.03
+"""How much a conversation grows before it is looked through for something to blank again."""
 SUMMARY_CHARS = 16_000
 
 Append = Callable[..., Awaitable[None]]
@@ -56,12 +58,10 @@ class Room:
         used = conversation.next_tokens
         if used <= window * BLANK_SHARE:
             return
-        until = compaction.blank_until(conversation.messages, int(window * KEPT_SHARE), KEPT_TURNS)
-        shorter = compaction.blanked(conversation.messages, until)
-        freed = compaction.tokens(conversation.messages) - compaction.tokens(shorter)
-        if freed > window * WORTH_SHARE:
-            await self._blank(until, used, used - freed)
-            used -= freed
+        # Looking through all of it at every step would take longer, the longer it is.
+        again = window * AGAIN_SHARE
+        if used // again != conversation.former_tokens // again:
+            used -= await self._blanked(used, window)
         if used > window * SUMMARISE_SHARE:
             await self._summarise(used, window)
 
@@ -69,6 +69,16 @@ class Room:
         """After the provider has refused the request for its length."""
         used = self._conversation.next_tokens
         await self._summarise(used, min(used, self._model.window_tokens))
+
+    async def _blanked(self, used: int, window: int) -> int:
+        """How many tokens have been freed; 0 where that is not worth it."""
+        messages = self._conversation.messages
+        until = compaction.blank_until(messages, int(window * KEPT_SHARE), KEPT_TURNS)
+        freed = compaction.tokens(messages) - compaction.tokens(compaction.blanked(messages, until))
+        if freed <= window * WORTH_SHARE:
+            return 0
+        await self._blank(until, used, used - freed)
+        return freed
 
     async def _blank(self, until: int, before: int, after: int) -> None:
         await self._before()
