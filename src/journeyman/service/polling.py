@@ -64,8 +64,9 @@ class Polling:
         principal = await self._means.machine.acting_for(actor.account)
         access = await self._means.identity.access_now(principal, owner, name)
         told, cursor = await news.news(actor, access.repository, due.cursor)
-        faults = await self._watching.look(actor, access.repository)
-        await self._means.triggers.take([*told, *faults])
+        await self._means.triggers.take(told)
         await self._means.database.write(
             lambda tx: triggers.keep_cursor(tx, repository, cursor, due_at)
         )
+        faults = await self._watching.look(actor, access.repository)
+        await self._means.triggers.take(faults)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import structlog
+
 from journeyman.domain.discussions import BAD, PullHead
+from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.domain.triggers import Happening, Kind
 from journeyman.service.means import Means
 from journeyman.store import triggers
+
+log = structlog.get_logger()
 
 RECENT = timedelta(days=14)
 """Since the task was last worked on."""
@@ -33,9 +38,14 @@ class Watching:
         )
         found = list[Happening]()
         for number in numbers:
-            head = await discussion.pull_head(actor, repository, number)
-            if head.is_open:
-                found += await self._faults(actor, repository, head, number)
+            try:
+                head = await discussion.pull_head(actor, repository, number)
+                if head.is_open:
+                    found += await self._faults(actor, repository, head, number)
+            except AppError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+                log.info("watching.gone", repository=repository.full_name, number=number)
         return found
 
     async def _faults(

@@ -8,7 +8,7 @@ from journeyman.domain.triggers import Kind, Stage
 from journeyman.worker.starter import Starter
 from tests.integration.github.site import Site
 from tests.peers.faulty import Fault
-from tests.peers.github.state import CheckRun, IssueEvent, Review
+from tests.peers.github.state import CheckRun, Issue, IssueEvent, Review
 
 pytestmark = pytest.mark.npm
 
@@ -124,6 +124,17 @@ async def test_failed_checks_and_conflicts_of_a_task_s_own_are_found(
     asked = len(site.service.github.asked(f"GET .*/pulls/{pull.number}$"))
     await ask(site, asking)
     assert len(site.service.github.asked(f"GET .*/pulls/{pull.number}$")) == asked, "it is at work"
+
+
+async def test_a_pull_request_that_is_gone_hides_no_other(site: Site, asking: Starter) -> None:
+    pull, known = await site.own(), site.service.repository
+    known.pulls.remove(pull)
+    known.issues.append(Issue(pull.number, site.user("bob"), "In its place", ""))
+    site.comment(site.issue("", by="bob"), "@helper go")
+    before = len(await site.kept())
+    await ask(site, asking)
+    assert [one.happening.kind for one in (await site.kept())[before:]] == [Kind.COMMENT]
+    assert len(site.service.github.asked(f"GET .*/pulls/{pull.number}$")) == 1
 
 
 async def test_looking_again_at_a_task_s_own_costs_nothing(site: Site, asking: Starter) -> None:
