@@ -84,9 +84,13 @@ async def test_a_custom_agent_has_its_prompt_its_tools_and_the_repositorys_rules
         assert ".github/instructions/broken.instructions.md:2: not valid YAML" in said
 
     (tmp_path / "ours.md").write_text("In this house: be brief.")
-    told = {"JOURNEYMAN_AGENT_INSTRUCTIONS": str(tmp_path / "ours.md")}
+    told = {
+        "JOURNEYMAN_AGENT_INSTRUCTIONS": str(tmp_path / "ours.md"),
+        "OPENAI_MODEL": f"usual,{MODEL}",
+    }
     async with ModelServer([*turns, Say("Done.")]) as model:
         await with_server(tmp_path, model, story, told)
+        assert {request["model"] for request in model.requests} == {MODEL}, "its own"
         system = str(model.requests[0]["messages"][0])
         assert system.index("In this house: be brief.") < system.index("Everywhere: be kind.")
         assert "You only read." in system

@@ -25,6 +25,8 @@ class Held:
     artifacts: Sequence[Artifact]
     earlier: Sequence[Event] = ()
     """Of the task's sessions before this one: what was said, kept and decided."""
+    origin_sha: str | None = None
+    """Where the first of those began; None: there is none that began."""
 
     @property
     def pushed(self) -> bool:

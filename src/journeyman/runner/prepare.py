@@ -69,7 +69,9 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     servers = Servers()
     try:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
-        found = await briefing.customisation(base_sha, box, equipment.instructions)
+        found = await briefing.customisation(
+            _rules(held, base_sha, anew=anew), box, equipment.instructions
+        )
         profile = choices.profile_for(held, found)
         # In a thread, since the price list, which knows what fits, takes half a second to read.
         model = (
@@ -103,7 +105,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             if other is None:
                 servers = await start_servers(
                     current,
-                    base_sha,
+                    _rules(held, base_sha, anew=anew),
                     profile,
                     mirror=mirror,
                     given=given,
@@ -259,6 +261,14 @@ async def _start_commit(held: Held, equipment: Equipment) -> tuple[str, bool]:
             )
         )
     return tip, gone
+
+
+def _rules(held: Held, base_sha: str, *, anew: bool) -> str:
+    """The commit whose files for agents count, and whose MCP servers are run: what earlier sessions
+    of the task have written into them gives a later one no more than they had."""
+    if held.origin_sha is None or anew or opening.has_begun_anew(held.log):
+        return base_sha
+    return held.origin_sha
 
 
 def _spec(

@@ -57,6 +57,7 @@ class Ledger:
                 checkpoint=events.find_checkpoint(tx, session_id),
                 artifacts=task.artifacts,
                 earlier=events.earlier_log(tx, session) if session.number > 1 else (),
+                origin_sha=sessions.find_origin(tx, session),
             )
 
         return await self._database.write(take)

@@ -78,6 +78,11 @@ def list_earlier(tx: sa.Connection, newest: Session) -> list[Session]:
     return [to_session(row) for row in tx.execute(_EARLIER, values)]
 
 
+def find_origin(tx: sa.Connection, of: Session) -> str | None:
+    """The commit that the task's first session began from, of those before *of*."""
+    return next((one.base_sha for one in list_earlier(tx, of) if one.base_sha), None)
+
+
 def add_session(tx: sa.Connection, new: Session) -> None:
     values = {name: getattr(new, name) for name in _FIELDS}
     values["limits"] = asdict(new.limits)

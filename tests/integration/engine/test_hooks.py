@@ -157,6 +157,12 @@ async def test_what_the_agent_writes_into_hooks_is_not_run(data: Path, source: P
         assert ran(events) == {"postToolUse": 3}
         assert results(events)[-1].startswith("from the base\nfrom the base\n[exit 0")
         assert "of the agent" in await patch(session.world, task)
+        # Nor in a later session of the task, which begins on what this one has pushed.
+        followed = await steer(session.world, task, "Again")
+        await session.machine.run(followed)
+        events = await log(session.world, task)
+        assert ran(events) == {"postToolUse": 6}
+        assert results(events)[-1].startswith("from the base\nfrom the base\n[exit 0")
 
 
 async def test_sub_agents_and_what_may_not_be_asked(data: Path, source: Path) -> None:
