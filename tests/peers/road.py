@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-FAULTS = ("429", "500", "503", "reset", "stall", "cut", "unheard")
+FAULTS = ("429", "500", "503", "reset", "stall", "cut", *["unheard"] * 4)
+"""The last one is nothing to those who only read."""
 STALL_SECONDS = 3.0
 LONGEST_BEFORE_CUT = 4000
 """Bytes; git's shorter answers are then whole more often than not."""
