@@ -29,7 +29,7 @@ from tests.peers.gitea.description import Description as GiteaDescription
 from tests.peers.gitea.server import Gitea
 from tests.peers.github.description import Description
 from tests.peers.github.server import GitHub, serving
-from tests.peers.github.state import MADE
+from tests.peers.github.state import MADE, State
 
 
 class World(Protocol):
@@ -128,23 +128,31 @@ def _clock() -> datetime:
     return START
 
 
-class OnGitHub:
-    kinds = GITHUB_KINDS
-    tells_expiry = True
+class OnServer:
+    """What is on a local server of some forge."""
 
-    def __init__(self, server: GitHub, forge: GitHubForge, directory: Path) -> None:
-        self.server, self.forge = server, forge
+    def __init__(self, state: State, directory: Path) -> None:
+        self._state = state
         for login in ("alice", "bob", "mallory"):
-            server.state.add_user(login)
+            state.add_user(login)
         self.source = source(directory)
-        self.repository = server.state.add_repository("alice/App", self.source)
+        self.repository = state.add_repository("alice/App", self.source)
         self.repository.roles[self.account("bob").id] = "read"
         owner = self.account("alice")
         self.app = Repository(self.repository.id, owner, "App", "main", True, False, MADE, MADE)
 
     def account(self, login: str) -> Account:
-        user = self.server.state.user(login)
+        user = self._state.user(login)
         return Account(user.id, user.login, AccountType.USER, False, MADE)
+
+
+class OnGitHub(OnServer):
+    kinds = GITHUB_KINDS
+    tells_expiry = True
+
+    def __init__(self, server: GitHub, forge: GitHubForge, directory: Path) -> None:
+        super().__init__(server.state, directory)
+        self.server, self.forge = server, forge
 
     def token(
         self,
@@ -177,23 +185,13 @@ async def on_github(
         assert not server.problems, server.problems
 
 
-class OnGitea:
+class OnGitea(OnServer):
     kinds: Mapping[str, TokenKind] = dict.fromkeys(gitea_server.KINDS, TokenKind.FINE_GRAINED)
     tells_expiry = False
 
     def __init__(self, server: Gitea, forge: GiteaForge, directory: Path) -> None:
+        super().__init__(server.state, directory)
         self.server, self.forge = server, forge
-        for login in ("alice", "bob", "mallory"):
-            server.state.add_user(login)
-        self.source = source(directory)
-        self.repository = server.state.add_repository("alice/App", self.source)
-        self.repository.roles[self.account("bob").id] = "read"
-        owner = self.account("alice")
-        self.app = Repository(self.repository.id, owner, "App", "main", True, False, MADE, MADE)
-
-    def account(self, login: str) -> Account:
-        user = self.server.state.user(login)
-        return Account(user.id, user.login, AccountType.USER, False, MADE)
 
     def token(
         self,
