@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from nacl.encoding import Base64Encoder
-from nacl.public import PublicKey, SealedBox
 
 from tests.conftest import git
 from tests.e2e.conftest import REPOSITORY, clone
@@ -17,6 +18,7 @@ from tests.peers.model_server import ModelServer, Say
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 
+SECRETS = Path(__file__).parents[2] / "docs/customisation/secrets-and-variables.md"
 FILES = {
     "AGENTS.md": "Everywhere: be kind.",
     "src/AGENTS.md": "Below src: be careful.",
@@ -124,24 +126,24 @@ async def test_an_unknown_custom_agent_ends_the_task_with_those_there_are(tmp_pa
 
 
 async def test_a_secret_reaches_commands_but_neither_the_log_nor_the_model(tmp_path: Path) -> None:
-    turns = [Say(calls=[("bash", {"command": "echo [$API_TOKEN] [$COPILOT_MCP_X] ${#API_TOKEN}"})])]
+    """They are set as docs/customisation/secrets-and-variables.md says."""
+    command = "echo [$API_TOKEN] [$COPILOT_MCP_NOTES_KEY] ${#API_TOKEN} $LEVEL"
+    turns = [Say(calls=[("bash", {"command": command})])]
+    (example,) = re.findall(r"^```python\n(.*?)^```", SECRETS.read_text(), re.DOTALL | re.MULTILINE)
 
     def story(server: Server, client: Client, token: str) -> None:
-        place = f"/repos/{REPOSITORY}/agents/secrets"
-        key = client.http.get(f"{place}/public-key").json()
-        box = SealedBox(PublicKey(key["key"].encode(), Base64Encoder))
-        for name in ("API_TOKEN", "COPILOT_MCP_X"):
-            sealed = box.encrypt(b"tell-nobody-42", Base64Encoder).decode()
-            body = {"encrypted_value": sealed, "key_id": key["key_id"]}
-            assert client.http.put(f"{place}/{name}", json=body).status_code == 201
+        names = ("API_TOKEN", "COPILOT_MCP_NOTES_KEY")
+        environ = {"JOURNEYMAN_URL": server.url, "JOURNEYMAN_TOKEN": token}
+        environ |= dict.fromkeys(names, "tell-nobody-42")
+        subprocess.run([sys.executable, "-c", example], env=environ, check=True, timeout=60)
         made = client.create(REPOSITORY, "Use the key")
         task = client.wait(made["id"])
         assert task["state"] == "completed", task["sessions"]
         told = str(client.events(made["id"]))
-        assert "[******] [] 14" in told
+        assert "[******] [] 14 debug" in told
         assert "tell-nobody-42" not in told
 
     async with ModelServer([*turns, Say("Done.")]) as model:
         await with_server(tmp_path, model, story)
-        assert "[******] [] 14" in str(model.requests[1])
+        assert "[******] [] 14 debug" in str(model.requests[1])
         assert "tell-nobody-42" not in str(model.requests)

@@ -39,7 +39,7 @@ def test_no_example_is_left_out() -> None:
         "setup-steps": 1,
         "hooks": 3,
         "mcp-servers": 2,
-        "secrets-and-variables": 0,
+        "secrets-and-variables": 1,  # run by tests/e2e/test_customised.py
     }
 
 
