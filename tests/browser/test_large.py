@@ -105,6 +105,16 @@ def test_a_long_log_opens_at_its_end_and_is_read_backwards(page: Page, server: S
     assert len({tuple(place) for place in seen}) == len(seen)
     page.goto(f"{task}?at=1-9001#e1-9001")
     expect(page.locator(".entry.found")).to_be_in_viewport()
+    before = len(places(page))
+    for _ in range(2):
+        page.get_by_role("link", name="Show what comes after").scroll_into_view_if_needed()
+        page.wait_for_function(
+            "count => document.querySelectorAll('#flow .entry[id]').length > count + 50",
+            arg=before,
+        )
+        before = len(places(page))
+    around = [int(place.rpartition("-")[2]) for place in places(page)]
+    assert around == sorted(set(around))
     page.get_by_role("link", name="Go to the end of the log").click()
     expect(page.locator("#flow")).to_contain_text(f"Step {STEPS - 1}.")
     assert faults(page, "a long log") == []

@@ -22,7 +22,7 @@ from journeyman.web.diff import FileDiff, Line
 from journeyman.web.notes import ByPath, Note, Place
 from journeyman.web.patches import Parsed
 from journeyman.web.session import Visit
-from journeyman.web.watching import Looked, look
+from journeyman.web.watching import Looked, look, offers_pull
 
 LINES_AT_ONCE = 3000
 """Of all files, drawn when the page is opened."""
@@ -89,7 +89,7 @@ class Review:
             "sight": seen.sight,
             "task": seen.sight.task,
             "error": error,
-            "offers_pull": False,
+            "offers_pull": offers_pull(seen.sight),
             "commentable": False,
             "path": request.url.path,
         }

@@ -94,7 +94,11 @@ class Watching:
         if text:
             found = await self._services.browsing.search(seen.principal, seen.sight.task.id, text)
         items = log.items(found, seen.sight.people)
-        values = {"sight": seen.sight, "task": seen.sight.task, "offers_pull": False}
+        values = {
+            "sight": seen.sight,
+            "task": seen.sight.task,
+            "offers_pull": offers_pull(seen.sight),
+        }
         return self._desk.page("found.html", visit, **values, text=text, items=items)
 
     async def failed(
@@ -150,7 +154,7 @@ class Watching:
             "task": sight.task,
             "session": sight.task.session,
             "pulls": pulls_of(sight.task),
-            "offers_pull": bool(branches_of(sight)) and not pulls_of(sight.task),
+            "offers_pull": offers_pull(sight),
             "plan": await self._plan(seen, marks),
             "timeline": timeline.of(marks, sight.sessions, now),
             "elapsed": timeline.elapsed(sight.sessions, now).total_seconds(),
@@ -210,6 +214,11 @@ def small(cursor: Cursor) -> Cursor:
     if not (0 <= cursor.session_number <= FARTHEST and 0 <= cursor.seq <= FARTHEST):
         raise ValueError(cursor)
     return cursor
+
+
+def offers_pull(sight: Sight) -> bool:
+    """Whether a pull request can be opened of what the task has pushed."""
+    return bool(branches_of(sight)) and not pulls_of(sight.task)
 
 
 def branches_of(sight: Sight) -> list[str]:

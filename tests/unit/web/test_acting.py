@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 
+from journeyman.domain.artifacts import BranchArtifact
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.limits import Limits
 from journeyman.domain.sessions import State
+from journeyman.store import tasks
+from tests.unit.service.proposed import push
 from tests.unit.web.conftest import EVIL, Site, csrf, page_of, tool_call
 
 
@@ -60,6 +65,26 @@ async def test_running_again_fills_the_form_in(site: Site, alice: httpx.AsyncCli
     assert 'name="create_pull_request" value="1" checked' in form
     mallory = await site.logged_in("mallory")
     assert (await mallory.get(f"/agents/new?again={task.id}")).status_code == 404
+
+
+async def test_a_pull_request_is_opened_afterwards(
+    site: Site, alice: httpx.AsyncClient, source: Path
+) -> None:
+    task = await site.task("Say hello to all")
+    await site.tell(task, State.IN_PROGRESS, State.COMPLETED)
+    assert "Open a pull request" not in (await alice.get(page_of(task))).text
+    push(site.world, source, task.session.head_ref, {"README.md": "# hello all\n"})
+    branch = BranchArtifact(task.session.head_ref, task.session.base_ref)
+    await site.world.parts.database.write(lambda tx: tasks.add_artifact(tx, task.id, branch))
+    for below in ("", "/changes", "/search?q=hello"):
+        assert "Open a pull request" in (await alice.get(page_of(task, below))).text, below
+    proof = {"csrf": csrf(await alice.get(page_of(task)))}
+    answer = await alice.post(page_of(task, "/pull"), data=proof)
+    assert answer.headers["location"] == "/alice/hello/pulls/1?said=opened"
+    page = (await alice.get(answer.headers["location"])).text
+    assert "The pull request is open" in page
+    assert "Say hello to all" in page
+    assert "Open a pull request" not in (await alice.get(page_of(task))).text
 
 
 async def test_the_plan_stands_beside_the_log(site: Site, alice: httpx.AsyncClient) -> None:

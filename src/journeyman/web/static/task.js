@@ -28,7 +28,7 @@ const nodes = (html) => new DOMParser().parseFromString(html, "text/html").body;
 
 // --- Following the end, or staying where one reads ------------------------------------------------
 
-let following = !box.dataset.found && !box.dataset.newer && (location.hash === "" || location.hash === "#end");
+let following = !box.dataset.found && !$("[data-newer]") && (location.hash === "" || location.hash === "#end");
 // The end of the log, not of the page: on a narrow screen the facts come below.
 const bottom = () => flow.parentElement.getBoundingClientRect().bottom + scrollY;
 const distance = () => bottom() - innerHeight - scrollY;
@@ -63,21 +63,20 @@ function add(entry, id) {
   if (!after(id, last)) return;
   last = id;
   if (entry.type === "assistant.retry") for (const message of $$(".message:not([id])", flow)) message.remove();
-  if (entry.html) put(entry);
+  if (entry.html) put(nodes(entry.html).querySelector(".entry"), entry.kind, entry.key);
   doing(entry.type);
   if (/state_changed|usage|execution_complete|artifact|user\.message|plan/.test(entry.type)) lookAside();
   grown();
 }
 
-function put(entry) {
-  const fresh = nodes(entry.html).querySelector(".entry");
+function put(fresh, kind, key) {
   $("[data-until-first]")?.remove();
-  if (entry.kind === "result") {
-    const call = find(entry.key);
+  if (kind === "result") {
+    const call = find(key);
     if (call && call !== fresh) { complete(call, fresh); return; }
   }
   // In the log's order: what is still told in passing stands after all that is stored.
-  const passing = entry.key && find(entry.key);
+  const passing = key && find(key);
   if (passing && !passing.id) passing.remove();
   const home = homeOf(fresh.dataset.within);
   const open = $(":scope > .message:not([id])", home);
@@ -223,7 +222,7 @@ function connect() {
   };
 }
 
-if (!box.dataset.newer) {
+function stayCurrent() {
   if (!box.dataset.ended) connect();
   // A task that has ended may be taken up by somebody else.
   setInterval(async () => {
@@ -232,19 +231,21 @@ if (!box.dataset.newer) {
     if (!box.dataset.ended) connect();
   }, 10000);
 }
+if (!$("[data-newer]")) stayCurrent();
 addEventListener("pagehide", () => source?.close());
-addEventListener("pageshow", (event) => { if (event.persisted && !box.dataset.ended) connect(); });
+addEventListener("pageshow", (event) => { if (event.persisted && !box.dataset.ended && !$("[data-newer]")) connect(); });
 
-// --- What came before -----------------------------------------------------------------------------
+// --- What came before, and what comes after -------------------------------------------------------
 
 let loading = false;
+// Both say whether there was anything.
 async function older() {
   const link = $("[data-older]");
-  if (!link || loading) return;
+  if (!link || loading) return false;
   loading = true;
   try {
     const answer = await fetch(`${base}/older?before=${box.dataset.first}`);
-    if (!answer.ok || answer.redirected) return;
+    if (!answer.ok || answer.redirected) return false;
     const fresh = nodes(await answer.text());
     const height = document.documentElement.scrollHeight;
     const orphans = $$(":scope > [data-within]", flow);
@@ -254,12 +255,38 @@ async function older() {
     scrollBy({ top: document.documentElement.scrollHeight - height, behavior: "instant" });
     box.dataset.first = answer.headers.get("x-first") || box.dataset.first;
     if (!answer.headers.get("x-older")) link.remove();
-  } finally { loading = false; }
+    return true;
+  } catch { return false; } finally { loading = false; }
 }
-const link = $("[data-older]");
-if (link) {
-  link.firstElementChild.addEventListener("click", (event) => { event.preventDefault(); older(); });
-  new IntersectionObserver((seen) => { if (seen[0].isIntersecting) older(); }, { rootMargin: "600px 0px 0px" }).observe(link);
+async function newer() {
+  const link = $("[data-newer]");
+  if (!link || loading) return false;
+  loading = true;
+  try {
+    const answer = await fetch(`${base}/newer?after=${last}`);
+    if (!answer.ok || answer.redirected) return false;
+    const fresh = nodes(await answer.text());
+    for (const one of $$(":scope > .entry", fresh)) put(one, one.classList.contains("result") ? "result" : "", one.dataset.keyOf);
+    last = answer.headers.get("x-last") || last;
+    if (answer.headers.get("x-newer")) return true;
+    link.remove();
+    stayCurrent();
+    live.hidden = Boolean(box.dataset.ended) || state === "waiting_for_user" || state === "idle";
+    renewForms();
+    return true;
+  } catch { return false; } finally { loading = false; }
+}
+for (const [name, load] of [["[data-older]", older], ["[data-newer]", newer]]) {
+  const link = $(name);
+  if (!link) continue;
+  link.firstElementChild.addEventListener("click", (event) => { event.preventDefault(); load(); });
+  const near = new IntersectionObserver(async (seen) => {
+    if (!seen.at(-1).isIntersecting || !(await load()) || !link.isConnected) return;
+    // Once more, if what has come is so short that the link is still near.
+    near.unobserve(link);
+    near.observe(link);
+  }, { rootMargin: "600px 0px" });
+  near.observe(link);
 }
 
 // --- Permalinks and keys --------------------------------------------------------------------------
