@@ -150,6 +150,16 @@ def test_a_data_directory_that_cannot_be_written_is_said(journeyman: Run, tmp_pa
         assert "cannot write to the data directory" in one_line(done.err)
 
 
+def test_a_data_directory_that_cannot_be_looked_into_is_said(journeyman: Run) -> None:
+    """As when another user's is named; root may look everywhere, but at no name this long."""
+    for command in (["repo", "list"], ["serve"], ["config-check"], ["doctor"]):
+        done = journeyman(*command, "--data", f"/tmp/{'x' * 300}")
+        assert done.code == 2
+        assert "; run this as its owner, or name another directory with --data DIR." in one_line(
+            done.err
+        )
+
+
 def test_a_reader_that_leaves_early_gets_no_traceback(api: Api, tmp_path: Path) -> None:
     long = task("queued", name="n" * 500)
     api.on("GET /agents/tasks", as_json({"tasks": [long] * 100}))
