@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from journeyman import __version__
 from journeyman.cli import (
@@ -32,8 +34,27 @@ from journeyman.domain.errors import AppError, Code
 EXIT_CODES = {Code.BAD_REQUEST: 2, Code.INVALID: 2}
 """What was asked for was wrong: 2, as for wrong usage. Everything else that failed: 1."""
 
+PANELS = {
+    "For users": (
+        *("task", "models", "custom-agents", "usage", "hook", "mcp", "replay", "login", "logout"),
+    ),
+    "For operators": (
+        *("serve", "worker", "repo", "token", "user", "app", "audit", "doctor", "config-check"),
+        *("migrate", "backup", "restore", "copy-database", "demo"),
+    ),
+}
+"""How the list of commands is laid out, as in docs/cli.md."""
+
+
+class _InPanels(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        ordered = [name for names in PANELS.values() for name in names]
+        return sorted(super().list_commands(ctx), key=ordered.index)
+
+
 app = typer.Typer(
     name="journeyman",
+    cls=_InPanels,
     help="An open, self-hosted cloud coding agent with GitHub's agent tasks API.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -71,6 +92,10 @@ audit.register(app)
 usage.register(app)
 mcp.register(app)
 demo.register(app)
+for panel, names in PANELS.items():
+    for known in (*app.registered_commands, *app.registered_groups):
+        if (known.name or getattr(known.callback, "__name__", "")) in names:
+            known.rich_help_panel = panel
 
 
 def main() -> None:

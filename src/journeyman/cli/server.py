@@ -14,6 +14,7 @@ import typer
 
 from journeyman import __version__
 from journeyman.cli import options, output
+from journeyman.domain.errors import AppError, Code
 
 if TYPE_CHECKING:
     from journeyman.config import Config
@@ -80,6 +81,12 @@ def worker(
     settings = options.operating(
         data, config, quiet=False, database__url=database, worker__server_url=server
     )
+    if settings.worker.server_url and settings.origins["database.url"] == "default":
+        message = (
+            "a worker with --server has a data directory of its own, so its default database "
+            "is not the server's: name that with --database postgresql://…"
+        )
+        raise AppError(Code.INVALID, message)
     with _no_collection():
         from journeyman import app
 
@@ -136,8 +143,7 @@ def config_check(
 def doctor(
     data: options.Data = None, config: options.File = None, as_json: options.AsJson = False
 ) -> None:
-    """Say which guarantees of isolation hold on this host, by really trying them, and what the
-    disk is used for.
+    """Say which guarantees of isolation hold here, by trying them, and what the disk holds.
 
     Exit code 0: all of them; 1: sessions run, but a guarantee does not hold; 2: they are refused.
     """

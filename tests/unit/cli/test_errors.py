@@ -160,6 +160,13 @@ def test_a_data_directory_that_cannot_be_looked_into_is_said(journeyman: Run) ->
         )
 
 
+def test_a_worker_elsewhere_needs_the_servers_database(journeyman: Run, tmp_path: Path) -> None:
+    place = ("--data", str(tmp_path / "data"))
+    done = journeyman("worker", "--server", "https://agents.example", *place)
+    assert done.code == 2
+    assert "name that with --database postgresql://" in one_line(done.err)
+
+
 def test_a_reader_that_leaves_early_gets_no_traceback(api: Api, tmp_path: Path) -> None:
     long = task("queued", name="n" * 500)
     api.on("GET /agents/tasks", as_json({"tasks": [long] * 100}))
