@@ -93,9 +93,12 @@ usage.register(app)
 mcp.register(app)
 demo.register(app)
 for panel, names in PANELS.items():
-    for known in (*app.registered_commands, *app.registered_groups):
-        if (known.name or getattr(known.callback, "__name__", "")) in names:
-            known.rich_help_panel = panel
+    for command in app.registered_commands:
+        if (command.name or getattr(command.callback, "__name__", "")) in names:
+            command.rich_help_panel = panel
+    for group in app.registered_groups:
+        if group.name in names:
+            group.rich_help_panel = panel
 
 
 def main() -> None:

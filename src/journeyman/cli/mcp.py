@@ -50,6 +50,10 @@ def mcp(
     if not http:
         server.run("stdio")
         return
+    from journeyman import hosting
+
+    # Said here in a line: the library that listens in the end writes its own log about it.
+    hosting.bind(host, port, "Choose another port with --port.").close()
     output.hint(f"listening on http://{host}:{port}/mcp for {settings.url}")
     server.run("streamable-http", host=host, port=port, stateless_http=True)
 

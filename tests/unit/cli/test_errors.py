@@ -160,6 +160,13 @@ def test_a_data_directory_that_cannot_be_looked_into_is_said(journeyman: Run) ->
         )
 
 
+def test_a_port_that_is_taken_is_one_line_of_mcp_too(api: Api, journeyman: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = journeyman("mcp", "--http", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert "Address already in use. Choose another port" in one_line(done.err)
+
+
 def test_a_worker_elsewhere_needs_the_servers_database(journeyman: Run, tmp_path: Path) -> None:
     place = ("--data", str(tmp_path / "data"))
     done = journeyman("worker", "--server", "https://agents.example", *place)
