@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
-from journeyman.sandbox import HOME, MIRROR, WORKSPACE
+from journeyman.sandbox import HOME, MIRROR, WORKSPACE, probing
 
 HOST = Path("/")
 """The system whose programs sessions see, unless another is configured."""
@@ -75,7 +75,7 @@ def init_sources() -> dict[str, bytes]:
 
 async def compiled(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     """What the host's python makes of *sources*, so that no start has to; nothing if it fails."""
-    with tempfile.TemporaryDirectory(prefix="journeyman-init-") as folder:
+    with tempfile.TemporaryDirectory(prefix=probing.prefix()) as folder:
         for path, text in sources.items():
             Path(folder, PurePosixPath(path).name).write_bytes(text)
         process = await asyncio.create_subprocess_exec(

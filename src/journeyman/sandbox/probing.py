@@ -24,10 +24,15 @@ from journeyman.sandbox import (
 )
 
 PREFIX = "journeyman-probe-"
-"""Begins the name of a probe's folder; the number of its process follows."""
+"""Begins the name of the folder of whatever is tried; the number of its process follows."""
 
 Start = Callable[[SandboxSpec], Awaitable[Sandbox]]
 Examine = Callable[[Sandbox], Awaitable[Probe]]
+
+
+def prefix() -> str:
+    """For a temporary folder of this process, which is swept when it could not remove it."""
+    return f"{PREFIX}{os.getpid()}-"
 
 
 class Probing:
@@ -48,9 +53,7 @@ class Probing:
             return self._probed
 
     async def _try(self) -> Probe:
-        directory = Path(
-            await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{PREFIX}{os.getpid()}-")
-        )
+        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=prefix()))
         try:
             sandbox = await self._start(SandboxSpec("probe", directory, network=Network()))
             try:
@@ -68,7 +71,7 @@ class Probing:
 
 
 async def sweep() -> None:
-    """Delete the folders of probes whose processes are gone."""
+    """Delete what was tried in by processes that are gone."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         with contextlib.suppress(FileNotFoundError):

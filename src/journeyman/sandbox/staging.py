@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import folders, volume
+from journeyman.sandbox import folders, probing, volume
 from journeyman.sandbox.folders import Account
 
 STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
@@ -73,7 +73,7 @@ def stage_for(sources: Sources, *others: Path) -> Path:
 async def overlays(account: Account) -> bool:
     """Whether one file system can be laid over another here, found out by doing so."""
     try:
-        with tempfile.TemporaryDirectory(prefix="journeyman-overlay-") as folder:
+        with tempfile.TemporaryDirectory(prefix=probing.prefix()) as folder:
             sources = Sources(Path(folder, "session"), None, None, Path(folder, "base"))
             for one in ("session", "base"):
                 folders.make(Path(folder, one), account)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.sandbox import folders, loop_device
+from journeyman.sandbox import folders, loop_device, probing
 from journeyman.sandbox.folders import Account
 
 FILE = "disk.ext4"
@@ -70,7 +70,7 @@ class Volumes:
         return place
 
     async def _tried(self) -> bool:
-        with tempfile.TemporaryDirectory(prefix="journeyman-volume-") as folder:
+        with tempfile.TemporaryDirectory(prefix=probing.prefix()) as folder:
             place, point = Path(folder, FILE), Path(folder, "point")
             point.mkdir()
             try:
@@ -92,7 +92,7 @@ async def _made(size_bytes: int, account: Account) -> Blank:
     made = os.memfd_create("disk", os.MFD_CLOEXEC)
     try:
         os.ftruncate(made, size_bytes)
-        with tempfile.TemporaryDirectory(prefix="journeyman-volume-") as folder:
+        with tempfile.TemporaryDirectory(prefix=probing.prefix()) as folder:
             folders.make(Path(folder), account)
             owner = f"root_owner={account.uid}:{account.gid}"
             await _run(*MAKE, "-E", f"{LAZY},{owner}", "-d", folder, _path(made))
