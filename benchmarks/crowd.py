@@ -13,7 +13,7 @@ from journeyman.cli import temporary
 
 SESSIONS = (16, 64, 256)
 STEPS = 4
-SECONDS = 75.0
+SECONDS = 240.0
 """Of one crowd; a larger one is not tried when it would take longer."""
 
 

@@ -137,7 +137,8 @@ def _many() -> float:
     ):
         tasks = [create(http, repository, f"Take {n}", model.NAME) for n in range(SESSIONS)]
         for task in tasks:
-            wait(http, task, seconds=SECONDS)
+            ended = wait(http, task, seconds=SECONDS)
+            assert ended["state"] == "completed", ended
         return per_second(models.exchanges)
 
 
