@@ -31,6 +31,7 @@ from journeyman.config.values import (
     Found,
     Layer,
     convert,
+    is_there,
     known,
     nearest,
     secret_file,
@@ -99,7 +100,7 @@ def load(
     directory = (
         Path(convert("data", data._replace(value=str(data.value)), str)).expanduser().absolute()
     )
-    if not explicit and _is_there(directory / "journeyman.toml"):
+    if not explicit and is_there(directory / "journeyman.toml"):
         from_file = _read_file(directory / "journeyman.toml")
         if "data" in from_file:
             raise wrong(
@@ -125,7 +126,7 @@ def load_client(
     environ = os.environ if environ is None else environ
     _read_environment(environ)
     file = client_file(environ)
-    kept = _toml(file) if _is_there(file) else {}
+    kept = _toml(file) if is_there(file) else {}
     for key in kept:
         known(key, _CLIENT_KEYS, str(file))
     token = (
@@ -262,16 +263,6 @@ def _usual(environ: Mapping[str, str]) -> Layer:
                 environ["AWS_REGION"], "AWS_REGION", text=True
             )
     return layer
-
-
-def _is_there(path: Path) -> bool:
-    """INVALID where this user may not look."""
-    try:
-        return path.is_file()
-    except OSError as exc:
-        whose = f"cannot look into {str(path.parent)!r} ({exc.strerror})"
-        message = f"{whose}; run this as its owner, or name another directory with --data DIR."
-        raise wrong("data", message) from exc
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -47,6 +47,16 @@ def secret_file(path: str | None) -> str | None:
         ) from exc
 
 
+def is_there(path: Path) -> bool:
+    """INVALID where this user may not look."""
+    try:
+        return path.is_file()
+    except OSError as exc:
+        whose = f"cannot look into {str(path.parent)!r} ({exc.strerror})"
+        message = f"{whose}; run this as its owner, or name another directory with --data DIR."
+        raise wrong("data", message) from exc
+
+
 def convert(key: str, found: Found, kind: Any) -> Any:
     value = found.value
     if kind == Size and isinstance(value, str):
