@@ -120,13 +120,14 @@ class Api:
         self, secret: str, path: str, kind: type[T], *, counted: bool = True, **query: str
     ) -> list[T]:
         """All entries of a list, up to MOST_PAGES. *counted*: the total it tells is that of the
-        list."""
+        list. Gitea writes null for some lists without entries, as Go does."""
+        entries: Any = list[kind] | None  # type: ignore[valid-type]
         found: list[T] = []
         for page in range(1, MOST_PAGES + 1):
             answer = await self.read(
                 secret, path, {**query, self._dialect.page_size: PAGE, "page": page}
             )
-            some: list[T] = self.decoded(answer.body, list[kind])  # type: ignore[valid-type]
+            some: list[T] = self.decoded(answer.body, entries) or []
             found += some
             if not some or (counted and _is_all(answer, len(found), len(some))):
                 break

@@ -172,6 +172,10 @@ class Description:
             return [f"{where}: has a body"]
         if isinstance(found, list) and "/contents/" in path:  # so its summary says, of a directory
             found = found[0] if found else None
+        if (
+            found is None and operation.answer.get("type") == "array"
+        ):  # as Go writes some without any
+            found = []
         return self._wrong(where, operation.answer, found, null=True)
 
     def _wrong(self, where: str, schema: Schema, value: Any, *, null: bool) -> list[str]:

@@ -231,7 +231,8 @@ def _timeline(asked: Asked, repository: Repository, number: str) -> Answer:
     _issue_of(repository, number)
     found = [entry for at, entry in _happened(repository, int(number)) if at >= _since(asked)]
     page = _page(asked, found)
-    return Answer(200, page.content, len(page.content))  # so Gitea counts here
+    # So Gitea counts here, and writes none.
+    return Answer(200, page.content or None, len(page.content))
 
 
 def _happened(repository: Repository, number: int) -> list[tuple[datetime, objects.Object]]:
