@@ -96,5 +96,5 @@ def outcome_of(error: BaseException) -> Outcome:
         case _:
             return failed(
                 Reason.INTERNAL_ERROR,
-                "Internal error; the server's log has the details under this session's id.",
+                "Internal error; see run.failed with this task's id in the server's log.",
             )

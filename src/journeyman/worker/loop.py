@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import copy_context
 
 import structlog
 
@@ -261,7 +262,9 @@ class Worker:
             await self._abandon(session_id, former)
         self._running += 1
         self._idle.clear()
-        task = asyncio.ensure_future(self._persistent(session_id, run_number, step))
+        # Kept, since what the step has told of itself for the log (its task's id) is in there.
+        context = copy_context()
+        task = asyncio.create_task(self._persistent(session_id, run_number, step), context=context)
         if cancellable:
             self._stepping[session_id] = task
         try:
@@ -273,10 +276,10 @@ class Worker:
             await self._abandon(session_id, task)
             raise
         except EXPECTED as error:
-            log.info("run.ended", session_id=session_id, error=str(error))
+            context.run(log.info, "run.ended", session_id=session_id, error=str(error))
             return deliver_next(outcome_of(error))
         except Exception as error:  # noqa: BLE001 - one session's bug must not end the others
-            log.exception("run.failed", session_id=session_id)
+            context.run(log.exception, "run.failed", session_id=session_id)
             return deliver_next(outcome_of(error))
         finally:
             self._running -= 1

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import clear_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from journeyman.domain.events import EventType
 from journeyman.domain.repositories import Repository
@@ -119,6 +121,26 @@ async def test_a_mirror_that_proves_broken_in_use_is_made_again(
     await machine.run(task)
     found = await find(world, task)
     assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+
+
+async def test_a_bug_is_found_in_the_log_by_what_the_task_says(
+    world: World, machine: Machine
+) -> None:
+    async def provision(_repository: Repository) -> Provision:
+        raise ZeroDivisionError("a bug")
+
+    await machine.equip(replace(machine.equipment, provision=provision))
+    asked = await create(world, WRITE)
+    clear_contextvars()  # a worker has not made the task
+    with capture_logs(processors=[merge_contextvars]) as told:
+        await machine.run(asked)
+    task = await find(world, asked)
+    error = task.session.error or ""
+    assert (task.session.state, task.session.state_reason) == (State.FAILED, Reason.INTERNAL_ERROR)
+    assert "a bug" not in error
+    assert "run.failed with this task's id" in error
+    (failed,) = [line for line in told if line["event"] == "run.failed"]
+    assert (failed["task_id"], failed["session_id"]) == (task.id, task.session.id)
 
 
 async def test_the_engine_is_gone(world: World, machine: Machine, tmp_path: Path) -> None:
