@@ -305,15 +305,20 @@ async def test_a_reply_that_never_ends_is_given_up() -> None:
     assert not caught.value.permanent
 
 
-async def test_a_refused_connection_is_transient() -> None:
+async def test_a_refused_connection_is_transient_and_names_the_address() -> None:
     async with ModelServer() as server:
         address = server.base_url
-    options = Options(name="gone", base_url=address, models=("m",))
+    secret = address.replace("//", "//me:s3cret@")
+    options = Options(name="gone", base_url=secret, models=("m",))
     async with aclosing(chat(options)) as provider:
         with pytest.raises(ModelError) as caught:
             await reply(provider.model("m"), ask("Hi"))
 
     assert not caught.value.permanent
+    assert f"check that a server is up at base_url ({address}) of provider 'gone'" in str(
+        caught.value
+    )
+    assert "s3cret" not in str(caught.value)
 
 
 async def test_an_overflow_is_told_apart() -> None:

@@ -156,9 +156,7 @@ class HostedModel:
         try:
             message = await self._request(messages, tools, on_delta)
         except failures.AgentRunError as error:
-            raise translate.failure(
-                error, self.id, self._options.base_url or "of the provider"
-            ) from error
+            raise translate.failure(error, self.id, self._options.base_url) from error
         except (ValueError, TypeError, AttributeError) as error:
             # The SDK lets what is not JSON, or JSON of another shape, through as these.
             raise ModelError(

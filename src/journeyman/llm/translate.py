@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,8 +27,10 @@ NANO_CREDITS_PER_DOLLAR = 100 * 10**9
 TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 
 
-def failure(error: failures.AgentRunError, id_: str, base_url: str) -> ModelError:
+def failure(error: failures.AgentRunError, id_: str, base_url: str | None) -> ModelError:
+    """*base_url*: None for the provider's own."""
     said, provider = said_by(error), id_.partition(":")[0]
+    address = re.sub("//[^/]*@", "//", base_url) if base_url else "the provider's own"
     match error:
         case failures.ModelContextWindowExceededError():
             return ContextOverflow(
@@ -39,12 +42,17 @@ def failure(error: failures.AgentRunError, id_: str, base_url: str) -> ModelErro
             hint = f"check the API key of provider {provider!r} and what it may use"
             return ModelError(f"{id_} refused the credentials ({said}); {hint}", permanent=True)
         case failures.ModelNotFoundError():
-            hint = f"check the model's name and base_url {base_url!r}"
+            hint = f"check the model's name and base_url ({address})"
             return ModelError(f"{id_} was not found ({said}); {hint}", permanent=True)
         case failures.ModelQuotaExceededError():
             hint = "top it up or choose another model"
             return ModelError(
                 f"the account behind {id_} is used up ({said}); {hint}", permanent=True
+            )
+        case failures.ModelConnectionError():
+            hint = f"check that a server is up at base_url ({address}) of provider {provider!r}"
+            return ModelError(
+                f"no reply from {id_} ({said}); {hint}", retry_after_seconds=error.retry_after
             )
         case failures.ModelAPIError() if _is_transient(error):
             return ModelError(f"{id_}: {said}", retry_after_seconds=error.retry_after)
