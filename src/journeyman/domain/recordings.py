@@ -94,7 +94,7 @@ def from_events(events: Iterable[Mapping[str, Any]]) -> Recording:
         elif (entry := _entry(kind, data)) is not None:
             entries.append(entry)
     if heading is None:
-        raise NotARecording("the task has not begun yet: there is nothing to record")
+        raise NotARecording("its work never began, or has not yet: there is nothing to record")
     return Recording(prompt=prompt, entries=entries, **heading)
 
 

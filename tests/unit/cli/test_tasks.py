@@ -170,6 +170,16 @@ def test_logs_page_through_the_whole_log(api: Api, journeyman: Run) -> None:
     assert lines[-1].endswith("line 101")
 
 
+def test_what_failed_before_it_began_cannot_be_recorded(api: Api, journeyman: Run) -> None:
+    failed = event("session.state_changed", state="failed", reason="sandbox_unavailable")
+    api.on(EVENTS, as_json({"events": [failed], "total": 1}))
+    done = journeyman("task", "record", ID)
+    assert (done.code, done.out) == (1, "")
+    assert (
+        f"Task {ID}: its work never began, or has not yet: there is nothing to record" in done.err
+    )
+
+
 def test_what_an_agent_writes_cannot_steer_the_terminal(api: Api, journeyman: Run) -> None:
     nasty = "\x1b]0;owned\x07\x1b[2Jclear\x1b[31m\x07\x9b1m"
     events = [
