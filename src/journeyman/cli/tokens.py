@@ -63,7 +63,9 @@ def create(
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
     settings = options.operating(data, config)
     rights = _rights(kind, permission or [], repository)
-    secret, made = asyncio.run(_create(settings, user, note, expires_at, rights))
+    users, (secret, made) = asyncio.run(_create(settings, user, note, expires_at, rights))
+    if made.account.login not in users:
+        output.hint(f"there was no user {made.account.login}; it was made, too")
     if as_json:
         output.print_json({"token": secret, **_as_json(made)})
     else:
@@ -131,15 +133,17 @@ def _rights(
 
 async def _create(
     config: Config, user: str, note: str, expires_at: datetime | None, rights: Rights | None
-) -> tuple[str, Token]:
+) -> tuple[set[str], tuple[str, Token]]:
+    """Who was a user before, and what was made."""
     from journeyman.administering import operating
 
     async with operating(config) as operator:
+        users = {one.login for one in await operator.administration.list_users()}
         if rights is None:
-            return await operator.administration.create_token(
+            return users, await operator.administration.create_token(
                 user, note=note, expires_at=expires_at
             )
-        return await operator.administration.create_fine_grained_token(
+        return users, await operator.administration.create_fine_grained_token(
             user,
             permissions=rights.permissions,
             repositories=rights.repositories,

@@ -120,6 +120,13 @@ def test_a_token_is_printed_alone_and_never_again(on_data: Run) -> None:
     assert "valid until" in listed.out
 
 
+def test_a_token_tells_of_a_user_that_is_made_with_it(on_data: Run) -> None:
+    for name, says in (("alice", True), ("ALICE", False), ("alcie", True)):
+        made = on_data("token", "create", "--user", name, "--json")
+        assert json.loads(made.out)["user"] == name.lower()
+        assert (f"there was no user {name}; it was made" in made.err) is says
+
+
 def test_a_revoked_token_stays_in_the_list(on_data: Run) -> None:
     made = json.loads(on_data("token", "create", "--user", "alice", "--json").out)
     assert on_data("token", "revoke", str(made["id"])).code == 0
