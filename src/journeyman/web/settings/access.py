@@ -66,7 +66,6 @@ class AccessTo:
             form=filled,
             repository=access.repository,
             people=await self._services.collaborators.list(access),
-            given=GIVEN,
             said=said if said in SAID else "",
         )
 
