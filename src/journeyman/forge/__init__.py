@@ -145,8 +145,9 @@ class News(Protocol):
         self, actor: Actor, repository: Repository, cursor: str | None
     ) -> tuple[Sequence[Happening], str]:
         """What has happened since *cursor* was given, oldest first, and the next cursor; from now
-        on without one. The same may be told twice; nothing is left out. Asks conditionally: where
-        nothing has happened it costs nothing of a rate limit."""
+        on without one. The same may be told twice. Where nothing has happened it costs nothing of
+        a rate limit, as far as the forge tells that by an ETag. NOT_FOUND where there is nothing to
+        ask about."""
         ...
 
 

@@ -342,6 +342,20 @@ async def test_what_has_happened_since_is_found_by_asking(gitea: OnGitea) -> Non
     assert {one.key for one in again} <= {one.key for one in told}
 
 
+async def test_a_review_that_is_gone_hides_nothing_else(gitea: OnGitea) -> None:
+    known, actor, news = gitea.repository, gitea.actor("alice"), gitea.forge.news
+    bob, (_, cursor) = gitea.server.state.user("bob"), await news.news(actor, gitea.app, None)
+    known.pulls.append(Pull(3, 3, bob, "A change", "", "topic", "main", False))
+    known.reviews.append(Review(31, 3, bob, "Not yet.", "CHANGES_REQUESTED"))
+    known.comments.append(Comment(13, 3, bob, "said"))
+    gitea.server.faults = [Fault("GET .*/reviews/31$", 404)]
+    told, _ = await news.news(actor, gitea.app, cursor)
+    assert [one.kind for one in told if one.id or one.review_id] == [Kind.COMMENT]
+    gitea.server.faults = [Fault("GET .*/issues$", 404)]
+    with pytest.raises(AppError, match=r"alice/App has no issues to ask about\."):
+        await news.news(actor, gitea.app, cursor)
+
+
 async def test_the_local_gitea_notices_what_gitea_would_not_take(gitea: OnGitea) -> None:
     held = gitea.server.description
     place = "/repos/alice/App/pulls"

@@ -144,3 +144,12 @@ async def test_looking_again_at_a_task_s_own_costs_nothing(site: Site, asking: S
     before = site.service.github.unchanged
     await ask(site, asking)
     assert site.service.github.unchanged == before + 6
+
+
+async def test_a_repository_without_issues_holds_up_nothing(site: Site, asking: Starter) -> None:
+    site.comment(site.issue("", by="bob"), "@helper go")
+    site.service.github.faults = [Fault("GET .*/issues$", 410)]
+    await ask(site, asking)
+    assert await site.kept() == []
+    await ask(site, asking)
+    assert [one.happening.kind for one in await site.kept()] == [Kind.COMMENT]

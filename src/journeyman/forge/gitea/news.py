@@ -22,7 +22,8 @@ from journeyman.forge.gitea.answers import (
     ReviewCommentAnswer,
     User,
 )
-from journeyman.forge.rest import Api, path_of, secret_of
+from journeyman.forge.rest import Api, Missing, path_of, secret_of
+from journeyman.forge.rest_discussion import or_not_found
 from journeyman.forge.rest_news import beginning, happening, written
 
 WANTS_CHANGES = "REQUEST_CHANGES"
@@ -67,8 +68,9 @@ class GiteaNews:
             return [], msgspec.json.encode(Cursor(beginning())).decode()
         since = msgspec.json.decode(cursor, type=Cursor).since
         asking = _Asking(self._api, secret_of(actor), repository, since)
-        found = await asking.changed()
-        told = [one for issue in found async for one in asking.of_issue(issue)]
+        with or_not_found(f"{repository.full_name} has no issues to ask about."):
+            found = await asking.changed()
+            told = [one for issue in found async for one in asking.of_issue(issue)]
         newest = max([since, *(one.updated_at for one in found)])
         return sorted(told, key=lambda one: one.at), msgspec.json.encode(Cursor(newest)).decode()
 
@@ -119,9 +121,13 @@ class _Asking:
         return self._told(kind, one.created_at, one.user, number=number, names=(name,))
 
     async def _of_review(self, number: int, one: Entry) -> AsyncIterator[Happening]:
-        """The review, and what it says on lines."""
+        """The review, and what it says on lines; nothing of one that was deleted since."""
         path = f"{self._path}/pulls/{number}/reviews/{one.review_id}"
-        review = await self._api.get(self._secret, path, Review)
+        try:
+            review = await self._api.get(self._secret, path, Review)
+            lines = await self._lines(path) if review.comments_count else []
+        except Missing:
+            return
         yield self._told(
             Kind.REVIEW,
             one.created_at,
@@ -131,11 +137,7 @@ class _Asking:
             body=review.body or "",
             wants_changes=review.state == WANTS_CHANGES,
         )
-        if not review.comments_count:
-            return
-        for line in await self._api.get(
-            self._secret, f"{path}/comments", list[ReviewCommentAnswer]
-        ):
+        for line in lines:
             yield self._told(
                 Kind.REVIEW_COMMENT,
                 line.created_at,
@@ -145,6 +147,9 @@ class _Asking:
                 review_id=review.id,
                 body=line.body or "",
             )
+
+    async def _lines(self, review: str) -> Sequence[ReviewCommentAnswer]:
+        return await self._api.get(self._secret, f"{review}/comments", list[ReviewCommentAnswer])
 
     def _told(self, kind: Kind, at: datetime, by: User | None, **more: Any) -> Happening:
         is_bot = by is not None and (by.id <= 0 or by.login.endswith("[bot]"))

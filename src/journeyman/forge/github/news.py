@@ -17,6 +17,7 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.triggers import Happening, Kind
 from journeyman.forge.github.answers import CommentAnswer, IssueAnswer, ReviewCommentAnswer, User
 from journeyman.forge.rest import PAGE, UNCHANGED, Api, path_of, secret_of
+from journeyman.forge.rest_discussion import or_not_found
 from journeyman.forge.rest_news import beginning, happening, written
 
 
@@ -91,12 +92,13 @@ class GitHubNews:
     ) -> tuple[Sequence[Happening], str]:
         known = _begin() if cursor is None else msgspec.json.decode(cursor, type=Cursor)
         asking = _Asking(self._api, secret_of(actor), repository)
-        found = [
-            *await asking.issues(known),
-            *await asking.comments(known),
-            *await asking.review_comments(known),
-            *await asking.events(known, first=cursor is None),
-        ]
+        with or_not_found(f"{repository.full_name} has no issues to ask about."):
+            found = [
+                *await asking.issues(known),
+                *await asking.comments(known),
+                *await asking.review_comments(known),
+                *await asking.events(known, first=cursor is None),
+            ]
         told = sorted(found, key=lambda one: one.at)
         return [] if cursor is None else told, msgspec.json.encode(known).decode()
 
