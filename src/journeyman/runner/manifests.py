@@ -33,9 +33,10 @@ _VALUE = re.compile(r'^(name|version) = "([^"\n]*)"', re.MULTILINE)
 _REGISTRY = re.compile(r'^source = (?:"(?:registry|sparse)\+|\{ registry = )', re.MULTILINE)
 _ELSEWHERE = re.compile(r'^\[package\.source\]\ntype = "(?!legacy")', re.MULTILINE)
 _NOT_OF_INDEX = re.compile(r"^(?:git|path|url) = ", re.MULTILINE)
-_YARN_KEY = re.compile(r'"?(?:[^@\s",]++@npm:)?+(@?[^@\s",]++)@(?:npm:)?+([^\s",]*+)')
-_YARN_VERSION = re.compile(r'  version:? "?([^"\s]++)"?')
-_FROM_ELSEWHERE = re.compile(r"(?:git|file:|link:|portal:|workspace:|patch:|https?:|[^:@/\s]++/)")
+_YARN_KEY = re.compile(r'"?(?:@?[^@\s",]++@npm:(?=@?[^@\s",]++@))?+(@?[^@\s",]++)@([^\s",]*+)')
+_YARN_VERSION = re.compile(r'  version "([^"\s]++)"')
+_YARN_RESOLVED = re.compile(r'  resolution: "(@?[^@\s"]++)@npm:([^@:\s"]++)(?:::[^"]*+)?"')
+_FROM_ELSEWHERE = re.compile(r"(?:git|file:|link:|https?:|[^:@/\s]++/)")
 _PNPM = re.compile(
     r"  '?/?((?:@[^@/\s']++/)?[^@/\s'(]++)[@/](\d[^(_:'\s]*+)(?:[(_][^\n':]*+)?+'?:(?: \{.*)?"
 )
@@ -160,7 +161,8 @@ def _installed(name: Any, entry: Mapping[str, Any]) -> _Pairs:
 
 
 def _yarn(text: str) -> _Pairs:
-    """yarn.lock of every version: what was asked for on one line, what was installed below it."""
+    """yarn.lock. In version 1 the name is on the line of what was asked for, and the installed
+    version below it; later ones have both in what that was resolved to."""
     name = ""
     for line in text.split("\n"):
         if not line.startswith((" ", "#")):
@@ -168,6 +170,8 @@ def _yarn(text: str) -> _Pairs:
             name = key[1] if key and not _FROM_ELSEWHERE.match(key[2]) else ""
         elif name and (version := _YARN_VERSION.fullmatch(line)):
             yield name, version[1]
+        elif found := _YARN_RESOLVED.fullmatch(line):
+            yield found[1], found[2]
 
 
 def _pnpm(text: str) -> _Pairs:

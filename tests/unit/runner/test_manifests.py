@@ -81,8 +81,14 @@ YARN_1 = """# yarn lockfile v1
   dependencies:
     version "^9.0.0"
 
-alias@npm:real@^2.0.0:
+"@own/alias@npm:real@^2.0.0":
   version "2.0.1"
+
+alias@npm:@a/real@^2.0.0:
+  version "2.0.1"
+
+lodash@^4.17.0, lodash@^4.17.20:
+  version "4.17.20"
 
 "forked@git+https://example.org/forked.git":
   version "3.0.0"
@@ -90,6 +96,7 @@ alias@npm:real@^2.0.0:
 own@owner/repository:
   version "4.0.0"
 """
+YARNS = ["npm lodash 4.17.20", "npm real 2.0.1"]
 YARN_4 = """__metadata:
   version: 8
 
@@ -99,15 +106,21 @@ YARN_4 = """__metadata:
   checksum: 10c0/00
   languageName: node
 
-"alias@npm:real@^2.0.0":
+"@own/alias@npm:real@^2.0.0":
   version: 2.0.1
   resolution: "real@npm:2.0.1"
 
+"lodash@npm:^4.17.0, lodash@npm:^4.17.20":
+  version: 4.17.20
+  resolution: "lodash@npm:4.17.20::__archiveUrl=https%3A%2F%2Fnpm.example"
+
 "app@workspace:.":
   version: 0.0.0-use.local
+  resolution: "app@workspace:."
 
 "a@patch:a@npm%3A1.0.0#./a.patch":
   version: 1.0.0
+  resolution: "a@patch:a@npm%3A1.0.0#./a.patch::version=1.0.0&hash=00"
 """
 PNPM_9 = """lockfileVersion: '9.0'
 
@@ -204,8 +217,8 @@ def names(path: str, after: bytes | None, before: bytes | None = b"") -> list[st
         ("uv.lock", UV, ["PyPI django 3.2"]),
         ("pdm.lock", PDM, ["PyPI django 3.2"]),
         ("Pipfile.lock", json.dumps(PIPENV), ["PyPI django 3.2", "PyPI pytest 8.0"]),
-        ("yarn.lock", YARN_1, ["npm @a/b 1.2.3", "npm real 2.0.1"]),
-        ("web/yarn.lock", YARN_4, ["npm @a/b 1.2.3", "npm real 2.0.1"]),
+        ("yarn.lock", YARN_1, ["npm @a/b 1.2.3", "npm @a/real 2.0.1", *YARNS]),
+        ("web/yarn.lock", YARN_4, ["npm @a/b 1.2.3", *YARNS]),
         ("pnpm-lock.yaml", PNPM_9, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
         ("pnpm-lock.yaml", PNPM_6, ["npm @a/b 1.2.3"]),
         ("pnpm-lock.yaml", PNPM_5, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
