@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from journeyman.agent.customisation import guides, repository
 from journeyman.agent.instructions import Briefing, external_prompt, system_prompt
 
@@ -92,6 +94,14 @@ def test_submodules_are_said_to_be_empty() -> None:
         {".gitmodules": text}
     )
     assert "Submodules" not in prompt_with({".gitmodules": "# nothing\n"})
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 1_000_000, "path =" + " " * 1_000_000, "path=a " * 200_000]
+)
+def test_submodules_are_read_in_linear_time(text: str) -> None:
+    """Otherwise a session would hold up its server for as long as its repository likes."""
+    assert repository.read({".gitmodules": text}).submodules == ()
 
 
 def test_a_branch_that_is_begun_anew_is_said_to_be() -> None:

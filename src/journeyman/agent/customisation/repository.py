@@ -30,8 +30,7 @@ PATHS = (
 GENERAL_CHARS = 48_000
 """What the instructions for all paths may take of a model's window together."""
 _LFS = re.compile(r"^[^#\n].*\sfilter=lfs(\s|$)", re.MULTILINE)
-
-_SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S.{0,200}?)\s*$", re.MULTILINE)
+_SUBMODULE = re.compile(r"^[ \t]*+path[ \t]*+=[ \t]*+(\S.{0,200}?)[ \t\r]*+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
