@@ -114,8 +114,10 @@ class Hosted:
     def _connect(self, name: str) -> tuple[Connection, tuple[WireModel[Any], int]]:
         connection = self._connection or self._wire(self.options)
         listed = self.facts(name).window_tokens
-        # The SDK and the price list stay: looking through them for garbage holds up every session.
-        gc.freeze()
+        if self._connection is None:
+            # The SDK and the price list stay: looking through them for garbage holds up every
+            # session. Once, since what sessions have at that moment stays with them.
+            gc.freeze()
         return connection, (connection.model(name), listed or WINDOW_TOKENS)
 
     def facts(self, name: str) -> Facts:
