@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -142,7 +143,10 @@ async def test_what_the_provider_would_do_by_itself_is_left_out(
         {"type": "input_image", "image_url": " HTTPS://evil.example/?data"},
         {"type": "input_file", "file_url": "https://evil.example/?data"},
         {"type": "image", "source": {"type": "url", "url": "https://evil.example/?data"}},
+        {"type": "computer_screenshot", "image_url": "https:evil.example/?data"},
         {"fileData": {"fileUri": "gs://evil/data"}},
+        {"fileData": {"file_uri": "gs://evil/data"}},
+        {"file_data": {"fileUri": "data:,", "file_uri": "gs://evil/data"}},
     ],
 )
 async def test_a_provider_is_made_to_fetch_nothing(part: dict[str, Any]) -> None:
@@ -173,6 +177,25 @@ async def test_who_hangs_up_is_counted_all_the_same() -> None:
                 while not gate.told:
                     await asyncio.sleep(0.01)
         assert gate.told[0].output_tokens == said.output_tokens
+
+
+async def test_who_hangs_up_before_the_reply_is_counted_all_the_same() -> None:
+    body = {"model": NAME, "stream": True, "messages": []}
+    answers = ModelServer([Say("Hello.")], latency_seconds=0.2)
+    async with answers as peer, opened("openai-compatible", peer) as gate:
+        with pytest.raises(httpx.ReadTimeout):
+            await gate.client.post("/chat/completions", json=body, timeout=0.1)
+        async with asyncio.timeout(5):
+            while not gate.told:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_packed_request_goes_on_as_it_was_understood() -> None:
+    body = gzip.compress(json.dumps({"model": NAME, "messages": []}).encode())
+    packed = {"content-encoding": "gzip"}
+    async with ModelServer([Say("Hello.")]) as peer, opened("openai-compatible", peer) as gate:
+        answered = await gate.client.post("/chat/completions", content=body, headers=packed)
+        assert answered.status_code == 200
 
 
 async def test_connections_are_bounded() -> None:

@@ -199,6 +199,9 @@ class ModelServer:
         if format_ is None:
             _send(writer, 404, {"error": {"message": f"no route {path}"}})
             return True
+        if "content-encoding" in headers:
+            _send(writer, 415, format_.error(415, "not unpacked here", None), {})
+            return True
         request: Json = json.loads(raw)
         if format_ is CONVERSE:
             request |= bedrock.named(path)

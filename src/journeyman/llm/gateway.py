@@ -41,8 +41,9 @@ OPENAI_URL = "https://api.openai.com/v1"
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"})
 HOP_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te",
-     "upgrade", "keep-alive", "proxy-connection", "expect"}
+     "upgrade", "keep-alive", "proxy-connection", "expect", "content-encoding"}
 )  # fmt: skip
+"""Of the connection, or the form of a body, which goes on unpacked."""
 ANSWERED_HEADERS = ("content-type", "retry-after", "request-id", "x-request-id")
 
 
@@ -177,8 +178,9 @@ class Gateway:
         try:
             kept = {n: answered.headers[n] for n in ANSWERED_HEADERS if n in answered.headers}
             response = web.StreamResponse(status=answered.status_code, headers=kept)
-            await response.prepare(request)
             # To its end, whoever does not wait for it: what is said is paid for, and told last.
+            with suppress(ConnectionError):
+                await response.prepare(request)
             async for data in answered.aiter_bytes():
                 meter.add(data)
                 with suppress(ConnectionError):

@@ -5,7 +5,7 @@ Tools that the client carries out stay. Knows nothing of how requests are passed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Json = dict[str, Any]
@@ -52,27 +52,30 @@ def fetched(body: Json) -> str | None:
     while unseen:
         part = unseen.pop()
         if isinstance(part, dict):
-            address = _address(part)
-            if address and "://" in address and not address.startswith("data:"):
-                return address
+            for address in _addresses(part):
+                if ":" in address and not address.lstrip().startswith("data:"):
+                    return address
             unseen += part.values()
         elif isinstance(part, list):
             unseen += part
     return None
 
 
-def _address(part: Json) -> str | None:
+def _addresses(part: Json) -> Iterator[str]:
+    """Of what is fetched. Google takes each key in camelCase and in snake_case."""
     match part:
         case (
-            {"type": "image_url", "image_url": {"url": str(address)}}
-            | {"type": "image_url", "image_url": str(address)}
-            | {"type": "video_url", "video_url": {"url": str(address)}}
-            | {"type": "input_image", "image_url": str(address)}
+            {
+                "type": "image_url" | "input_image" | "computer_screenshot",
+                "image_url": str(address) | {"url": str(address)},
+            }
+            | {"type": "video_url", "video_url": str(address) | {"url": str(address)}}
+            | {"type": "audio_url", "audio_url": str(address) | {"url": str(address)}}
             | {"type": "input_file", "file_url": str(address)}
             | {"type": "file", "file": {"file_data": str(address)}}
             | {"type": "image" | "document", "source": {"type": "url", "url": str(address)}}
-            | {"fileData": {"fileUri": str(address)}}
-            | {"file_data": {"file_uri": str(address)}}
         ):
-            return address
-    return None
+            yield address
+    for key in ("fileData", "file_data"):
+        if isinstance(data := part.get(key), dict):
+            yield from (str(data[key]) for key in ("fileUri", "file_uri") if key in data)
