@@ -44,7 +44,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def full_name(text: str | None) -> str | None:
     """OWNER/REPO as it was typed, if it was."""
-    if text is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+    if text is not None and not re.fullmatch(r"[\w-][\w.-]*/(?!\.{1,2}$)[\w.-]+", text):
         raise typer.BadParameter(f"{text!r} is not OWNER/REPO, for example alice/hello.")
     return text
 

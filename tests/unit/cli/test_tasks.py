@@ -74,6 +74,8 @@ def test_a_prompt_may_come_from_a_file_or_standard_input(
         (["create", "alice/hello", "a", "--max-minutes", "nan"], "nan is no limit"),
         (["create", "alice/hello", "a", "--max-credits", "inf"], "inf is no limit"),
         (["list", "hello"], "is not OWNER/REPO"),
+        (["list", "../hello"], "is not OWNER/REPO"),
+        (["list", "alice/.."], "is not OWNER/REPO"),
         (["create", "alice/hello", "-F", "/nowhere"], "cannot read the prompt"),
         (["list", "--limit", "0"], "--limit"),
         (["frobnicate"], "frobnicate"),
