@@ -114,8 +114,11 @@ def test_a_narrow_terminal_cuts_no_id_and_no_address(
             monkeypatch.setattr(sys, "argv", ["journeyman", "task", *command])
             with pytest.raises(SystemExit):
                 cli.main()
-            terminal.flush()
-            drawn = output.clean(os.read(screen, 65_536).decode())
+            print("the end", file=terminal, flush=True)
+            seen = b""
+            while b"the end" not in seen:  # what was written may come in parts
+                seen += os.read(screen, 65_536)
+            drawn = output.clean(seen.decode())
             assert whole in drawn
             if command == ["list"]:
                 assert max(len(line) for line in drawn.splitlines()) <= 80
