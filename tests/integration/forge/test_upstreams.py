@@ -117,10 +117,10 @@ async def test_a_home_that_does_not_let_in_is_not_added(world: World, server: Gi
     administration = Administration(world.parts.database, stranger, tokens)
     with pytest.raises(AppError, match="asks for a credential"):
         await administration.add_repository("alice/other", url, upstream=True)
-    told = url.replace("://", "://robot:se%3Acret%2C%3D1@")
+    told, asked = url.replace("://", "://robot:se%3Acret%2C%3D1@"), len(server.seen)
     with pytest.raises(AppError, match=r"set it in git\.credentials") as caught:
         await world.administration.add_repository("alice/other", told, upstream=True)
-    assert caught.value.code is Code.INVALID
+    assert (caught.value.code, len(server.seen)) == (Code.INVALID, asked), "it is not tried"
     assert [one.name for one in await world.administration.list_repositories()] == ["app"]
     assert [path.name for path in root.iterdir()] == [f"{world.repository.id}.git"]
 

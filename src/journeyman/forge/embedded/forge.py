@@ -15,7 +15,7 @@ from journeyman.domain.pushes import Update
 from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
-from journeyman.forge.embedded import imports, passes, tokens
+from journeyman.forge.embedded import imports, passes, tokens, upstreams
 from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
 from journeyman.forge.embedded.upstreams import Credentials, Upstreams
@@ -175,6 +175,8 @@ class EmbeddedForge:
         what is wrong with *source*, CONFLICT that the repository is there already; then nothing is
         left behind.
         """
+        if upstream:
+            upstreams.check_address(source)
         target = self.path(repository_id)
         branch = await imports.fill(target, source, self._credentials.environment(source))
         if upstream:

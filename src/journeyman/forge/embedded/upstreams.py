@@ -79,14 +79,7 @@ class Upstreams:
         self._locks: dict[int, asyncio.Lock] = {}
 
     async def set(self, repository_id: int, address: str) -> None:
-        if urlsplit(address).password or (
-            protocol_of(address) in ("http", "https") and urlsplit(address).username
-        ):
-            raise invalid(
-                "source",
-                "The address of an upstream is kept and shown: leave the credential out, and set "
-                "it in git.credentials.",
-            )
+        """*address*: one that `check_address` has let pass."""
         await git.run("config", KEY, address, git_dir=self._path(repository_id))
 
     async def address(self, repository_id: int) -> str | None:
@@ -144,6 +137,22 @@ class Upstreams:
         except GitError as error:
             await self.refresh(repository)  # it may have moved: the next try sees that
             raise NotMergeable(f"{remote.url} does not take the merge: {error.message}") from error
+
+
+def check_address(address: str) -> None:
+    """INVALID where it holds a credential; what is no address is left to who reads it."""
+    try:
+        parts = urlsplit(address)
+        by_http = parts.scheme.lower() in ("http", "https")
+        has_credential = parts.password or (by_http and parts.username)
+    except ValueError:
+        return
+    if has_credential:
+        raise invalid(
+            "source",
+            "The address of an upstream is kept and shown: leave the credential out, and set "
+            "it in git.credentials.",
+        )
 
 
 def _has_section(config: Path) -> bool:
