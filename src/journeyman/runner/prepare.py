@@ -22,6 +22,7 @@ from journeyman.domain.events import Event
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, Session
+from journeyman.forge import ForgeError
 from journeyman.llm import Reply
 from journeyman.runner import (
     briefing,
@@ -58,7 +59,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     choices.check_model(held, equipment.models)
     other = external.wanted(held, equipment)
     base_sha, anew = await _start_commit(held, equipment)
-    mirror = await _mirror(held, base_sha, equipment)
+    rules = _rules(held, base_sha, anew=anew)
+    mirror = await _mirror(held, base_sha, rules, equipment)
     given = await equipment.provision(held.repository)
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
@@ -69,9 +71,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     servers = Servers()
     try:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
-        found = await briefing.customisation(
-            _rules(held, base_sha, anew=anew), box, equipment.instructions
-        )
+        found = await briefing.customisation(rules, box, equipment.instructions)
         profile = choices.profile_for(held, found)
         # In a thread, since the price list, which knows what fits, takes half a second to read.
         model = (
@@ -105,7 +105,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             if other is None:
                 servers = await start_servers(
                     current,
-                    _rules(held, base_sha, anew=anew),
+                    rules,
                     profile,
                     mirror=mirror,
                     given=given,
@@ -161,9 +161,18 @@ def _agent(other: Wanted | None, profile: Profile | None) -> str | None:
     return profile.id if profile else None
 
 
-async def _mirror(held: Held, base_sha: str, equipment: Equipment) -> Path:
+async def _mirror(held: Held, base_sha: str, rules: str, equipment: Equipment) -> Path:
     remote = await equipment.forge.remote(held.actor, held.repository)
-    return await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    mirror = await equipment.mirrors.refresh(held.repository.id, remote, commit=base_sha)
+    if rules != base_sha:
+        # No branch holds it any more where history was rewritten since.
+        try:
+            await equipment.mirrors.holding(held.repository.id, remote, rules)
+        except ForgeError as error:
+            if not error.permanent:
+                raise
+            log.warning("prepare.rules_lost", session_id=held.session.id, error=str(error))
+    return mirror
 
 
 def _hooks(held: Held, found: Customisation, box: Sandbox, environment: Mapping[str, str]) -> Hooks:

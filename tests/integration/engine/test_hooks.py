@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,17 @@ async def test_what_the_agent_writes_into_hooks_is_not_run(data: Path, source: P
         await session.machine.run(followed)
         events = await log(session.world, task)
         assert ran(events) == {"postToolUse": 6}
+        assert results(events)[-1].startswith("from the base\nfrom the base\n[exit 0")
+        # Nor where no branch holds the commit any more that the task has begun from.
+        bare = session.world.parts.embedded.path(session.world.repository.id)
+        for branch in git("for-each-ref", "--format=%(refname)", "refs/heads", cwd=bare).split():
+            one = git("commit-tree", f"{branch}^{{tree}}", "-m", "One", cwd=bare).strip()
+            git("update-ref", branch, one, cwd=bare)
+        shutil.rmtree(session.machine.equipment.mirrors.path(session.world.repository.id))
+        followed = await steer(session.world, task, "And again")
+        await session.machine.run(followed)
+        events = await log(session.world, task)
+        assert ran(events) == {"postToolUse": 9}
         assert results(events)[-1].startswith("from the base\nfrom the base\n[exit 0")
 
 
