@@ -30,7 +30,10 @@ WHATEVER_SSH_SAID = (
     "and the repository exists.",
 )
 """Git's last words after ssh has failed; the reason is before them."""
-_SECRETS = re.compile(r"(?<=://)[^@/\s']+@|gh[pousr]_[A-Za-z0-9._]+|github_pat_\w+")
+_SECRETS = re.compile(
+    r"(?<=://)[^@/\s']+@|gh[pousr]_[A-Za-z0-9._]+|github_pat_\w+|(?<=proxy syntax in ')[^\n]*(?=')"
+)
+"""A proxy's address that curl cannot read is cut wherever the password has confused it."""
 
 
 class GitError(Exception):

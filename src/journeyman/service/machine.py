@@ -37,5 +37,6 @@ class Machine:
         except AppError as error:
             if error.code not in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
                 raise
-            message = f"The forge does not take triggers.token: {error.message} Set another one."
+            told = error.message.rstrip(".")
+            message = f"The forge does not take triggers.token: {told}. Set another one."
             raise AppError(Code.UNAVAILABLE, message) from error

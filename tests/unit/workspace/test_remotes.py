@@ -103,6 +103,9 @@ def test_credentials_are_taken_out_of_what_git_says() -> None:
     env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": "Authorization: Basic abc"}
     said = "fatal: 'https://me:pw@host/x' Authorization: Basic abc ghp_abc github_pat_a_b"
     assert redacted(said, env) == "fatal: 'https://***host/x' *** *** ***"
+    for part in ("me:p", "ss w@proxy:99999", "me:p'w"):
+        told = f"fatal: unable to access 'https://x/': Unsupported proxy syntax in '{part}'"
+        assert redacted(told, {}).endswith("https://x/': Unsupported proxy syntax in '***'")
 
 
 def test_a_quoted_value_stays_in_its_entry() -> None:
