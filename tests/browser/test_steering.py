@@ -121,7 +121,8 @@ def test_a_session_lost_in_the_middle_of_a_message_loses_no_word(
 
 
 def test_a_cancel_is_asked_for_twice_and_done_once(page: Page) -> None:
-    start(page, SLOW.replace("Count", "Stop counting at once"))
+    longer = SLOW.replace("1 2 3 4 5", "$(seq 60)")
+    start(page, longer.replace("Count", "Stop counting at once"))
     expect(page.locator("[data-partial]")).to_contain_text("tick-1")
     page.on("dialog", lambda dialog: dialog.accept())
     page.set_viewport_size({"width": 390, "height": 600})
