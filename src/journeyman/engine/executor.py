@@ -1,10 +1,11 @@
 """Executes runs: claims them from the queue, journals their steps, recovers those of dead workers.
 
-DBOS is one per process, hence so is an Executor. Four of its traps are gone round here: the
+DBOS is one per process, hence so is an Executor. Five of its traps are gone round here: the
 application version is constant (an upgrade must not orphan runs), the serialiser is strict,
-nothing is cleaned up in the workflow (a stale owner would clean up under its successor), and turns
-are not journaled one by one (two writes each, and a recovery would read them all back one after
-the other): the log of the session says where it goes on.
+nothing is cleaned up in the workflow (a stale owner would clean up under its successor), a claim
+on SQLite is one transaction, and turns are not journaled one by one (two writes each, and a
+recovery would read them all back one after the other): the log of the session says where it goes
+on.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS, DBOSConfig, WorkflowStatus
+from dbos import DBOS, DBOSConfig
+from dbos._sys_db import SystemDatabase
+from dbos._sys_db_sqlite import SQLiteSystemDatabase
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
@@ -104,7 +107,8 @@ class Executor:
         """Begin to take runs. The first heartbeat comes before the first claim."""
         logs.identify(worker=self.id)
         await asyncio.to_thread(self._beat)
-        DBOS(config=self._config())
+        SQLiteSystemDatabase._begin = _claiming  # type: ignore[method-assign, assignment]
+        self._dbos = DBOS(config=self._config())
         _register(steps, self._carried)
         DBOS.listen_queues([QUEUE, URGENT])
         DBOS.launch()
@@ -160,20 +164,20 @@ class Executor:
             recovered = DBOS._recover_pending_workflows(dead)
             metrics.RECOVERED.inc(len(recovered))
             log.warning("engine.recovered", runs=len(recovered), workers=dead)
-        self._free_unbegun(run for run in claimed if run.executor_id == self.id)
+        self._free_unbegun({run.workflow_id for run in claimed if run.executor_id == self.id})
         self._heartbeats.forget_dead()
 
-    def _free_unbegun(self, mine: Iterable[WorkflowStatus]) -> None:
+    def _free_unbegun(self, mine: Set[str]) -> None:
         """A claim whose confirmation got lost with the database's connection never begins, and
         would hold its place for as long as this process lives."""
-        now, carried = time.monotonic(), set(self._carried.values())
-        unbegun = {run.workflow_id: run.queue_name for run in mine}
-        since = {id_: self._not_begun.get(id_, now) for id_ in unbegun.keys() - carried}
-        for id_, first_seen in since.items():
-            if now - first_seen >= self._options.begin_seconds:
-                DBOS.resume_workflow(id_, queue_name=unbegun[id_])
+        now, unbegun = time.monotonic(), mine - set(self._carried.values())
+        since = {id_: self._not_begun.get(id_, now) for id_ in unbegun}
+        late = {id_ for id_, seen in since.items() if now - seen >= self._options.begin_seconds}
+        self._not_begun = {id_: seen for id_, seen in since.items() if id_ not in late}
+        for id_ in late:
+            # Only what is still claimed by this worker: another one may have recovered it.
+            if self._dbos._sys_db.reenqueue_for_recovery(id_, [self.id], QUEUE):
                 log.warning("engine.never_begun", run=id_)
-        self._not_begun = since
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
@@ -189,6 +193,17 @@ class Executor:
             notification_coalesce_sec=0.2,
             scheduler_polling_interval_sec=60.0,
         )
+
+
+@contextmanager
+def _claiming(self: SystemDatabase, _isolation: str | None) -> Iterator[sa.Connection]:
+    """The transaction in which the engine counts the places that are free and takes some of them.
+
+    SQLite's driver begins none before the first write: two processes would take the same place.
+    """
+    with self.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
 
 
 def _register(steps: Steps, carried: dict[asyncio.Task[None], str]) -> None:

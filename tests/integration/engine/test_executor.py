@@ -37,6 +37,11 @@ def sending(database: Database) -> Iterator[Queue]:
     made.close()
 
 
+def schema_of(database: Database, table: str) -> str:
+    schema = tables.schema_on(database.engine.dialect.name)
+    return f"{schema}.{table}" if schema else table
+
+
 @asynccontextmanager
 async def worker(
     database: Database, log: Path, seconds: float = 0.01, options: Options = OPTIONS
@@ -127,6 +132,36 @@ async def test_a_busy_worker_stops_in_silence_and_another_takes_its_run_at_once(
     assert lines == [*STORY[:2], *STORY[1:]]
 
 
+async def test_a_journal_that_was_written_turn_by_turn_is_carried_on(
+    database: Database, sending: Queue, tmp_path: Path
+) -> None:
+    """As the version before did: it may have died, or be replaced process by process."""
+    journal = schema_of(database, "operation_outputs")
+
+    def begun(tx: sa.Connection) -> None:
+        sending.enqueue(tx, "s", 1, owner_id=1)
+        for number, step in enumerate(("prepare", "turn", "turn"), 1):
+            tx.execute(
+                sa.text(
+                    f"INSERT INTO {journal} (workflow_uuid, function_id, function_name, output,"
+                    " serialization, retention_timestamp)"
+                    " VALUES (:run, :number, :step, :output, 'journeyman_json', 0)"
+                ),
+                {
+                    "run": run_id("s", 1),
+                    "number": number,
+                    "step": step,
+                    "output": '{"next":"turn"}',
+                },
+            )
+
+    await database.write(begun)
+    (log := tmp_path / "log").touch()
+    async with worker(database, log):
+        lines = await until(log, "deliver s.1")
+    assert lines == STORY[1:]
+
+
 async def test_one_users_many_runs_do_not_keep_another_waiting(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
@@ -178,8 +213,7 @@ async def test_a_claim_that_never_begins_is_given_up(
 
         def claim(tx: sa.Connection) -> None:
             sending.enqueue(tx, "lost", 1, owner_id=1)
-            schema = tables.schema_on(tx.dialect.name)
-            runs = f"{schema}.workflow_status" if schema else "workflow_status"
+            runs = schema_of(database, "workflow_status")
             tx.execute(
                 sa.text(
                     f"UPDATE {runs} SET status = 'PENDING', executor_id = :mine, owner_xid = 'lost'"
