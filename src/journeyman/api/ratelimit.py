@@ -15,6 +15,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ import structlog
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.rates import Used
+from journeyman.service import rounds
 
 log = structlog.get_logger()
 
@@ -162,7 +164,9 @@ class Keeper(Protocol):
 
     async def all(self) -> Mapping[str, Used]: ...
 
-    async def add(self, used: Mapping[str, Used]) -> Mapping[str, Used]: ...
+    async def add(self, used: Mapping[str, Used]) -> Mapping[str, Used]:
+        """A caller that is cancelled waits for it to be done."""
+        ...
 
 
 @asynccontextmanager
@@ -170,19 +174,14 @@ async def keeping(limits: Limits, keeper: Keeper) -> AsyncIterator[Limits]:
     """*limits*, with what was kept; kept for as long as the context lasts and once more at its end.
     Raises DatabaseLost at its beginning only."""
     limits.learn(await keeper.all())
-    running = asyncio.create_task(_keep_on(limits, keeper))
+    keep = partial(_keep, limits, keeper)
+    running = asyncio.create_task(rounds.every(KEEP_SECONDS, keep, "rates"))
     try:
         yield limits
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await _keep(limits, keeper)
-
-
-async def _keep_on(limits: Limits, keeper: Keeper) -> None:
-    while True:
-        await asyncio.sleep(KEEP_SECONDS)
-        await _keep(limits, keeper)
+        await keep()
 
 
 async def _keep(limits: Limits, keeper: Keeper) -> None:
@@ -191,8 +190,6 @@ async def _keep(limits: Limits, keeper: Keeper) -> None:
         return
     try:
         limits.learn(await keeper.add(taken))
-    except (DatabaseLost, asyncio.CancelledError) as error:
+    except DatabaseLost as error:
         limits.put_back(taken)
-        if isinstance(error, asyncio.CancelledError):
-            raise
         log.warning("rate_limit.not_kept", error=str(error))

@@ -16,13 +16,14 @@ _ADD = sa.text(
         used = excluded.used + CASE
             WHEN rate_window.resets_at = excluded.resets_at THEN rate_window.used ELSE 0 END,
         resets_at = excluded.resets_at
+    WHERE rate_window.resets_at <= excluded.resets_at
     """
 )
 
 
 def add(tx: sa.Connection, used: Mapping[str, Used]) -> None:
-    """To what is there of the same window; in one order, so that no two processes wait for each
-    other."""
+    """To what is there of the same window, unless a newer one is; in one order, so that no two
+    processes wait for each other."""
     rows = [{"key": k, "resets_at": u.resets_at, "used": u.used} for k, u in sorted(used.items())]
     tx.execute(_ADD, rows)
 

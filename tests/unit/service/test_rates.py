@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -12,6 +11,7 @@ from journeyman.api import ratelimit
 from journeyman.api.ratelimit import HOUR, Limits, RateOptions, keeping
 from journeyman.domain.errors import DatabaseLost
 from journeyman.domain.rates import Used
+from journeyman.service import rounds
 from journeyman.service.rates import Rates
 from tests.conftest import EACH_DATABASE, World
 from tests.unit.api.test_ratelimit import Clock, spend
@@ -55,27 +55,35 @@ async def test_an_hour_later_callers_start_anew_and_the_rows_are_gone(world: Wor
 async def test_processes_count_together(world: World) -> None:
     clock = Clock()
     rates = Rates(world.parts.database, clock=clock)
-    async with AsyncExitStack() as stack:
-        one, other = [
-            await stack.enter_async_context(keeping(Limits(RateOptions(), clock), rates))
-            for _ in range(2)
-        ]
-        for limits in (one, other, other):
-            spend(limits, "user:1", 100)
-        one.learn(await rates.add(one.unkept()))
-        other.learn(await rates.add(other.unkept()))
-        assert (used(one, "user:1"), used(other, "user:1")) == (1, 3)
-        spend(one, "user:1", 100)
-        one.learn(await rates.add(one.unkept()))
-        assert used(one, "user:1") == 4
+    one, other = Limits(RateOptions(), clock), Limits(RateOptions(), clock)
+    for limits in (one, other, other):
+        spend(limits, "user:1", 100)
+    one.learn(await rates.add(one.unkept()))
+    other.learn(await rates.add(other.unkept()))
+    assert (used(one, "user:1"), used(other, "user:1")) == (1, 3)
+    spend(one, "user:1", 100)
+    one.learn(await rates.add(one.unkept()))
+    assert used(one, "user:1") == 4
     assert (await rates.all())["user:1"].used == 4
 
 
-class LostOnce:
-    """A database that is away the first time that something is to be kept."""
+@EACH_DATABASE
+async def test_what_comes_late_of_a_former_hour_takes_nothing_from_the_new_one(
+    world: World,
+) -> None:
+    rates = Rates(world.parts.database, clock=Clock())
+    now = int(Clock().now)
+    await rates.add({"user:1": Used(now + 2 * HOUR, 7)})
+    late = await rates.add({"user:1": Used(now + HOUR, 1)})
+    assert late == {"user:1": Used(now + 2 * HOUR, 7)}
 
-    def __init__(self, rates: Rates) -> None:
+
+class FailsOnce:
+    """Something is wrong the first time that something is to be kept."""
+
+    def __init__(self, rates: Rates, error: Exception) -> None:
         self._rates = rates
+        self._error = error
         self.lost = 0
 
     async def all(self) -> Mapping[str, Used]:
@@ -84,13 +92,13 @@ class LostOnce:
     async def add(self, used: Mapping[str, Used]) -> Mapping[str, Used]:
         if not self.lost:
             self.lost += 1
-            raise DatabaseLost("connection refused")
+            raise self._error
         return await self._rates.add(used)
 
 
 async def test_what_could_not_be_kept_is_kept_the_next_time(world: World) -> None:
     clock = Clock()
-    keeper = LostOnce(Rates(world.parts.database, clock=clock))
+    keeper = FailsOnce(Rates(world.parts.database, clock=clock), DatabaseLost("refused"))
     limits = Limits(RateOptions(), clock)
     for _ in range(2):
         async with keeping(limits, keeper):
@@ -110,3 +118,35 @@ async def test_a_process_that_is_killed_has_kept_them(
         async with asyncio.timeout(10):
             while "user:1" not in await rates.all():
                 await asyncio.sleep(0.01)
+
+
+async def test_a_bug_does_not_end_the_keeping(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratelimit, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(rounds.every, "__kwdefaults__", {"after_a_bug": 0.01})
+    clock = Clock()
+    keeper = FailsOnce(Rates(world.parts.database, clock=clock), ValueError("a bug"))
+    async with keeping(Limits(RateOptions(), clock), keeper) as limits, asyncio.timeout(10):
+        while "user:1" not in await keeper.all():
+            spend(limits, "user:1", 100)
+            await asyncio.sleep(0.01)
+    assert keeper.lost == 1
+
+
+async def test_what_was_being_kept_at_the_end_is_counted_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratelimit, "KEEP_SECONDS", 0.01)
+    clock, adding = Clock(), asyncio.Event()
+
+    class Slow(Rates):
+        async def add(self, used: Mapping[str, Used]) -> Mapping[str, Used]:
+            adding.set()
+            return await super().add(used)
+
+    rates = Slow(world.parts.database, clock=clock)
+    async with keeping(Limits(RateOptions(), clock), rates) as limits:
+        spend(limits, "user:1", 100)
+        await adding.wait()
+    assert (await rates.all())["user:1"].used == 1
