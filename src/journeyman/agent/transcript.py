@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC
 
 from journeyman.domain.events import Event
+from journeyman.domain.queries import Cursor
 from journeyman.sandbox import HOME, Sandbox
 
 PATH = f"{HOME}/.journeyman/transcript.jsonl"
@@ -26,16 +28,19 @@ class Transcript:
         self._writing = asyncio.Lock()
 
     def note(self, event: Event) -> None:
+        number, seq = event.session_number, event.seq
+        at = event.created_at.astimezone(UTC).isoformat(timespec="milliseconds")
         entry = {
-            "id": f"{event.session_number}-{event.seq}",
+            "id": str(Cursor(number, seq)),
             "type": event.type,
-            "timestamp": event.created_at.isoformat(),
+            "timestamp": at.replace("+00:00", "Z"),
+            "parentId": str(Cursor(number, seq - 1)) if seq > 1 else None,
             "data": event.data,
         }
         self._unwritten.append(json.dumps(entry) + "\n")
 
     async def write(self, box: Sandbox) -> str:
-        """Its path; empty when it cannot be written."""
+        """Its path; empty when it cannot be written, which is tried again the next time."""
         async with self._writing:
             lines, self._unwritten = self._unwritten, []
             ended = await box.exec(
@@ -43,5 +48,8 @@ class Transcript:
                 stdin="".join(lines).encode(),
                 timeout_seconds=WRITE_SECONDS,
             )
+            if ended.exit_code != 0:
+                self._unwritten[:0] = lines
+                return ""
             self._begun = True
-        return PATH if ended.exit_code == 0 else ""
+        return PATH
