@@ -200,7 +200,7 @@ def _wired(
         consents=Consents(database, tokens),
         apps=Apps(database, tokens),
         pulls=Pulls(database, forge, history, merges),
-        proposing=Proposing(database, forge, tasks, changes),
+        proposing=Proposing(database, forge, tasks, changes, public_url),
         logins=logins,
         reviews=Reviews(database, tasks, sessions),
         templates=Templates(database),

@@ -132,7 +132,7 @@ async def tell_pull(
                 found = await forge.open_pull(held.actor, held.repository, new)
             else:
                 change = PullChange(body=words.with_section(found.body, body, session.task_id))
-                if words.is_own(found.body, log_url):
+                if words.is_own(found.body, session.task_id):
                     change = PullChange(body=words.renewed(found.body, body), draft=draft)
                 found = await forge.update_pull(held.actor, held.repository, found.number, change)
     if found is not None:

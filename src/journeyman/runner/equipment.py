@@ -11,6 +11,7 @@ from journeyman.agent.acp import External
 from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Repository
+from journeyman.domain.signature import log_url
 from journeyman.forge import Forge
 from journeyman.llm import Endpoint, Models
 from journeyman.runner.ledger import Ledger
@@ -111,5 +112,4 @@ class Equipment:
         return f"{self.forge.url or self.public_url}/{held.repository.full_name}.git"
 
     def log_url(self, held: Held) -> str:
-        task_id = held.session.task_id
-        return f"{self.public_url}/{held.repository.full_name}/agents/tasks/{task_id}"
+        return log_url(self.public_url, held.repository.full_name, held.session.task_id)

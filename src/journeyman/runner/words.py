@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Account
+from journeyman.domain.signature import is_signed, signature
 from journeyman.runner import refusals
 from journeyman.runner.checks import Result
 from journeyman.sandbox import Blocked
@@ -19,7 +20,6 @@ SIGNS = {"passed": "✅", "failed": "❌", "skipped": "⏭️"}
 _HEADING = re.compile(r"\s*# +(?P<title>\S.{0,199}?) *(?:\n|$)")
 PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
-SIGNED = "[Follow the agent's log]({})"
 THEIRS_CHARS = 48_000
 """Characters of somebody else's body, up to which a section is added."""
 _MARK = re.compile(r"<!-- /?journeyman\b.*?(-->|$)", re.MULTILINE)
@@ -100,15 +100,15 @@ def pull_body(
         f"{firewall_warning(blocked)}"
         f"{checks_told(checked)}"
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"
-        f"Requested by @{held.actor.account.login}. {SIGNED.format(log_url)}.\n"
+        f"{signature(held.actor.account.login, log_url)}"
     )
     return _MARK.sub("", body)
 
 
-def is_own(body: str, log_url: str) -> bool:
+def is_own(body: str, task_id: str) -> bool:
     """Whether the task has opened the pull request that says *body*: it is signed outside of
     sections."""
-    return SIGNED.format(log_url) in _SECTION.sub("", body)
+    return is_signed(_SECTION.sub("", body), task_id)
 
 
 def renewed(old: str, new: str) -> str:

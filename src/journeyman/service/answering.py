@@ -18,6 +18,7 @@ from journeyman.domain.events import Event
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Account, Repository
 from journeyman.domain.sessions import Session
+from journeyman.domain.signature import log_url
 from journeyman.domain.triggers import Stage, Trigger, thread_of
 from journeyman.forge import Discussion, ForgeError
 from journeyman.service.means import Means
@@ -91,7 +92,7 @@ class Answering:
             askers=askers,
             here=number,
             name=self._means.rules.name,
-            log_url=f"{self._means.public_url}/{repository.full_name}/agents/tasks/{session.task_id}",
+            log_url=log_url(self._means.public_url, repository.full_name, session.task_id),
         )
         return text, f"{session.id} {'end' if session.ended else session.run_number}"
 

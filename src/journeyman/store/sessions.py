@@ -177,6 +177,12 @@ def reserve(tx: sa.Connection, session_id: str, fence: int | None, count: int) -
     return None if last is None else last - count + 1
 
 
+def want_pull_request(tx: sa.Connection, session_id: str) -> None:
+    """Also where the session began without."""
+    wanted = session.update().where(session.c.id == session_id).values(create_pull_request=True)
+    tx.execute(wanted)
+
+
 def set_base(tx: sa.Connection, session_id: str, base_sha: str) -> None:
     tx.execute(session.update().where(session.c.id == session_id).values(base_sha=base_sha))
 

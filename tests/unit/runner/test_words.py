@@ -31,7 +31,7 @@ THEIRS = "I want this.\r\n\r\n- [ ] Check it"
 def test_a_section_is_added_once_and_kept_up_to_date_within_words_of_others() -> None:
     first = words.with_section(THEIRS, OURS, "task-1")
     assert first.startswith(THEIRS)
-    assert not words.is_own(first, LOG_URL)
+    assert not words.is_own(first, "1")
     both = words.with_section(f"{first}\n\nThanks!", "Second.\n", "task-2")
     again = words.with_section(both, OURS.replace("Done", "Done twice"), "task-1")
     assert again == both.replace("Done", "Done twice")
@@ -50,5 +50,12 @@ def test_words_that_leave_no_room_are_left_alone() -> None:
 
 def test_the_tasks_own_words_are_replaced_and_other_tasks_sections_kept() -> None:
     old = words.with_section(OURS, "Second.\n", "task-2")
-    assert words.is_own(old, LOG_URL)
+    assert words.is_own(old, "1")
     assert words.renewed(old, "New.\n") == old.replace(OURS, "New.\n")
+
+
+def test_the_tasks_own_is_known_whatever_the_server_was_called() -> None:
+    assert words.is_own(OURS.replace("j.test", "former.test/below"), "1")
+    assert not words.is_own(OURS, "11")
+    assert not words.is_own(OURS.replace("tasks/1", "tasks/11"), "1")
+    assert not words.is_own(THEIRS + LOG_URL, "1")
