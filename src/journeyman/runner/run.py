@@ -59,8 +59,6 @@ ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: 
 """Reasons that hooks are told; a user who cancels does not wait for hooks."""
 PUSH_AGAIN_SECONDS = (1.0, 4.0)
 """Waits before a push that failed for a moment is tried again by the same run."""
-LOOK_SECONDS = 0.02
-"""How long a turn waits for a look at the files before it begins without its answer."""
 TELL_PUSHED_SECONDS = 1.0
 """How long a cancelled session asks the forge what of its delivery has arrived."""
 
@@ -144,16 +142,11 @@ class Run:
 async def attend(run: Run) -> None:
     """Before each turn: what users have sent, and what is left of the limits. Raises Stop at one.
 
-    A look at the files that finds nothing new is over by then, mostly: the log then says that they
-    are saved; else it does so when they are.
-
     Short, and never cut off by the time limit: a warning that could not be written would be tried
     for ever.
     """
     limits_ = run.held.session.limits
     run.hear(await run.equipment.ledger.drain(run.held.session))
-    if run.saving is not None:
-        await asyncio.wait({run.saving}, timeout=LOOK_SECONDS)
     _stop_at(limits.stop(run.meter, limits_))
     if (warning := limits.warning(run.meter, limits_)) is not None:
         run.hear(await run.equipment.ledger.append(run.held.session, [warning]))
