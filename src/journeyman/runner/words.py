@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Account
-from journeyman.domain.signature import is_signed, signature
+from journeyman.domain.signature import is_signed, signature, unmarked
 from journeyman.runner import refusals
 from journeyman.runner.checks import Result
 from journeyman.sandbox import Blocked
@@ -22,7 +22,6 @@ PROMPT_SHOWN = 10_000
 """Characters of the prompt that a pull request's body repeats."""
 THEIRS_CHARS = 48_000
 """Characters of somebody else's body, up to which a section is added."""
-_MARK = re.compile(r"<!-- /?journeyman\b.*?(-->|$)", re.MULTILINE)
 _SECTION = re.compile(
     r"(\r?\n){0,2}<!-- journeyman (?P<task>[\w-]+) -->.*?(<!-- /journeyman -->|\Z)", re.DOTALL
 )
@@ -102,7 +101,7 @@ def pull_body(
         f"<details>\n<summary>Original prompt</summary>\n\n{quoted}\n\n</details>\n\n"
         f"{signature(held.actor.account.login, log_url)}"
     )
-    return _MARK.sub("", body)
+    return unmarked(body)
 
 
 def is_own(body: str, task_id: str) -> bool:

@@ -8,7 +8,7 @@ from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.errors import AppError, Code, not_found
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Pull, Repository
-from journeyman.domain.signature import log_url, signature
+from journeyman.domain.signature import log_url, signature, unmarked
 from journeyman.domain.tasks import Task
 from journeyman.forge import Access, Forge, NewPull
 from journeyman.service import outages
@@ -77,7 +77,7 @@ class Proposing:
     def _body(self, principal: Principal, task: Task) -> str:
         quoted = f"> {task.session.prompt[:PROMPT_SHOWN]}".replace("\n", "\n> ")
         log = log_url(self._public_url, task.repository.full_name, task.id)
-        return f"{quoted}\n\n{signature(principal.account.login, log)}"
+        return unmarked(f"{quoted}\n\n{signature(principal.account.login, log)}")
 
     async def _check_not_closed(self, actor: Actor, repository: Repository, task: Task) -> None:
         """CONFLICT where somebody has closed the task's own: another one would be against that."""

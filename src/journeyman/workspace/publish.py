@@ -76,7 +76,8 @@ class Publisher:
 
         *inspect* gets the message of each commit that the mirror has on no branch and what it
         changes, before anything is pushed, and refuses by raising. It is not shown binary files,
-        larger ones than INSPECTED_FILE says, and a history of more than INSPECTED_BYTES.
+        larger ones than INSPECTED_FILE says, and a history of more than INSPECTED_BYTES or that
+        takes git too long to list: that is a warning in the log.
         *expected_old* is where the branch must be, None that it must not exist; when it is at the
         commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
         somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
@@ -126,7 +127,8 @@ class Publisher:
 
 
 async def _changes(repository: Path, work: Work) -> str | None:
-    """The messages and diffs of all new commits; None where they are too much to be read."""
+    """The messages and diffs of all new commits; None where they are too much to be read, or git
+    takes too long."""
     listing = ("for-each-ref", "--format=^%(objectname)", "refs/heads", "refs/tags")
     try:
         known = await git.run(*listing, git_dir=work.mirror, limit_bytes=INSPECTED_BYTES)
@@ -140,7 +142,7 @@ async def _changes(repository: Path, work: Work) -> str | None:
     except GitError as error:
         if error.exit_code is not None:
             raise BundleRefused(f"The work cannot be inspected: {error.message}") from error
-        log.info("publish.not_inspected", sha=work.sha, error=error.message)
+        log.warning("publish.not_inspected", sha=work.sha, error=error.message)
         return None
     return found.decode(errors="replace")
 

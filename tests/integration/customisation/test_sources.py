@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,9 @@ import pytest
 from journeyman.agent.customisation.repository import PATHS
 from journeyman.runner import sources
 from journeyman.runner.briefing import customisation
-from journeyman.sandbox import WORKSPACE, Sandbox, SandboxSpec
-from journeyman.sandbox.bubblewrap import Bubblewrap
-from tests.integration.sandbox.requirement import require
+from journeyman.sandbox import WORKSPACE, Sandbox
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    backend = await require(Bubblewrap())
-    spec = SandboxSpec("sources", tmp_path / "session")
-    box = await backend.start(spec)
-    yield box
-    await box.close()
-    await backend.remove(spec.directory)
 
 
 async def commit(box: Sandbox, script: str = "") -> str:

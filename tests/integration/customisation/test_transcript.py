@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,22 +10,10 @@ import pytest
 from journeyman.agent.transcript import PATH, Transcript
 from journeyman.api import wire
 from journeyman.domain.events import EventType, NewEvent
-from journeyman.sandbox import HOME, Sandbox, SandboxSpec
-from journeyman.sandbox.bubblewrap import Bubblewrap
-from tests.integration.sandbox.requirement import require
+from journeyman.sandbox import HOME, Sandbox
 from tests.unit.agent.journal import Journal
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-async def box(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    backend = await require(Bubblewrap())
-    spec = SandboxSpec("transcript", tmp_path / "session")
-    box = await backend.start(spec)
-    yield box
-    await box.close()
-    await backend.remove(spec.directory)
 
 
 async def test_it_has_each_event_as_the_api_has_it_also_after_it_could_not_be_written(

@@ -41,7 +41,9 @@ async def test_one_that_is_opened_while_the_agent_works_is_ready_at_the_end(
 ) -> None:
     task = await create(world, "First\n\n```sh\necho one > one.txt\n```")
     await machine.run(task)
-    followed = await steer(world, task, "Then\n\n```sh\necho two > two.txt\n```")
+    followed = await steer(
+        world, task, "Then <!-- journeyman x -->\n\n```sh\necho two > two.txt\n```"
+    )
     verdict = await machine.worker.prepare(followed.session.id, 1, {})
     alice, access = await world.principal("alice"), await world.access("alice")
     opened = await world.parts.services.proposing.propose(alice, access, task.id)
