@@ -198,7 +198,7 @@ class Conversation:
             case EventType.CHECKPOINT:
                 self.saved()
             case EventType.SESSION_RESUME:
-                self._restored()
+                self._restored(unchanged=(event.record or {}).get("unchanged", False))
             case EventType.HOOK_END:
                 self._wording.note(event)
 
@@ -307,8 +307,11 @@ class Conversation:
         for child in self.children.values():
             child.saved()
 
-    def _restored(self) -> None:
-        """The workspace is back at its last checkpoint: what came after it did not happen."""
+    def _restored(self, *, unchanged: bool) -> None:
+        """The workspace is back at its last checkpoint: what came after it did not happen, unless
+        it has left the files *unchanged*."""
+        if unchanged:
+            self.saved()
         for call_id, part in self._results.items():
             self._results[call_id] = self._undone(part)
         last = self.messages[-1] if self.messages else None
@@ -316,7 +319,7 @@ class Conversation:
             self.messages[-1] = replace(last, parts=list(map(self._undone, last.parts)))
         self.jobs.lose()
         for child in self.children.values():
-            child._restored()
+            child._restored(unchanged=unchanged)
         self.saved()
 
     def _undone(self, part: Any) -> Any:

@@ -53,12 +53,15 @@ def started(
     agent_id: str | None,
     *,
     anew: bool,
+    unchanged: bool,
 ) -> NewEvent:
-    """*anew*: the branch that the task had pushed is gone."""
+    """*anew*: the branch that the task had pushed is gone; *unchanged*: no change of files was
+    lost with the former worker."""
     session = held.session
     if has_started(held):
         run = session.run_number
-        return NewEvent(EventType.SESSION_RESUME, {"run": run, "attempt": _attempt(held.log, run)})
+        told = {"run": run, "attempt": _attempt(held.log, run)}
+        return NewEvent(EventType.SESSION_RESUME, told, {"unchanged": True} if unchanged else None)
     data: dict[str, Any] = {
         "repository": held.repository.full_name,
         "baseRef": session.base_ref,

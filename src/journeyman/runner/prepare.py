@@ -29,6 +29,7 @@ from journeyman.runner import (
     choices,
     delivery,
     external,
+    looks,
     opening,
     refusals,
     setup,
@@ -65,6 +66,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     exposed = await equipment.exposed(held.repository)
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
+    unchanged = looks.unchanged(equipment.workspace(held.session.id), held.log)
     box = await _ready(
         _spec(held, mirror, given, exposed, other, equipment), held, base_sha, equipment
     )
@@ -89,6 +91,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
                 other.model_id if other else model.id,
                 _agent(other, profile),
                 anew=anew,
+                unchanged=unchanged,
             ),
         )
         current = _begun(held, session)
@@ -145,12 +148,17 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         ours=delivery.checkpoint_shas(held),
         meter=_metered(seen.log),
         checked=Checked(seen.log),
+        newest=seen.log[-1] if seen.log else None,
     )
     if other is not None:
-        first = briefing.outsiders(
-            seen, base_sha, found, network=network, set_up=setup.summary(seen.log)
+        run.external = _engaged(
+            run,
+            other,
+            briefing.outsiders(
+                seen, base_sha, found, network=network, set_up=setup.summary(seen.log)
+            ),
+            seen.log,
         )
-        run.external = _engaged(run, other, first, seen.log)
     return run
 
 
@@ -211,6 +219,7 @@ async def _checked_out(
     spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
 ) -> Sandbox:
     box = await _started(spec, held, base_sha, equipment)
+    looks.begin(spec.directory, held.session.fence)
     try:
         await _check_out(held, base_sha, box, equipment)
     except BaseException:

@@ -35,6 +35,7 @@ from journeyman.runner import (
     delivery,
     leaks,
     limits,
+    looks,
     manifests,
     words,
 )
@@ -95,6 +96,8 @@ class Run:
     external: Engaged | None = None
     """The agent of others that does the work, in place of our own."""
     toolbox: Toolbox | None = None
+    newest: Event | None = None
+    """Of the log."""
     description: str = ""
     """What the pull request says, as the agent last told it."""
 
@@ -122,6 +125,7 @@ class Run:
             self._note(event)
 
     def _note(self, event: Event) -> None:
+        self.newest = event
         if self.external is not None:
             self.external.at_work.note(event)
         self.meter.apply(event)
@@ -267,9 +271,13 @@ async def _try_to_save(run: Run) -> None:
 
 async def save(run: Run) -> None:
     """Keep the working tree as a checkpoint, if it differs from the one before."""
+    newest = run.newest
     found = await checkout.snapshot(run.box, base_sha=run.base_sha, last=run.checkpoint)
     if found is None:
         run.conversation.saved()
+        session = run.held.session
+        if newest is not None:
+            looks.tell(run.equipment.workspace(session.id), session.fence, newest)
         return
     made = await run.equipment.ledger.save(run.held.session, found)
     run.checkpoint = found.without_bundle

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from journeyman.agent.conversation import UNDONE
+from journeyman.agent.verdict import CONTINUE
 from journeyman.domain.events import EventType
 from journeyman.domain.limits import Limits
 from journeyman.domain.principals import Actor
@@ -17,6 +19,7 @@ from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.forge import ForgeError, NewPull, Remote
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.runner import run as runner
 from journeyman.service.parked import Parked
 from journeyman.service.records import StoredRecords
 from journeyman.worker.loop import END, TURN
@@ -66,6 +69,58 @@ async def test_another_machine_goes_on_with_the_same_files(
     # The first one learns of it at its next step, and leaves the session alone.
     machine.owned = False
     assert await machine.worker.turn(task.session.id, 1, TURN) == END
+
+
+LOOK = "Look\n\n```sh\ncat README.md\n```\n\n```sh\necho two > two.txt\n```"
+
+
+async def results(machine: Machine, task: Task, run: int = 1) -> list[str]:
+    """Of the newest reply's calls, as a worker that takes the session up tells them."""
+    await machine.worker.prepare(task.session.id, run, {})
+    conversation = machine.worker._open[task.session.id].conversation
+    return [part.model_response_str() for part in conversation._results.values()]
+
+
+@pytest.mark.parametrize("paused", [False, True], ids=["restarted", "paused"])
+async def test_who_goes_on_here_knows_that_nothing_was_changed(
+    world: World, machine: Machine, paused: bool
+) -> None:
+    task = await create(world, LOOK)
+    await machine.worker.prepare(task.session.id, 1, {})
+    await machine.worker.turn(task.session.id, 1, TURN)
+    if paused:
+        await world.parts.services.sessions.pause(await world.principal("alice"), task.id)
+        assert await machine.worker.turn(task.session.id, 1, TURN) == END
+        await steer(world, task, "Go on")
+    else:
+        await machine.worker._open[task.session.id].saved()
+    await machine.equip(machine.equipment)
+    (told,) = await results(machine, task, 1 + paused)
+    assert UNDONE not in told
+    # And so for whoever is next, who reads it in the log.
+    await machine.equip(machine.equipment)
+    assert await results(machine, task, 1 + paused) == [told]
+
+
+async def test_what_is_gone_or_not_known_is_told_as_undone(
+    world: World, machine: Machine, tmp_path: Path
+) -> None:
+    task = await create(world, WRITE)
+    await machine.worker.prepare(task.session.id, 1, {})
+    run = machine.worker._open[task.session.id]
+    await runner.attend(run)
+    assert await runner._own_turn(run) == CONTINUE
+    await machine.equip(machine.equipment)
+    (told,) = await results(machine, task)
+    assert told.startswith(UNDONE)
+    task = await create(world, LOOK)
+    await machine.worker.prepare(task.session.id, 1, {})
+    await machine.worker.turn(task.session.id, 1, TURN)
+    await machine.worker._open[task.session.id].saved()
+    other = Machine(world, tmp_path / "other")
+    (told,) = await results(other, task)
+    await other.worker.stop()
+    assert told.startswith(UNDONE)
 
 
 async def test_a_run_holds_no_bundle_between_its_steps(world: World, machine: Machine) -> None:

@@ -244,6 +244,16 @@ def test_a_turn_may_begin_before_the_files_are_saved(then: list[NewEvent], undon
     assert not conversation.touched
 
 
+def test_what_had_changed_nothing_is_not_undone() -> None:
+    journal = Journal(TURN, said("", "a"), began("a"), ended("a", "looked"), UNSAVED_TURN)
+    journal.add(NewEvent(EventType.SESSION_RESUME, {"run": 1}, {"unchanged": True}))
+
+    conversation = journal.conversation()
+
+    assert parts_of(conversation) == ["looked"]
+    assert not conversation.touched
+
+
 def test_what_a_reply_follows_is_saved() -> None:
     journal = Journal(TURN, said("", "a"), began("a"), ended("a", "wrote"), UNSAVED_TURN)
     journal.add(said("Well.", "b"), began("b"), ended("b", "gone"), RESUME, TURN)
