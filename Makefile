@@ -23,7 +23,7 @@ test: lint ## lint, then run every test
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 chaos: bootstrap ## kill and stop processes at random while tasks run (CHAOS_TASKS=200 CHAOS_FAULTS=24)
-	@scripts/bootstrap system postgres
+	@scripts/bootstrap system postgres npm
 	@CHAOS_TASKS=$(or $(CHAOS_TASKS),200) CHAOS_FAULTS=$(or $(CHAOS_FAULTS),24) CHAOS_WORKERS=$(or $(CHAOS_WORKERS),4) \
 		$(BIN)/python -m pytest -rP tests/e2e/test_chaos.py $(ARGS)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from tests.e2e.conftest import hello
 from tests.e2e.server import Server, running
 from tests.peers.github.description import Description
 from tests.peers.github.server import GitHub, serving
+from tests.peers.in_a_thread import in_a_thread
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine, pytest.mark.npm]
 
@@ -23,23 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.engine, pyte
 @pytest.fixture(scope="module")
 def github(place: Path, github_description: Description) -> Iterator[GitHub]:
     """Octo has `octo/hello` there, and the browser knows them."""
-    ready, over, found = threading.Event(), threading.Event(), list[GitHub]()
-
-    async def serve() -> None:
-        async with serving(github_description, place / "github") as made:
-            made.state.add_user("octo")
-            made.state.add_repository("octo/hello", hello(place / "hello"))
-            found.append(made)
-            ready.set()
-            while not over.is_set():
-                await asyncio.sleep(0.05)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(20)
-    yield found[0]
-    over.set()
-    thread.join()
+    with in_a_thread(serving(github_description, place / "github")) as made:
+        made.state.add_user("octo")
+        made.state.add_repository("octo/hello", hello(place / "hello"))
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from journeyman.service.vault import Vault
 from tests import postgres
-from tests.e2e import chaos_worker
-from tests.e2e.server import Server
+from tests.e2e.server import JOURNEYMAN, Server
 
 HANG_SECONDS = 12.0
 """Longer than the lease: others take the runs of a worker that hangs."""
@@ -35,11 +35,7 @@ class Worker:
 
 @dataclass
 class Fleet:
-    servers: list[Server]
-    road: str
-    """The way from the workers to the servers."""
-    forge_fails: float
-    environ: dict[str, str]
+    servers: Sequence[Server]
     workers: list[Worker] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     _hanging: list[threading.Timer] = field(default_factory=list)
@@ -49,17 +45,21 @@ class Fleet:
         return [self.servers[0].data, *(worker.place for worker in self.workers)]
 
     def start(self, count: int) -> None:
+        """Each with a copy of the server's key, as operators make it."""
+        key = self.servers[0].data / "secrets.key"
+        Vault(key).encrypt(b"")  # makes it, before any process does
         for number in range(count):
-            place = self.servers[0].data.parent / f"disk{number}"
+            place = key.parent.parent / f"disk{number}"
             place.mkdir()
+            shutil.copy(key, place)
             self.workers.append(Worker(place, self._started(place)))
 
     def _started(self, place: Path) -> subprocess.Popen[bytes]:
-        arguments = (place, self.road, str(self.forge_fails))
+        environ = self.servers[0].environ
         with (place / "worker.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, chaos_worker.__file__, *arguments],
-                env={"PATH": os.environ["PATH"], "HOME": str(place), **self.environ},
+                [JOURNEYMAN, "worker", "--data", place],
+                env={"PATH": os.environ["PATH"], "HOME": str(place), **environ},
                 stdout=log,
                 stderr=log,
             )

@@ -1,7 +1,8 @@
 """Processes die and hang at random, the database, the model and the forge fail: every task still
 ends as it should.
 
-`make chaos` runs the long version: CHAOS_TASKS tasks and CHAOS_FAULTS faults on each database.
+`make chaos` runs the long version: CHAOS_TASKS tasks and CHAOS_FAULTS faults with each forge on
+each database.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -29,7 +30,8 @@ from tests import postgres
 from tests.conftest import git
 from tests.e2e.conftest import hello
 from tests.e2e.fleet import Fleet
-from tests.e2e.server import FINAL, Client, Server, journeyman, running
+from tests.e2e.forges import Embedded, Forge, on_github
+from tests.e2e.server import FINAL, Client, Server, running
 from tests.peers.in_a_thread import in_a_thread
 from tests.peers.model_server import Cut, Fault, Json, ModelServer, Reset, Say, Stall, Status
 from tests.peers.road import Road
@@ -47,19 +49,40 @@ READ_ALONG = 10
 """Tasks whose live streams are read while everything fails."""
 BUSY_START_SECONDS = 180.0
 """Many sandboxes are at work beside a process that starts again."""
-FORGE_FAILS, MODEL_FAILS = 0.03, 0.1
-"""Of all calls, and of all connections to the forge."""
+FORGE_FAILS, MODEL_FAILS = 0.03 if FAULTS else 0.12, 0.1
+"""Of all requests; a few tasks would not meet much otherwise."""
 LOST = ("Interrupted:", "Not run:", "what this changed is gone")
 """What a result says whose command must be repeated."""
 GIVEN = ["hello.py", "test_hello.py"]
 """The files of the repository."""
 SWEPT_SECONDS = 30.0
 AWAY = 503
-"""What an API process answers while the database is away."""
+"""What an API process answers while the database is away, or the forge."""
 SILENCE_SECONDS = 20.0
 """A stream that says nothing for so long, not even that it lives, is begun anew."""
 
+
+class Kinds(NamedTuple):
+    """Of the world that fails."""
+
+    database: str
+    forge: str
+
+
+SQLITE = pytest.param(Kinds("sqlite", "embedded"), id="sqlite")
+POSTGRESQL = pytest.param(
+    Kinds("postgresql", "github"),
+    id="postgresql-github",
+    marks=[pytest.mark.postgres, pytest.mark.npm],
+)
+REST = [
+    pytest.param(Kinds("sqlite", "github"), id="sqlite-github", marks=pytest.mark.npm),
+    pytest.param(Kinds("postgresql", "embedded"), id="postgresql", marks=pytest.mark.postgres),
+]
+"""What only the long version has."""
+
 pytestmark = [
+    pytest.mark.parametrize("kinds", [SQLITE, POSTGRESQL, *(REST if FAULTS else [])]),
     pytest.mark.sandbox,
     pytest.mark.engine,
     pytest.mark.timeout(300 + 30 * TASKS + 30 * FAULTS),
@@ -110,42 +133,58 @@ def peer() -> Iterator[Peer]:
         yield made
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def cluster_or_none(request: pytest.FixtureRequest) -> postgres.Cluster | None:
-    return None if request.param == "sqlite" else request.getfixturevalue("cluster")
+@pytest.fixture
+def cluster_or_none(request: pytest.FixtureRequest, kinds: Kinds) -> postgres.Cluster | None:
+    return None if kinds.database == "sqlite" else request.getfixturevalue("cluster")
 
 
 @pytest.fixture
-def servers(
+def planned(
     tmp_path: Path, peer: Peer, cluster_or_none: postgres.Cluster | None
-) -> Iterator[list[Server]]:
+) -> Sequence[Server]:
+    """Not started: where they will be must be known before."""
     data = tmp_path / "data"
-    url = cluster_or_none.fresh() if cluster_or_none else sqlite_url(data)
+    data.mkdir()
     environ = {
-        "JOURNEYMAN_DATABASE_URL": url,
+        "JOURNEYMAN_DATABASE_URL": cluster_or_none.fresh() if cluster_or_none else sqlite_url(data),
         "JOURNEYMAN_WORKER_PER_USER": "8",
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": peer.base_url,
         "OPENAI_MODEL": "scripted",
     }
-    with ExitStack() as stack:
-        flags = ("--no-worker",)
-        made = [
-            Server(data, environ, flags, start_seconds=BUSY_START_SECONDS) for _ in range(SERVERS)
-        ]
-        yield [stack.enter_context(running(server)) for server in made]
+    flags = ("--no-worker",)
+    return [Server(data, environ, flags, start_seconds=BUSY_START_SECONDS) for _ in range(SERVERS)]
 
 
 @pytest.fixture
-def road(servers: list[Server]) -> Iterator[Road]:
-    made = Road([server.port for server in servers], FORGE_FAILS, random.Random(SEED))
-    with in_a_thread(made):
+def forge(
+    request: pytest.FixtureRequest, kinds: Kinds, planned: Sequence[Server], tmp_path: Path
+) -> Iterator[Forge]:
+    if kinds.forge == "embedded":
+        yield Embedded(planned)
+        return
+    description = request.getfixturevalue("github_description")
+    with on_github(tmp_path / "github", description, planned) as made:
         yield made
 
 
 @pytest.fixture
-def fleet(servers: list[Server], road: Road) -> Iterator[Fleet]:
-    made = Fleet(servers, road.url, FORGE_FAILS, servers[0].environ)
+def road(planned: Sequence[Server], forge: Forge) -> Iterator[Road]:
+    with in_a_thread(Road(forge.ports, FORGE_FAILS, random.Random(SEED))) as made:
+        for server in planned:
+            server.environ.update(forge.reached(made.url))
+        yield made
+
+
+@pytest.fixture
+def servers(planned: Sequence[Server], road: Road) -> Iterator[Sequence[Server]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(running(server)) for server in planned]
+
+
+@pytest.fixture
+def fleet(servers: Sequence[Server]) -> Iterator[Fleet]:
+    made = Fleet(servers)
     try:
         made.start(WORKERS)
         yield made
@@ -224,15 +263,12 @@ class User:
 
 
 @pytest.fixture
-def users(servers: list[Server], tmp_path: Path) -> Iterator[list[User]]:
+def users(servers: Sequence[Server], forge: Forge, tmp_path: Path) -> Iterator[list[User]]:
     """Each with a repository."""
     source, made = hello(tmp_path / "hello"), list[User]()
     for number in range(-(-TASKS // TASKS_PER_USER)):
-        told = {"data": servers[0].data, **servers[0].environ}
-        token = journeyman("token", "create", "--user", f"user{number}", **told)  # type: ignore[arg-type]
-        added = journeyman("repo", "add", f"user{number}/hello", str(source), **told)  # type: ignore[arg-type]
-        added.check_returncode()
-        clients = [Client(server.url, token.stdout.strip(), also=(AWAY,)) for server in servers]
+        token = forge.add(f"user{number}", source)
+        clients = [Client(server.url, token, also=(AWAY,)) for server in servers]
         made.append(User(f"user{number}/hello", clients))
     yield made
     for user in made:
@@ -241,6 +277,7 @@ def users(servers: list[Server], tmp_path: Path) -> Iterator[list[User]]:
 
 def test_every_accepted_task_ends_as_it_should(
     fleet: Fleet,
+    forge: Forge,
     users: list[User],
     peer: Peer,
     road: Road,
@@ -268,9 +305,9 @@ def test_every_accepted_task_ends_as_it_should(
     for reader in readers:
         reader.join()
     for number, task in enumerate(ended):
-        check(fleet.servers[0].data, task, number)
+        check(forge.bares, task, number)
     check_readers(users, ended)
-    check_forge(fleet.servers[0].data, users, ended)
+    check_forge(forge, users, ended)
     # What a worker left that was killed is removed by the next one there, when it starts.
     fleet.renew()
     for place in fleet.places:
@@ -285,7 +322,7 @@ def test_every_accepted_task_ends_as_it_should(
     )
 
 
-def check(data: Path, task: dict[str, Any], number: int) -> None:
+def check(bares: Path, task: dict[str, Any], number: int) -> None:
     """Its end, its log without a gap or a repetition, and its branch with the right tree."""
     log = task["log"]
     assert task["state"] == "completed", log[-6:]
@@ -295,7 +332,7 @@ def check(data: Path, task: dict[str, Any], number: int) -> None:
     assert kinds["session.start"] == kinds["user.message"] == 1
     calls = [e["data"]["toolCallId"] for e in log if e["type"] == "tool.execution_complete"]
     assert len(calls) == len(set(calls)), "a call has two results"
-    bare, branch = data / "repositories" / f"{task['repository']['id']}.git", head_ref(task)
+    bare, branch = bares / f"{task['repository']['id']}.git", head_ref(task)
     content = git("show", f"{branch}:count-{number}.txt", cwd=bare)
     assert content.split() == [str(n) for n in range(STEPS)], log
     tree = git("ls-tree", "-r", "--name-only", branch, cwd=bare)
@@ -326,17 +363,13 @@ def check_readers(users: list[User], ended: list[dict[str, Any]]) -> None:
             assert ids == [event["id"] for event in ended[number]["log"]]
 
 
-def check_forge(data: Path, users: list[User], ended: list[dict[str, Any]]) -> None:
-    """Nothing but the branches and pull requests of the tasks, each once."""
-    bares = list((data / "repositories").glob("*.git"))
+def check_forge(forge: Forge, users: list[User], ended: list[dict[str, Any]]) -> None:
+    """Nothing but the branches and pull requests of the tasks, each once and ready for review."""
+    bares = list(forge.bares.glob("*.git"))
     heads = [git("for-each-ref", "refs/heads", cwd=bare).splitlines() for bare in bares]
     assert sum(map(len, heads)) == TASKS + len(bares)
-    pulls, page = list[tuple[str, str]](), "pulls?state=all&per_page=100"
-    for user in users:
-        found = user.clients[0].http.get(f"/repos/{user.repository}/{page}").raise_for_status()
-        pulls += [(user.repository, pull["head"]["ref"]) for pull in found.json()]
-    made = [(users[n % len(users)].repository, head_ref(task)) for n, task in enumerate(ended)]
-    assert sorted(pulls) == sorted(made)
+    made = [(users[n % len(users)].repository, head_ref(t), False) for n, t in enumerate(ended)]
+    assert sorted(forge.pulls()) == sorted(made)
 
 
 def check_host(place: Path) -> None:

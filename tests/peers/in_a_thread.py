@@ -6,17 +6,20 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TypeVar
 
-START_SECONDS = 10.0
+START_SECONDS = 20.0
+T = TypeVar("T")
 
 
 @contextmanager
-def in_a_thread(peer: AbstractAsyncContextManager[object]) -> Iterator[None]:
-    """*peer* is entered, and left, on an event loop of its own."""
-    ready, over = threading.Event(), threading.Event()
+def in_a_thread(peer: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """*peer* is entered, and left, on an event loop of its own; gives what entering it gives."""
+    ready, over, entered = threading.Event(), threading.Event(), list[T]()
 
     async def serve() -> None:
-        async with peer:
+        async with peer as made:
+            entered.append(made)
             ready.set()
             while not over.is_set():
                 await asyncio.sleep(0.1)
@@ -26,7 +29,7 @@ def in_a_thread(peer: AbstractAsyncContextManager[object]) -> Iterator[None]:
     try:
         if not ready.wait(START_SECONDS):
             raise RuntimeError(f"{peer!r} did not start")
-        yield
+        yield entered[0]
     finally:
         over.set()
         thread.join()

@@ -1,13 +1,13 @@
 """The way to some HTTP servers, on which anything may happen: refusals, resets, stalls, answers
-that are cut off, and pushes that arrive without anybody hearing of it.
+that are cut off, and writing requests that are carried out without anybody hearing of it.
 
-Knows bytes only: what passes it is what the real client and the real server say.
+Knows bytes only: what passes it is what the real client and the real server say, but that each
+request has a connection of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import re
 import socket
@@ -24,13 +24,16 @@ LONGEST_BEFORE_CUT = 4000
 """Bytes; git's shorter answers are then whole more often than not."""
 CHUNK = 1 << 16
 HEAD_LIMIT = 1 << 16
-PUSH = re.compile(rb"POST \S+/git-receive-pack HTTP")
+OF_REPOSITORY = re.compile(r"(?:/api/v3/repos)?/[^/]+/[^/]+/([a-z-]+)")
+"""What is asked for, on a GitHub and where git is served."""
+WRITES = re.compile(rb"(POST|PATCH|PUT|DELETE) (?!\S+/git-upload-pack )")
+CONNECTION = re.compile(rb"\r\nconnection:[^\r]*", re.IGNORECASE)
 DEAD_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Road:
     """`async with Road(ports, 0.05, chance) as road:` leads from `road.url` to one of *ports*, and
-    fails each connection with that probability."""
+    fails each request with that probability."""
 
     def __init__(self, ports: Sequence[int], probability: float, chance: random.Random) -> None:
         self._ports = ports
@@ -75,69 +78,66 @@ class Road:
     async def _travel(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: str
     ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if fault == "unheard" and WRITES.match(head) is None:
+            fault = ""
+        if fault:
+            self.done[f"{fault} {_asked(head)}"] += 1
+        if fault == "reset":
+            _reset(writer)
+            return
         if fault.isdigit():
-            await reader.readuntil(b"\r\n\r\n")
-            self.done[fault] += 1
             said = "retry-after: 1\r\n" if fault == "429" else ""
             writer.write(f"HTTP/1.1 {fault} No\r\n{said}content-length: 0\r\n\r\n".encode())
             await writer.drain()
             return
-        if fault == "reset":
-            self._reset(writer, fault)
-            return
         if fault == "stall":
-            self.done[fault] += 1
             await asyncio.sleep(STALL_SECONDS)
         port = self._chance.choice(self._ports)
         there, onward = await asyncio.open_connection("127.0.0.1", port)
         try:
-            await self._between(reader, writer, there, onward, fault)
+            onward.write(CONNECTION.sub(b"", head)[:-2] + b"connection: close\r\n\r\n")
+            asking = asyncio.create_task(_passed_on(reader, onward))
+            try:
+                await self._answer(there, writer, fault)
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
         finally:
             onward.close()
 
-    async def _between(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        there: asyncio.StreamReader,
-        onward: asyncio.StreamWriter,
-        fault: str,
+    async def _answer(
+        self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: str
     ) -> None:
-        pushes = asyncio.Event()
-
-        async def ask() -> None:
-            while data := await reader.read(CHUNK):
-                if PUSH.search(data):
-                    pushes.set()
-                onward.write(data)
-                await onward.drain()
-            onward.write_eof()
-
-        async def answer() -> None:
-            left = self._chance.randrange(LONGEST_BEFORE_CUT)
-            while data := await there.read(CHUNK):
-                if fault == "unheard" and pushes.is_set():
-                    self._reset(writer, fault)
-                    return
-                if fault == "cut" and len(data) > left:
-                    writer.write(data[:left])
-                    await writer.drain()
-                    self._reset(writer, fault)
-                    return
-                left -= len(data)
-                writer.write(data)
+        left = self._chance.randrange(LONGEST_BEFORE_CUT)
+        while data := await there.read(CHUNK):
+            if fault == "unheard":
+                _reset(writer)
+                return
+            if fault == "cut" and len(data) > left:
+                writer.write(data[:left])
                 await writer.drain()
+                _reset(writer)
+                return
+            left -= len(data)
+            writer.write(data)
+            await writer.drain()
 
-        asking = asyncio.create_task(ask())
-        try:
-            await answer()
-        finally:
-            asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
-                await asking
 
-    def _reset(self, writer: asyncio.StreamWriter, fault: str) -> None:
-        self.done[fault] += 1
-        end: socket.socket = writer.get_extra_info("socket")
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DEAD_AT_ONCE)
-        writer.transport.abort()
+async def _passed_on(reader: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
+    while data := await reader.read(CHUNK):
+        onward.write(data)
+        await onward.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    end: socket.socket = writer.get_extra_info("socket")
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DEAD_AT_ONCE)
+    writer.transport.abort()
+
+
+def _asked(head: bytes) -> str:
+    """The method, and what of a repository."""
+    method, target, _ = head.decode("latin-1").split(" ", 2)
+    found = OF_REPOSITORY.match(target)
+    return f"{method} {found[1]}" if found else method
