@@ -97,6 +97,9 @@ def test_a_database_that_was_copied_goes_on_there(
     copied = journeyman("copy-database", "--to", url, data=data)
     assert copied.returncode == 0, copied.stderr
     assert "are the same in both" in copied.stderr
+    forgotten = journeyman("token", "create", "--user", "alice", data=data)
+    assert forgotten.returncode == 1
+    assert "JOURNEYMAN_DATABASE_URL" in forgotten.stderr
     with running(Server(data, {"JOURNEYMAN_DATABASE_URL": url})) as server:
         finishes(server, past, tmp_path)
         print(server.log.read_text())

@@ -62,8 +62,11 @@ def restore(
 
 def copy_database(
     target: Annotated[
-        str, typer.Option("--to", metavar="URL", help="postgresql://…, an empty database.")
-    ],
+        str | None,
+        typer.Option(
+            "--to", metavar="URL", help="postgresql://…, an empty database.", show_default=False
+        ),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -75,13 +78,25 @@ def copy_database(
     ] = None,
     data: options.Data = None,
     config: options.File = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Go on with the SQLite database that was copied.")
+    ] = False,
 ) -> None:
-    """Move from SQLite to PostgreSQL. What was broken off goes on with the same command."""
-    from journeyman.operations.copying import copy
+    """Move from SQLite to PostgreSQL. What was broken off goes on with the same command.
 
+    Afterwards nothing works with the SQLite database any more, but after --undo.
+    """
+    from journeyman.operations import copying
+
+    if undo is (target is not None):
+        raise typer.BadParameter("Give either --to URL or --undo.")
     settings = options.operating(data, config, database__url=source)
+    if target is None:
+        copying.undo(settings.database.url)
+        output.hint("the SQLite database is worked with again, as it was when it was copied")
+        return
     with _progress() as progress:
-        found = copy(settings.database.url, target, progress=progress)
+        found = copying.copy(settings.database.url, target, progress=progress)
     output.hint(
         f"{sum(found.values())} rows in {len(found)} tables are the same in both; "
         "set database.url (or --database) to the new one and start the server"

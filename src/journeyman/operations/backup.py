@@ -58,6 +58,7 @@ async def back_up(place: Place, path: Path, *, progress: Progress = silent) -> a
         before = await _refs(place, _on_disk(place), "refs", progress)
         progress("database", 0, 0)
         opened = stack.enter_context(snapshot(place.database_url, path.parent))
+        revision = migrate.revision_of(opened) or ""
         known, at_work = _known(opened), _at_work(opened)
         after = await _refs(place, known, "refs again", progress)
         kept = await asyncio.to_thread(_add_tables, opened, writer, path.parent, progress)
@@ -71,7 +72,7 @@ async def back_up(place: Place, path: Path, *, progress: Progress = silent) -> a
             format=archive.FORMAT,
             version=place.version,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            revision=migrate.revision_of(opened) or "",
+            revision=revision,
             tables=kept,
             files=writer.files.copy(),
         )

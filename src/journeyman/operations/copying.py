@@ -1,7 +1,8 @@
 """From SQLite to PostgreSQL: every table, ours and the engine's, while nobody works on either.
 
 Each batch of rows is committed with a note of how far it came, so that what was broken off goes on
-there. At the end both databases are read whole and compared.
+there. At the end both databases are read whole and compared, and the old one gets a mark by which
+nobody works with it any more.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,7 +19,7 @@ from journeyman.domain.errors import AppError, Code, invalid
 from journeyman.engine import queue
 from journeyman.operations import tables
 from journeyman.operations.progress import Progress, counting, silent
-from journeyman.store import migrate, rows
+from journeyman.store import copied, migrate, rows
 from journeyman.store.database import SERVER, make_engine, reachable
 
 PLACE = "_row"
@@ -50,16 +52,31 @@ def copy(source: str, target: str, *, progress: Progress = silent) -> dict[str, 
                 name: _compared(old, engine, name, table, into[name], progress)
                 for name, table in kept.items()
             }
+            copied.mark(old, engine.url.render_as_string(hide_password=True), datetime.now(UTC))
+            old.commit()
             with engine.begin() as tx:
                 NOTES.drop(tx)
     return found
 
 
+def undo(source: str) -> None:
+    """The copy is no more than that: work goes on with *source*. NOT_FOUND where there is none."""
+    _require_file(source)
+    with reachable(), _alone(source) as old:
+        if not copied.unmark(old):
+            raise AppError(Code.NOT_FOUND, f"The database at {source} was not copied.")
+        old.commit()
+
+
 def _require_kinds(source: str, target: str) -> None:
-    if not source.startswith("sqlite:///"):
-        raise invalid("from", "--from is not sqlite:///PATH; only SQLite is copied from.")
     if not target.startswith("postgresql://"):
         raise invalid("to", "--to is not postgresql://…; only PostgreSQL is copied to.")
+    _require_file(source)
+
+
+def _require_file(source: str) -> None:
+    if not source.startswith("sqlite:///"):
+        raise invalid("from", "--from is not sqlite:///PATH; only SQLite is copied from.")
     path = sa.make_url(source).database or ""
     if not Path(path).is_file():
         raise AppError(Code.NOT_FOUND, f"There is no database at {path!r}.")
@@ -67,7 +84,8 @@ def _require_kinds(source: str, target: str) -> None:
 
 @contextmanager
 def _alone(source: str) -> Iterator[sa.Connection]:
-    """Nobody else opens the file meanwhile; CONFLICT when somebody has."""
+    """Nobody else opens the file meanwhile; CONFLICT when somebody has. What is not committed is
+    not done."""
     path = sa.make_url(source).database or ""
 
     def connect() -> sqlite3.Connection:
@@ -84,7 +102,6 @@ def _alone(source: str) -> Iterator[sa.Connection]:
                 message = f"{path} is in use; stop the server and the workers on it first."
                 raise AppError(Code.CONFLICT, message) from error
             yield opened
-            opened.exec_driver_sql("ROLLBACK")
     finally:
         engine.dispose()
 

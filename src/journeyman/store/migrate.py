@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from journeyman.store import copied
 from journeyman.store.database import reachable
 
 LOCK = 0x6A6F7572
@@ -38,7 +39,9 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
 
 
 def revision_of(connection: sa.Connection) -> str | None:
-    """Of the database's schema; None: it has none yet."""
+    """Of the database's schema; None: it has none yet. CONFLICT when another database has taken
+    the place of this one: everybody who would work with it asks this first."""
+    copied.require_unmarked(connection)
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from journeyman import app
+from journeyman import administering, app
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
-from journeyman.operations.copying import copy
+from journeyman.operations.backup import Place, back_up
+from journeyman.operations.copying import copy, undo
 from journeyman.store import rows
 from journeyman.store.database import make_engine, sqlite_url
 from journeyman.store.tables import message, task
@@ -71,6 +73,26 @@ async def test_all_rows_are_there_and_work_goes_on(stopped: Config, url: str, ke
             assert list(tx.scalars(sa.select(message.c.id))) == [1, 2]
 
 
+async def test_nobody_goes_on_with_the_old_one_by_mistake(
+    stopped: Config, url: str, tmp_path: Path
+) -> None:
+    place = Place("1", stopped.database.url, stopped.data)
+    copy(stopped.database.url, url.replace("@", ":hidden@", 1))
+    for refuses in (
+        lambda: app.migrate(stopped),
+        lambda: administering.revisions(stopped),
+        lambda: asyncio.run(back_up(place, tmp_path / "old.tar.gz")),
+        lambda: copy(stopped.database.url, url),
+    ):
+        with pytest.raises(AppError, match=r"copied to postgresql.*copy-database --undo") as told:
+            await asyncio.to_thread(refuses)
+        assert "hidden" not in told.value.message
+    undo(stopped.database.url)
+    app.migrate(stopped)
+    with pytest.raises(AppError, match="was not copied"):
+        undo(stopped.database.url)
+
+
 class Broken(Exception):
     pass
 
@@ -125,6 +147,7 @@ async def test_nobody_can_open_it_meanwhile(stopped: Config, url: str) -> None:
 
 async def test_a_target_with_rows_is_left_alone(stopped: Config, url: str) -> None:
     copy(stopped.database.url, url)
+    undo(stopped.database.url)
     before = found(url)
     assert "not empty" in refused(stopped.database.url, url, Code.CONFLICT)
     assert found(url) == before

@@ -27,9 +27,10 @@ async def serve(
     """*service*: what follows the repository's `.git` in the address. *refusal*: what is said of a
     protected branch."""
     hook = repository.bare / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(HOOK)
-    hook.chmod(0o755)
+    if not hook.exists():  # what runs for somebody else cannot be written
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(HOOK)
+        hook.chmod(0o755)
     environment = {
         "PATH": os.environ["PATH"],
         "GIT_PROJECT_ROOT": str(repository.bare),
