@@ -18,6 +18,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from journeyman import __version__, adapters, administering, hosting
+from journeyman.agent import instructions
 from journeyman.api import routes
 from journeyman.api.exchange import new_request_id
 from journeyman.api.metrics import Metrics
@@ -93,6 +94,7 @@ from journeyman.worker.deliverer import Deliverer
 from journeyman.worker.loop import Worker
 from journeyman.worker.recovery import Janitor
 from journeyman.worker.starter import Starter
+from journeyman.workspace import checkout
 from journeyman.workspace.bases import Bases
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher
@@ -250,6 +252,8 @@ async def working(
     """Take runs from the queue for as long as the context lasts. Running steps may end then, for
     as long as the configuration says and *at_once* is not set."""
     config = parts.config
+    # Now, not at the first run: by then an upgrade may have replaced the files.
+    checkout.scripts(), instructions.templates()
     ledger = Ledger(parts.database, parts.live, parts.changes, credentials=parts.credentials)
     secrets, configurations = parts.services.secrets, parts.services.configurations
 

@@ -1,4 +1,5 @@
-"""A server's whole state is taken elsewhere while it works: the unfinished is finished there."""
+"""A server's whole state is taken elsewhere while it works: the unfinished is finished there. Its
+code is gone by then, as after an upgrade under its feet."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import journeyman as journeyman_package
 from tests import postgres
 from tests.conftest import git
 from tests.e2e.conftest import REPOSITORY, clone, hello
@@ -33,7 +35,10 @@ class Past:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     place = tmp_path_factory.mktemp("operations")
-    with running(Server(place / "data", {"JOURNEYMAN_WORKER_PER_USER": "1"})) as server:
+    code = shutil.copytree(Path(journeyman_package.__path__[0]).parent, place / "src")
+    environ = {"JOURNEYMAN_WORKER_PER_USER": "1", "PYTHONPATH": str(code)}
+    with running(Server(place / "data", environ)) as server:
+        shutil.rmtree(code)
         made = journeyman("token", "create", "--user", "alice", data=server.data)
         source = str(hello(place / "hello"))
         journeyman("repo", "add", REPOSITORY, source, data=server.data)

@@ -5,11 +5,12 @@ Knows nothing of git, and nothing of where the repository keeps its instructions
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from journeyman.agent.customisation.profiles import Profile
 from journeyman.agent.customisation.repository import NOTHING, Customisation
@@ -68,9 +69,19 @@ def external_prompt(briefing: Briefing, found: Customisation = NOTHING) -> str:
     )
 
 
-def _rendered(name: str, **values: Any) -> str:
-    place = resources.files("journeyman.agent").joinpath(f"prompts/{name}.md.j2")
+@functools.cache
+def templates() -> Environment:
+    """To be read once: a service outlives an upgrade of its files."""
+    folder = resources.files("journeyman.agent") / "prompts"
+    texts = {one.name: one.read_text("utf-8") for one in folder.iterdir()}
     # Markdown for a model, not HTML for a browser
-    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
-    rendered = environment.from_string(place.read_text("utf-8")).render(**values)
-    return rendered.strip() + "\n"
+    return Environment(
+        loader=DictLoader(texts),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701
+        trim_blocks=True,
+    )
+
+
+def _rendered(name: str, **values: Any) -> str:
+    return templates().get_template(f"{name}.md.j2").render(**values).strip() + "\n"

@@ -29,10 +29,11 @@ class Pages:
         self, assets: Assets, *, part: str = "", scripted: bool = True, forge_url: str = ""
     ) -> None:
         """*part*: a folder whose templates come before those of the same name. *forge_url*: where
-        the users are; empty: here."""
+        the users are; empty: here. All are read at once: a service outlives an upgrade of its
+        files."""
         self._scripted = scripted
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([HERE / part, HERE]),
+            loader=jinja2.DictLoader(_sources(part)),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -83,6 +84,17 @@ class Pages:
             headers={**render.HEADERS, "Content-Security-Policy": policy, **(headers or {})},
             media_type="text/html",
         )
+
+
+def _sources(part: str) -> dict[str, str]:
+    """By name within its folder."""
+    folders = [HERE, HERE / part] if part else [HERE]
+    return {
+        file.relative_to(folder).as_posix(): file.read_text("utf-8")
+        for folder in folders
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
 
 
 def _shown(value: Any) -> Any:

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from journeyman import git
@@ -109,11 +109,11 @@ async def snapshot(
     git fails or the bundle is larger than *limit_bytes*.
     """
     state = (last.head_sha, last.tree) if last else (base_sha, "")
-    script = _script("begin") + _script("snapshot")
+    script = scripts()["begin"] + scripts()["snapshot"]
     try:
         async with asyncio.timeout(TURN_SECONDS):
             output = await box.export(
-                ["/bin/sh", "-c", _script("unchanged"), "snapshot", script, base_sha, *state],
+                ["/bin/sh", "-c", scripts()["unchanged"], "snapshot", script, base_sha, *state],
                 limit_bytes=limit_bytes + HEADER_LIMIT,
             )
     except TooLarge as error:
@@ -230,12 +230,15 @@ async def _blob(box: Sandbox, mode: bytes, blob: str, limit_bytes: int) -> bytes
 
 
 @functools.cache
-def _script(name: str) -> str:
-    return resources.files(f"{__package__}.inside").joinpath(f"{name}.sh").read_text("utf-8")
+def scripts() -> Mapping[str, str]:
+    """What runs inside, by name, to be read once: a service outlives an upgrade of its files."""
+    folder = resources.files(f"{__package__}.inside")
+    texts = (one for one in folder.iterdir() if one.name.endswith(".sh"))
+    return {one.name.removesuffix(".sh"): one.read_text("utf-8") for one in texts}
 
 
 def _command(name: str, *arguments: str) -> list[str]:
-    return ["/bin/bash", "-c", _script("begin") + _script(name), name, *arguments]
+    return ["/bin/bash", "-c", scripts()["begin"] + scripts()[name], name, *arguments]
 
 
 async def _run(
@@ -253,7 +256,7 @@ async def _run(
 
 def _hook(trailers: Sequence[str]) -> str:
     options = " ".join(shlex.join(["--trailer", trailer]) for trailer in _checked(trailers))
-    script = "#!/bin/sh\n" if not options else _script("prepare-commit-msg")
+    script = "#!/bin/sh\n" if not options else scripts()["prepare-commit-msg"]
     return script.replace("@TRAILERS@", options)
 
 
