@@ -17,6 +17,7 @@ from benchmarks import (
     dispatch,
     fleet,
     miniswe,
+    replayed,
     report,
     requests,
     sandbox,
@@ -109,7 +110,7 @@ def _populate(server: temporary.Server) -> tuple[str, str]:
 
 
 def _steps() -> list[Row]:
-    return steps.measure() + asyncio.run(miniswe.measure())
+    return [*replayed.measure(), *steps.measure(), *asyncio.run(miniswe.measure())]
 
 
 def _of(part: ModuleType) -> Callable[[], list[Row]]:

@@ -1,13 +1,12 @@
-"""What a step costs beside its model and its command, in a long session, and with 16 at once.
+"""What a step costs beside its command, in a long session, and with 16 at once, over HTTP.
 
 A step is a reply of an instant model over HTTP and the command `true` in the session's sandbox.
 Its overhead is all of the time from the last byte of a reply until the last byte of the next
 request, but that of the command: the model's server takes both moments, so nothing of its own time
 is in it, and all of ours is: the reply taken apart and logged, the command's result logged, the
-files looked at, the next request made and sent. Of that, the request is what may grow with the
-conversation, which a provider wants whole each time: it is the time of the model's call as the log
-has it, without the server's own. The model's window has 128,000 tokens, so the conversation is
-made shorter when it is full.
+files looked at, the next request made and sent. A request grows with the conversation, which a
+provider wants whole each time: `replayed` measures the same without requests. The model's window
+has 128,000 tokens, so the conversation is made shorter when it is full.
 """
 
 from __future__ import annotations
@@ -41,8 +40,6 @@ class Step:
     overhead: float
     command: float
     size: int
-    request: float | None = None
-    """Of the overhead; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def measure() -> list[Row]:
 def rows(name: str, measured: Measured) -> list[Row]:
     return [
         *(
-            Row(f"{name}: overhead per step at step {mark}", *_told(steps))
+            Row(f"{name}: overhead per step at step {mark}, over HTTP", *_told(steps))
             for mark, steps in measured.marks.items()
         ),
         Row(f"{name}: memory", f"{measured.megabytes:.0f} MB", "of the whole process, after that"),
@@ -94,12 +91,7 @@ def _told(steps: Sequence[Step]) -> tuple[str, str]:
     overhead = statistics.median(step.overhead for step in steps)
     command = statistics.median(step.command for step in steps)
     size = statistics.median(step.size for step in steps)
-    of_it = ""
-    requests = [step.request for step in steps if step.request is not None]
-    if requests:
-        request = statistics.median(requests)
-        of_it = f"{(overhead - request) * 1000:.1f} ms without the request; "
-    how = f"{of_it}request of {size / 1000:,.0f} kB; command {command * 1000:.1f} ms"
+    how = f"request of {size / 1000:,.0f} kB; command {command * 1000:.1f} ms"
     return f"{overhead * 1000:,.1f} ms", how
 
 
@@ -116,17 +108,12 @@ def _steps(log: Sequence[dict[str, Any]], exchanges: Sequence[Exchange]) -> list
     """Usage is logged once for each request, a command's end within the step of its reply."""
     between = gaps(exchanges)
     asked, steps = -1, []
-    model_seconds = 0.0
     for event in log:
         if event["type"] == "assistant.usage":
             asked += 1
-            model_seconds = event["data"]["duration"] / 1000
         elif event["type"] == "tool.execution_complete" and asked < len(between):
             command = event["data"]["duration"] / 1000
-            answered = exchanges[asked]
-            request = model_seconds - (answered.answered - answered.came)
-            size = exchanges[asked + 1].size
-            steps.append(Step(between[asked] - command, command, size, request))
+            steps.append(Step(between[asked] - command, command, exchanges[asked + 1].size))
     return steps
 
 

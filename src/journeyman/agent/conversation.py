@@ -261,16 +261,22 @@ class Conversation:
             )
 
     def _count(self, data: Mapping[str, Any]) -> None:
+        """Of a request and its reply, which are the newest messages by now; guessed where the
+        provider counts nothing."""
         self.former_tokens = self.context_tokens
-        self.context_tokens = data["inputTokens"] + data["outputTokens"]
+        self.context_tokens = data["inputTokens"] + data["outputTokens"] or self._guessed(2)
         self.input_tokens += data["inputTokens"]
         self.output_tokens += data["outputTokens"]
 
     @property
     def next_tokens(self) -> int:
         """A guess at what the next request takes: only its newest part is not known."""
-        newest = self.messages[-1:] if self.context_tokens else self.messages
-        return self.context_tokens + compaction.tokens(newest)
+        return self._guessed(1)
+
+    def _guessed(self, newest: int) -> int:
+        """What is known to be in the window, and a guess at so many of the *newest* messages."""
+        messages = self.messages[-newest:] if self.context_tokens else self.messages
+        return self.context_tokens + compaction.tokens(messages)
 
     def _compact(self, record: Mapping[str, Any]) -> None:
         """What was told of some paths is gone too, and is told again."""

@@ -7,8 +7,10 @@ fields are ignored. Described for users in docs/replay.md. Knows nothing of mode
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from journeyman.domain.hygiene import visible
@@ -51,14 +53,21 @@ class Recording:
     prompt: str
     entries: Sequence[Entry] = field(default=())
 
-    def replies(self, thread: str) -> list[Entry]:
-        return [one for one in self.entries if one.type == REPLY and one.thread == thread]
+    @cached_property
+    def replies(self) -> Mapping[str, Sequence[Entry]]:
+        """By thread."""
+        found = defaultdict[str, list[Entry]](list)
+        for one in self.entries:
+            if one.type == REPLY:
+                found[one.thread].append(one)
+        return found
 
     def results(self) -> dict[tuple[str, str], Entry]:
         """By thread and call, in their order."""
         return {(one.thread, one.call): one for one in self.entries if one.type == RESULT}
 
-    def threads(self) -> dict[str, str]:
+    @cached_property
+    def threads(self) -> Mapping[str, str]:
         """The first words to each agent, and which thread is its."""
         given = {
             visible(one.content): one.thread

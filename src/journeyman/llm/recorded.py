@@ -76,11 +76,11 @@ class Player:
         on_delta: OnDelta,
     ) -> Reply:
         recording = await self._provider.recording()
-        thread = recording.threads().get(_first_words(messages))
+        thread = recording.threads.get(_first_words(messages))
         if thread is None:
             raise ModelError("the recording has no conversation that begins so", permanent=True)
         number = sum(isinstance(message, ModelResponse) for message in messages)
-        replies = recording.replies(thread)
+        replies = recording.replies[thread]
         if number >= len(replies):
             raise ModelError(f"the recording ends after {number} replies", permanent=True)
         said = replies[number]

@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from journeyman.agent import compaction
 from journeyman.agent.acp.story import Story
 from journeyman.agent.conversation import (
     UNDONE,
@@ -270,6 +271,22 @@ def test_tokens_are_summed_and_the_newest_tell_how_full_the_window_is() -> None:
 
     assert (conversation.input_tokens, conversation.output_tokens) == (200, 20)
     assert conversation.context_tokens == 110
+
+
+def test_a_window_is_guessed_where_the_provider_counts_nothing() -> None:
+    usage = NewEvent(EventType.USAGE, {"inputTokens": 0, "outputTokens": 0})
+    journal = Journal(TURN, said("", "a"), usage, ended("a", "x" * 700), TURN)
+    conversation = journal.conversation()
+    assert conversation.next_tokens > 200
+
+    journal.add(said("", "b"), usage, ended("b", "y" * 700), TURN)
+    conversation = journal.conversation()
+
+    whole = compaction.tokens(conversation.messages)
+    assert conversation.next_tokens == pytest.approx(whole, abs=2)  # each part is rounded down
+    assert conversation.context_tokens == pytest.approx(
+        compaction.tokens(conversation.messages[:-1]), abs=2
+    )
 
 
 def test_what_the_user_says_is_made_storable() -> None:
