@@ -136,6 +136,52 @@ async def test_what_the_provider_would_do_by_itself_is_left_out(
         assert peer.requests == [usual | kept]
 
 
+CALLED = {"type": "function", "function": {"name": "bash"}}
+FETCH = {"name": "web_search", "type": "web_search_20250305"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "tools", "choice", "stays"),
+    [
+        ("openai-compatible", [CALLED, SEARCH], CALLED, True),
+        ("openai-compatible", [CALLED, SEARCH], "required", True),
+        ("openai-compatible", [SEARCH], "auto", False),
+        (
+            "openai-compatible",
+            [CALLED, SEARCH],
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CALLED]}},
+            True,
+        ),
+        ("openai", [FUNCTION, SEARCH], FUNCTION, True),
+        ("openai", [FUNCTION, SEARCH], SEARCH, False),
+        ("openai", [FUNCTION, {"type": "mcp"}], {"type": "mcp", "server_label": "x"}, False),
+        ("openai", [FUNCTION, SEARCH], {"type": "allowed_tools", "tools": [SEARCH]}, False),
+        ("openai", [FUNCTION], {"type": "function", "name": "missing"}, True),
+        ("anthropic", [{"name": "bash"}, FETCH], {"type": "tool", "name": "bash"}, True),
+        ("anthropic", [{"name": "bash"}, FETCH], {"type": "tool", "name": "web_search"}, False),
+        ("anthropic", [{"name": "bash"}, FETCH], {"type": "any"}, True),
+        ("anthropic", [FETCH], {"type": "any"}, False),
+    ],
+)
+async def test_a_choice_of_a_tool_that_is_left_out_is_left_out(
+    kind: str, tools: list[Any], choice: object, stays: bool
+) -> None:
+    body = {"model": NAME, **FORMATS[kind][2], "tools": tools, "tool_choice": choice}
+    async with ModelServer([Say("Hello.")]) as peer, opened(kind, peer) as gate:
+        assert (await gate.post(path_of(kind, stream=False), body)).status_code == 200
+        (sent,) = peer.requests
+    assert sent.get("tool_choice") == (choice if stays else None)
+
+
+async def test_what_only_goes_with_tools_goes_with_them() -> None:
+    config = {"functionCallingConfig": {"mode": "ANY"}}
+    body = {"contents": [], "tools": [{"googleSearch": {}}], "toolConfig": config}
+    async with ModelServer([Say("Hello.")]) as peer, opened("google", peer) as gate:
+        assert (await gate.post(path_of("google", stream=False), body)).status_code == 200
+        (sent,) = peer.requests
+    assert (sent["contents"], "tools" in sent, "toolConfig" in sent) == ([], False, False)
+
+
 @pytest.mark.parametrize(
     "part",
     [

@@ -22,6 +22,10 @@ _CLIENTS = frozenset({"function", "custom", "local_shell", "apply_patch"})
 _CLIENTS_VERSIONED = ("bash_", "text_editor_", "memory_")
 """Anthropic's, with a date at the end."""
 _DECLARED = ("functionDeclarations", "function_declarations")
+_WITH_TOOLS = ("tool_choice", "parallel_tool_calls", "toolConfig", "tool_config")
+"""Of a request, that providers refuse where there is no tool."""
+_FREE = frozenset({"auto", "any", "none", "required"})
+"""Choices that name no tool."""
 
 
 def of_client(tool: Json) -> Json | None:
@@ -37,13 +41,35 @@ def declared(tool: Json) -> Json | None:
 
 
 def without(body: Json, own: OwnTool) -> Json:
-    """*body* with nothing in it that the provider does by itself."""
+    """*body* with nothing in it that the provider does by itself, nor a choice of such a tool: the
+    model then chooses among the others."""
     kept = {key: value for key, value in body.items() if key not in KEYS}
-    if isinstance(given := kept.pop("tools", None), list):
-        tools = [made for tool in given if isinstance(tool, dict) and (made := own(tool))]
-        if tools:
-            kept["tools"] = tools
-    return kept
+    if not isinstance(given := kept.pop("tools", None), list):
+        return kept
+    tools = [made for tool in given if isinstance(tool, dict) and (made := own(tool))]
+    if tools:
+        kept["tools"] = tools
+    gone = _WITH_TOOLS if given and not tools else ()
+    if len(tools) < len(given) and not _chosen(kept.get("tool_choice")) <= set(map(_named, tools)):
+        gone = (*gone, "tool_choice")
+    return {key: value for key, value in kept.items() if key not in gone}
+
+
+def _chosen(choice: Any) -> set[str]:
+    """The tools that a `tool_choice` names, in either of OpenAI's formats or in Anthropic's."""
+    if not isinstance(choice, dict) or choice.get("type") in _FREE:
+        return set()
+    allowed = choice.get("allowed_tools", choice)
+    several = allowed.get("tools") if isinstance(allowed, dict) else None
+    named = several if isinstance(several, list) else [choice]
+    return {_named(one) for one in named if isinstance(one, dict)}
+
+
+def _named(tool: Json) -> str:
+    """Its name; its kind, of those that have none."""
+    inner = tool.get(str(tool.get("type")))
+    name = inner.get("name") if isinstance(inner, dict) else tool.get("name")
+    return str(name or tool.get("type"))
 
 
 def fetched(body: Json) -> str | None:
