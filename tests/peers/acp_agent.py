@@ -2,8 +2,12 @@
 
 It does what the lines of the prompt say: `run COMMAND`, `ask COMMAND` (permission first),
 `question TEXT`, `model` (asks the model at MODEL_URL), `say TEXT`, `plan TEXT`, `crash`, `hang`,
-`flood`, `refuse`, `noise`. A prompt that tells of an earlier copy does only what comes after the
-last `User:`; with no order in it, it ends.
+`flood`, `refuse`, `noise`, `servers` (says which MCP servers it was given), `remember WORD`,
+`recall`. A prompt that tells of an earlier copy, or of an interruption, does only what comes after
+the last `User:`; with no order in it, it ends.
+
+With MEMORY set it keeps there what it remembers, and loads its session from it. Who remembers
+`poison` answers every prompt with an error then.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ cancelled = threading.Event()
 answers: dict[int, Any] = {}
 answered = threading.Condition()
 numbers = iter(range(1, 1_000_000))
+loaded: dict[str, str] = {}
+given: list[Any] = []
 
 
 def send(message: dict[str, Any]) -> None:
@@ -112,6 +118,17 @@ def noise(_: str) -> None:
     sys.stdout.write("[1]\n")
 
 
+def remember(word: str) -> None:
+    with open(os.environ["MEMORY"], "a") as file:
+        file.write(f"{word}\n")
+
+
+def recalled() -> list[str]:
+    """Of the session that was loaded; none without one."""
+    with open(os.environ["MEMORY"]) as file:
+        return file.read().split() if "session" in loaded else []
+
+
 def flood(_: str) -> None:
     sys.stdout.write("x" * (20 << 20))
     sys.stdout.flush()
@@ -133,6 +150,9 @@ ORDERS: dict[str, Callable[[str], None]] = {
     "noise": noise,
     "flood": flood,
     "crash": crash,
+    "remember": remember,
+    "recall": lambda _: say(f"I remember {recalled()}."),
+    "servers": lambda _: say(f"Servers: {json.dumps(given)}"),
     "hang": lambda _: time.sleep(3600),
 }
 
@@ -142,6 +162,11 @@ def prompt(number: int, text: str) -> None:
         text = text.rsplit("# Now", 1)[1]
     elif "# Task" in text:
         text = text.rsplit("# Task", 1)[1]
+    elif "You were interrupted here" in text:
+        text = text.rpartition("User: ")[2]
+        if "poison" in recalled():
+            send({"id": number, "error": {"code": -32603, "message": "my memory is bad"}})
+            return
     reason = "end_turn"
     for line in text.splitlines():
         if cancelled.is_set():
@@ -157,6 +182,16 @@ def prompt(number: int, text: str) -> None:
     send({"id": number, "result": {"stopReason": stop, "usage": usage}})
 
 
+def load(number: int, params: dict[str, Any]) -> None:
+    if not os.path.exists(os.environ["MEMORY"]):
+        send({"id": number, "error": {"code": -32002, "message": "no such session"}})
+        return
+    loaded["session"] = params["sessionId"]
+    given.extend(params["mcpServers"])
+    say("This I have said before.")
+    send({"id": number, "result": None})
+
+
 def main() -> None:
     for line in sys.stdin:
         message = json.loads(line)
@@ -167,9 +202,13 @@ def main() -> None:
                 answers[number] = message.get("result")
                 answered.notify_all()
         elif method == "initialize":
-            send({"id": number, "result": {"protocolVersion": 1, "agentCapabilities": {}}})
+            able = {"loadSession": "MEMORY" in os.environ, "mcpCapabilities": {"http": True}}
+            send({"id": number, "result": {"protocolVersion": 1, "agentCapabilities": able}})
         elif method == "session/new":
+            given.extend(params["mcpServers"])
             send({"id": number, "result": {"sessionId": "s"}})
+        elif method == "session/load":
+            load(number, params)
         elif method == "session/set_mode":
             error = {"code": -32602, "message": f"no mode {params['modeId']}"}
             send({"id": number, "error": error})

@@ -66,10 +66,11 @@ def arguments_of(call: ToolCallPart) -> Any:
         return clean(call.args if isinstance(call.args, str) else json.dumps(call.args))
 
 
-def turn_start(conversation: Conversation) -> NewEvent:
-    """Says when it does not wait for the files to be saved, for whoever resumes from here."""
-    record = {"unsaved": True} if conversation.touched else None
-    return NewEvent(EventType.TURN_START, {"turnId": str(conversation.turns + 1)}, record)
+def turn_start(conversation: Conversation, **record: str) -> NewEvent:
+    """Says when it does not wait for the files to be saved, for whoever resumes from here; *record*
+    is for them, too."""
+    kept = {**record, "unsaved": True} if conversation.touched else record
+    return NewEvent(EventType.TURN_START, {"turnId": str(conversation.turns + 1)}, kept or None)
 
 
 def model_change(previous: str, new: str, reason: str) -> NewEvent:

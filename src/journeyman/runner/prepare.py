@@ -42,7 +42,7 @@ from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Stop, failed
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.run import Run, trailers
-from journeyman.runner.servers import Servers
+from journeyman.runner.servers import Servers, pass_on
 from journeyman.runner.servers import start as start_servers
 from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec
 from journeyman.telemetry import metrics
@@ -105,8 +105,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment
             )
-            if other is None:
-                servers = await start_servers(
+            servers = (
+                await start_servers(
                     current,
                     rules,
                     profile,
@@ -115,6 +115,9 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
                     exposed=exposed,
                     equipment=equipment,
                 )
+                if other is None
+                else pass_on(await equipment.mcp(current.repository))
+            )
             begun += await opening.tell(current, servers.told, equipment)
             begun += await opening.fire_hooks(current, hooks, equipment)
     except BaseException:
@@ -244,6 +247,7 @@ def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engage
         launch,
         told,
         run.conversation,
+        servers=run.servers.passed_on,
         emit=run.emit,
         publish=run.publish,
         mask=run.mask,

@@ -60,6 +60,8 @@ class Servers:
     tools: Sequence[Tool] = ()
     told: Sequence[NewEvent] = ()
     """What the log says of their start."""
+    passed_on: Sequence[ServerSpec] = ()
+    """For an agent of others to start by itself, or to ask."""
     left_out: Sequence[str] = ()
     """What is wrong with other tools of theirs."""
     started: list[Server] = field(default_factory=list)
@@ -143,6 +145,32 @@ async def start(
     loaded = NewEvent(EventType.MCP_SERVERS, {"servers": entries})
     servers.told = [loaded, *warnings(problems)]
     return servers
+
+
+def pass_on(settings: Mapping[str, Any] | None) -> Servers:
+    """Those of a repository's settings for an agent of others, which starts them in its own
+    sandbox, where everything can read what they are given: so only those that are given nothing.
+    Why others are left out is told."""
+    said = configured.of_settings(settings)
+    servers, problems = list[ServerSpec](), [*said.faults, *said.warnings]
+    for spec in said.servers:
+        bare, wanted_ = configured.filled(spec, {})
+        if why := _kept_back(spec, wanted_):
+            problems.append(f"MCP server {spec.name!r} is not passed on to the agent: {why}")
+        else:
+            servers.append(bare)
+    return Servers(passed_on=servers, told=warnings(problems))
+
+
+def _kept_back(spec: ServerSpec, refers_to: Sequence[str]) -> str:
+    if refers_to:
+        return f"every command of the session could read {refers_to[0]} then"
+    if spec.env or spec.headers:
+        given = "env" if spec.env else "headers"
+        return f"every command of the session could read its {given} then"
+    if spec.tools != ("*",):
+        return "it would be given all of its tools, and only some are allowed"
+    return ""
 
 
 async def _start(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from journeyman.agent.acp import External, Permissions
 from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.limits import Limits
+from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import NewTask, Task
 from journeyman.llm import openai
@@ -278,6 +281,92 @@ async def test_what_is_not_configured_is_refused(world: World, outside: Machine)
         State.FAILED,
         Reason.CUSTOM_AGENT_NOT_FOUND,
     )
+
+
+MEMORY = "/home/agent/memory"
+
+
+@pytest.fixture
+async def remembering(machine: Machine) -> Machine:
+    await having(machine, replace(SMALL, env={"MEMORY": MEMORY}))
+    return machine
+
+
+async def test_its_own_memory_outlives_it(world: World, remembering: Machine) -> None:
+    task = await given(world, "remember blue", "question Which colour?")
+    await remembering.run(task)
+    await steer(world, task, "blue")
+    await steer(world, task, "recall")
+    await remembering.run(task, 2)
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED, ended.session.error
+    said = str(texts(await log(world, task), EventType.MESSAGE, "content"))
+    assert "I remember ['blue']." in said
+    assert "This I have said before." not in said
+
+
+async def test_without_its_memory_it_is_told_the_story(world: World, remembering: Machine) -> None:
+    task = await given(world, "remember blue", "question Which colour?")
+    await remembering.run(task)
+    await steer(world, task, "blue")
+    await steer(world, task, f"run test -e {MEMORY} || echo as told")
+    await remembering.equipment.sandboxes.remove(remembering.equipment.workspace(task.session.id))
+    await remembering.run(task, 2)
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED, ended.session.error
+    assert "as told" in str([e.data for e in await log(world, task)])
+
+
+async def test_what_it_remembers_and_cannot_live_with_is_given_up(
+    world: World, remembering: Machine
+) -> None:
+    task = await given(world, "remember poison", "say Working.", "run true", "crash")
+    await remembering.run(task)
+    ended = await find(world, task)
+    assert ended.session.state is State.COMPLETED, ended.session.error
+    told = texts(await log(world, task), EventType.SESSION_INFO, "message")
+    gone = [text for text in told if "is gone" in text]
+    assert ["out of luck" in gone[0], "my memory is bad" in gone[1], len(gone)] == [True, True, 2]
+
+
+SERVERS = {
+    "bare": {"command": "notes", "args": ["--all"], "tools": ["*"]},
+    "away": {"url": "https://mcp.example/", "tools": ["*"]},
+    "old": {"type": "sse", "url": "https://mcp.example/sse", "tools": ["*"]},
+    "key": {"command": "notes", "args": ["$COPILOT_MCP_KEY"], "tools": ["*"]},
+    "env": {"command": "notes", "env": {"KEY": "k"}, "tools": ["*"]},
+    "header": {"url": "https://mcp.example/", "headers": {"X-Key": "k"}, "tools": ["*"]},
+    "some": {"command": "notes", "tools": ["read"]},
+    "broken": {"type": "local"},
+}
+KEPT_BACK = {
+    "old": "is not passed on: the agent knows no servers of its kind, sse",
+    "key": "is not passed on to the agent: every command of the session could read COPILOT_MCP_KEY",
+    "env": "is not passed on to the agent: every command of the session could read its env then",
+    "header": "is not passed on to the agent: every command of the session could read its headers",
+    "some": "is not passed on to the agent: it would be given all of its tools, and only some are",
+    "broken": "is not used: command is missing",
+}
+
+
+async def test_it_is_given_the_servers_that_are_given_nothing(
+    world: World, machine: Machine
+) -> None:
+    async def settings(_repository: Repository) -> dict[str, Any]:
+        return {"mcpServers": SERVERS}
+
+    await machine.equip(replace(machine.equipment, mcp=settings, externals={"small": SMALL}))
+    task = await given(world, "servers")
+    await machine.run(task)
+    events = await log(world, task)
+    (said,) = texts(events, EventType.MESSAGE, "content")
+    assert json.loads(said.partition("Servers: ")[2].partition("I have")[0]) == [
+        {"name": "bare", "command": "/usr/bin/env", "args": ["notes", "--all"], "env": []},
+        {"type": "http", "name": "away", "url": "https://mcp.example/", "headers": []},
+    ]
+    told = texts(events, EventType.SESSION_INFO, "message")
+    for name, why in KEPT_BACK.items():
+        assert [text for text in told if f"MCP server {name!r} {why}" in text], told
 
 
 async def begun(world: World, task: Task) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from journeyman.agent.customisation.servers import LOCAL, ServerSpec
 from journeyman.sandbox import Process
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ BEHIND = 256
 AT_ONCE = 16
 """Requests of the agent without an answer; then it waits."""
 START_SECONDS = 120.0
-"""For each of the three requests before the first prompt: some look for news on the network."""
+"""For each of the requests before the first prompt: some look for news on the network."""
 GONE_SECONDS = 1.0
 """How long the end of a program that hangs up is awaited."""
 PROTOCOL_VERSION = 1
@@ -49,13 +50,25 @@ class Agent:
         self._process = process
         self._answer = answer
         self._connection: Connection | None = None
-        self._session = ""
+        self.session = ""
+        """What it calls its session; empty until there is one: what it tells before is of the past,
+        and known."""
+        self.loaded = False
+        """Whether it remembers what it has done in an earlier life."""
+        self.left_out: Sequence[ServerSpec] = ()
+        """MCP servers of a transport that it does not know."""
         self._answering = asyncio.Semaphore(AT_ONCE)
         self.takes_images = False
         self.updates: asyncio.Queue[Any] = asyncio.Queue(BEHIND)
 
-    async def start(self, cwd: str, mode: str) -> None:
-        """Until it can be given a prompt. Raises AgentError, AgentLost."""
+    async def start(
+        self, cwd: str, mode: str = "", servers: Sequence[ServerSpec] = (), former: str = ""
+    ) -> None:
+        """Until it can be given a prompt. Raises AgentError, AgentLost.
+
+        *servers*: for it to start, or to ask. *former*: a session to go on with, if it can.
+        https://agentclientprotocol.com/protocol/session-setup
+        """
         # Slow, and most servers need none of it.
         from acp.connection import Connection  # noqa: PLC0415
 
@@ -70,23 +83,35 @@ class Agent:
         said = await self._soon("initialize", greeting)
         if said.get("protocolVersion") != PROTOCOL_VERSION:
             raise AgentLost(f"it speaks version {said.get('protocolVersion')!r} of the protocol")
-        can_take = _object(_object(said.get("agentCapabilities")).get("promptCapabilities"))
-        self.takes_images = can_take.get("image") is True
-        made = await self._soon("session/new", {"cwd": cwd, "mcpServers": []})
-        self._session = str(made.get("sessionId", ""))
+        able = _object(said.get("agentCapabilities"))
+        self.takes_images = _object(able.get("promptCapabilities")).get("image") is True
+        known = {LOCAL, *(k for k, v in _object(able.get("mcpCapabilities")).items() if v is True)}
+        self.left_out = [one for one in servers if one.kind not in known]
+        taken = [_told(one) for one in servers if one.kind in known]
+        where: Json = {"cwd": cwd, "mcpServers": taken}
+        if former and able.get("loadSession") is True:
+            self.loaded = await self._load({**where, "sessionId": former})
+        made = {} if self.loaded else await self._soon("session/new", where)
+        self.session = former if self.loaded else str(made.get("sessionId", ""))
         if mode:
-            wanted = {"sessionId": self._session, "modeId": mode}
-            await self._soon("session/set_mode", wanted)
+            await self._soon("session/set_mode", {"sessionId": self.session, "modeId": mode})
+
+    async def _load(self, session: Json) -> bool:
+        try:
+            await self._soon("session/load", session)
+        except AgentError:
+            return False  # it began on another machine, or was not kept
+        return True
 
     async def prompt(self, blocks: list[Json]) -> Json:
         """One prompt to its end. Raises AgentError, AgentLost."""
-        return await self._request("session/prompt", {"sessionId": self._session, "prompt": blocks})
+        return await self._request("session/prompt", {"sessionId": self.session, "prompt": blocks})
 
     async def cancel(self) -> None:
         """Ask for the end of the prompt; its answer comes all the same."""
         assert self._connection is not None
         try:
-            told = {"sessionId": self._session}
+            told = {"sessionId": self.session}
             await self._connection.send_notification("session/cancel", told)
         except (OSError, RuntimeError) as error:
             raise AgentLost("it does not listen any more") from error
@@ -130,7 +155,7 @@ class Agent:
         than anybody has had the time for."""
         method = message.get("method")
         if method == "session/update" and "id" not in message:
-            if self._session:
+            if self.session:
                 await self.updates.put(_object(_object(message.get("params")).get("update")))
             return True
         if method is not None and "id" in message:
@@ -148,6 +173,14 @@ class Agent:
             raise RequestError.method_not_found(method) from None
         finally:
             self._answering.release()
+
+
+def _told(server: ServerSpec) -> Json:
+    """As the protocol has it. A command must be an absolute path there; `env` looks for it."""
+    if server.kind == LOCAL:
+        arguments = [server.command, *server.args]
+        return {"name": server.name, "command": "/usr/bin/env", "args": arguments, "env": []}
+    return {"type": server.kind, "name": server.name, "url": server.url, "headers": []}
 
 
 class _Lines:

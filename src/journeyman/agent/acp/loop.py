@@ -22,6 +22,7 @@ from journeyman.agent.acp.connection import Agent, AgentError, AgentLost, Json
 from journeyman.agent.acp.story import Story
 from journeyman.agent.acp.updates import Call, Speech
 from journeyman.agent.conversation import Conversation
+from journeyman.agent.customisation.servers import ServerSpec
 from journeyman.agent.live import Live
 from journeyman.agent.masking import Mask
 from journeyman.agent.text import clean, clip
@@ -37,6 +38,8 @@ LOOK_SECONDS = 2.0
 CANCEL_SECONDS = 10.0
 """How long an agent may take to stop where it was told to; then it is ended."""
 MOST_CRASHES = 3
+SESSION_CHARS = 500
+"""Of what an agent calls its session; one with a longer name is not loaded again."""
 OUTPUT_CHARS = 1_000_000
 GO_ON = "Go on with the task, and end with a summary of what you changed."
 LOST = "The agent ended before this did; it may have had effects."
@@ -70,15 +73,17 @@ class AtWork:
         briefing: str,
         conversation: Conversation,
         *,
+        servers: Sequence[ServerSpec] = (),
         emit: Emit,
         publish: Publish,
         mask: Mask,
     ) -> None:
-        """*briefing*: what it is told before its task."""
+        """*briefing*: what it is told before its task. *servers*: MCP servers for it to use."""
         self._external = external
         self._launch = launch
         self._briefing = briefing
         self._conversation = conversation
+        self._servers = servers
         self._emit_ = emit
         self._publish = publish
         self._mask = mask
@@ -94,6 +99,7 @@ class AtWork:
         self._stopping = asyncio.Event()
         """Set when the prompt is to end: questions then have no answer."""
         self._crashes = 0
+        self._may_load = True
         self._spent: list[NewEvent] = []
         self._dollars = 0.0
 
@@ -119,6 +125,8 @@ class AtWork:
         except AgentLost as error:
             return await self._crashed(str(error))
         except AgentError as error:
+            if self._agent is not None and self._agent.loaded:
+                return await self._crashed(str(error))
             await self._settle()
             name = self._external.name
             return verdict.failed(Reason.AGENT_FAILED, f"The agent {name!r} says: {error}")
@@ -142,23 +150,36 @@ class AtWork:
         fresh = self._agent is None
         if fresh:
             await self._settle()
-        await self._emit([entries.turn_start(self._conversation)])
         agent = await self._started() if self._agent is None else self._agent
+        session = agent.session if len(agent.session) <= SESSION_CHARS else ""
+        await self._emit([entries.turn_start(self._conversation, agent_session=session)])
         words = "\n\n".join(item for item in heard if isinstance(item, str))
         if fresh:
-            now = f"# Now\n\n{words or GO_ON}" if self._story.began else ""
-            words = f"{self._briefing}\n\n# Task\n\n{self._story.told()}\n\n{now}"
+            words = self._first_words(words, remembers=agent.loaded)
         blocks: list[Json] = [{"type": "text", "text": self._mask.text(words.strip())}]
         if agent.takes_images:
             blocks += [_image(item) for item in heard if isinstance(item, BinaryContent)]
         self._stopping.clear()
         self._prompting = asyncio.create_task(self._prompt(agent, blocks))
 
+    def _first_words(self, words: str, *, remembers: bool) -> str:
+        story = self._story
+        if remembers:
+            return f"{story.told_again()}\n\n{GO_ON}"
+        now = f"# Now\n\n{words or GO_ON}" if story.began else ""
+        return f"{self._briefing}\n\n# Task\n\n{story.told()}\n\n{now}"
+
     async def _started(self) -> Agent:
         process = await self._launch()
         self._agent = agent = Agent(process, self._answer)
         self._news = agent.updates
-        await agent.start(WORKSPACE, self._external.mode)
+        former = ""
+        if self._story.began and self._may_load:
+            # Once: what it has kept may be what it cannot live with.
+            former, self._may_load = self._story.session, False
+        await agent.start(WORKSPACE, self._external.mode, self._servers, former)
+        await self._emit([_not_passed_on(one) for one in agent.left_out])
+        self._servers = [one for one in self._servers if one not in agent.left_out]
         return agent
 
     async def _prompt(self, agent: Agent, blocks: list[Json]) -> None:
@@ -254,7 +275,7 @@ class AtWork:
         return updates.message(said, call, failure)
 
     async def _ended(self, said: Json) -> Verdict:
-        self._prompting = None
+        self._prompting, self._may_load = None, True
         await self._settle()
         self._account(said.get("usage"))
         self._conversation.touched = True
@@ -401,6 +422,14 @@ class AtWork:
         if new or spent:
             for event in await self._emit_([*spent, *new]):
                 self._conversation.apply(event)
+
+
+def _not_passed_on(server: ServerSpec) -> NewEvent:
+    message = (
+        f"MCP server {server.name!r} is not passed on: the agent knows no servers of its kind, "
+        f"{server.kind}"
+    )
+    return NewEvent(EventType.SESSION_INFO, {"message": message})
 
 
 def _question(call: Json) -> str:

@@ -32,7 +32,11 @@ class Story:
     def __init__(self) -> None:
         self.unfinished: dict[str, str] = {}
         """Calls without a result: what was called, by id."""
+        self.session = ""
+        """What the agent called its session the last time that it was prompted."""
         self._asked: list[str] = []
+        self._since: list[str] = []
+        """What was said since anything was done."""
         self._lines: deque[str] = deque()
         self._chars = 0
         self._cut = False
@@ -47,13 +51,18 @@ class Story:
         match event.type:
             case EventType.MESSAGE | EventType.TOOL_COMPLETE:
                 self._acted = True
+                self._since.clear()
+            case EventType.TURN_START:
+                self.session = (event.record or {}).get("agent_session", "")
             case EventType.HOOK_END:
                 self._wording.note(event)
             case EventType.USER_MESSAGE:
                 data = {**data, "content": self._wording.of(data)}
                 self._hear(data)
+                self._since.append(f"{_who(data)}: {data['content'].strip()}")
             case EventType.INPUT_REQUESTED:
                 self._question = data["question"]
+                self._since.append(f"You asked: {data['question']}")
         if line := self._line(event.type, data):
             self._lines.append(line)
             self._chars += len(line)
@@ -67,6 +76,11 @@ class Story:
             return "\n\n".join(self._asked)
         cut = ["[What came before is left out.]"] if self._cut else []
         return "\n\n".join([PAST, *cut, *self._lines])
+
+    def told_again(self) -> str:
+        """For one that remembers what it did: it may not have heard the last words before its
+        end."""
+        return "\n\n".join([INTERRUPTED, *self._since])
 
     @property
     def began(self) -> bool:
@@ -90,8 +104,7 @@ class Story:
     def _line(self, kind: EventType, data: dict[str, Any]) -> str:
         match kind:
             case EventType.USER_MESSAGE:
-                who = "Journeyman" if data.get("source") in ("limit", "checks") else "User"
-                return f"{who}: {clip(data['content'].strip(), SAID_CHARS)}"
+                return f"{_who(data)}: {clip(data['content'].strip(), SAID_CHARS)}"
             case EventType.MESSAGE if data.get("content", "").strip():
                 return f"You: {clip(data['content'].strip(), SAID_CHARS)}"
             case EventType.INPUT_REQUESTED:
@@ -111,3 +124,7 @@ class Story:
         said = result.get("content") or error.get("message") or ""
         how = "succeeded" if data["success"] else "failed"
         return f"[You called {call}, which {how}: {clip(said.strip(), RESULT_CHARS)}]"
+
+
+def _who(message: dict[str, Any]) -> str:
+    return "Journeyman" if message.get("source") in ("limit", "checks") else "User"
