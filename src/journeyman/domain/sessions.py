@@ -47,6 +47,7 @@ class Reason(StrEnum):
     CUSTOM_AGENT_NOT_FOUND = "custom_agent_not_found"
     PUSH_REJECTED = "push_rejected"
     PUSH_PENDING = "push_pending"
+    PULL_REJECTED = "pull_rejected"
     BUDGET_EXHAUSTED = "budget_exhausted"
     PAUSED = "paused"
     WORKER_LOST = "worker_lost"

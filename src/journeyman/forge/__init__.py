@@ -36,6 +36,22 @@ class PushRejected(ForgeError):
     """The forge took the connection and refused the ref: protected, moved meanwhile, too large."""
 
 
+class PullRejected(ForgeError):
+    """The forge has the branch, and will not have the pull request, or not the change of it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)
+
+
+class ForgeRefused(ForgeError):
+    """The forge has understood and will not: asked again, it would refuse again. *forbidden*: it
+    does not let the actor do it, whose token has not the right, or whom a policy stands against."""
+
+    def __init__(self, message: str, *, forbidden: bool = False) -> None:
+        super().__init__(message, permanent=True)
+        self.forbidden = forbidden
+
+
 class CredentialRefused(ForgeError):
     """The forge does not take the actor's token any more: it has expired, or was revoked."""
 

@@ -24,7 +24,7 @@ import structlog
 
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
-from journeyman.forge import Answer, CredentialRefused, ForgeError
+from journeyman.forge import Answer, CredentialRefused, ForgeError, ForgeRefused
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -54,8 +54,16 @@ class Refused(ForgeError):
     """The forge has understood and will not, or has trouble: the status says which."""
 
     def __init__(self, status: int, message: str, *, permanent: bool = True) -> None:
-        super().__init__(message, permanent=permanent)
+        ForgeError.__init__(self, message, permanent=permanent)
         self.status = status
+
+
+class Denied(Refused, ForgeRefused):
+    """It will not."""
+
+    def __init__(self, status: int, message: str) -> None:
+        Refused.__init__(self, status, message)
+        self.forbidden = status == 403
 
 
 class Limited(ForgeError):
@@ -274,7 +282,7 @@ class Api:
         if status >= 500 or status in (408, 409):
             message = f"{self._name} has trouble ({status}): {told}"
             raise Refused(status, message, permanent=False)
-        raise Refused(status, f"{self._name} refused ({status}): {told}")
+        raise Denied(status, f"{self._name} refused ({status}): {told}")
 
     def _limit(self, secret: str, answer: Answer, told: str) -> Limited:
         """By `retry-after`, then by the reset's time, then GitHub's own advice."""

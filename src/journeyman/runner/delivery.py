@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import structlog
+
 from journeyman.agent.masking import Mask
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.held import Held
-from journeyman.forge import NewPull, PullChange, PushRejected
+from journeyman.domain.repositories import Pull
+from journeyman.forge import ForgeRefused, NewPull, PullChange, PullRejected, PushRejected
 from journeyman.runner import checks, leaks, words
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment
@@ -22,7 +25,12 @@ from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
 from journeyman.workspace.publish import Inspect, Work
 
+log = structlog.get_logger()
+
 SECRETS_SHOWN = 5
+_WAY_OUT = (
+    "Open it yourself, or give the token the right to write pull requests and send a message."
+)
 
 
 def checkpoint_shas(held: Held) -> set[str]:
@@ -109,34 +117,46 @@ async def tell_pull(
 
     One that somebody else has opened on the branch keeps its title, its words and its state, and
     gets a section of the task's. Where somebody has closed the task's own, no other is opened
-    against that.
+    against that. Raises PullRejected where one was asked for and the forge will not have it.
     """
-    forge, session = equipment.forge, held.session
-    found = await forge.find_pull(held.actor, held.repository, session.head_ref, session.base_ref)
+    ref = held.session.head_ref
+    try:
+        found = await _proposed(held, description, draft, blocked, equipment)
+    except ForgeRefused as error:
+        if not held.session.create_pull_request:
+            log.info("pull.not_told", session_id=held.session.id, error=str(error))
+            return
+        told = str(error).rstrip(".")
+        said = f"The work is on the branch {ref!r}, and its pull request was not taken: {told}."
+        raise PullRejected(f"{said} {_WAY_OUT}" if error.forbidden else said) from error
+    if found is not None:
+        await equipment.ledger.add_artifact(held.session, PullArtifact(found.id, found.number))
+
+
+async def _proposed(
+    held: Held,
+    description: str,
+    draft: bool,
+    blocked: Sequence[Blocked],
+    equipment: Equipment,
+) -> Pull | None:
+    actor, repository, session, forge = held.actor, held.repository, held.session, equipment.forge
+    found = await forge.find_pull(actor, repository, session.head_ref, session.base_ref)
+    if found is None and await _closed(held, equipment):
+        return None
+    if not session.create_pull_request:
+        return found
     log_url = equipment.log_url(held)
     body = words.pull_body(held, description, log_url, blocked, Checked(held.log).results)
-    if found is None and await _closed(held, equipment):
-        return
-    if session.create_pull_request:
-        with measured("pull_request", metrics.PULL):
-            if found is None:
-                title = words.pull_title(held, description)
-                new = NewPull(
-                    title,
-                    body,
-                    session.head_ref,
-                    session.base_ref,
-                    draft,
-                    assignee=held.actor.account.login,
-                )
-                found = await forge.open_pull(held.actor, held.repository, new)
-            else:
-                change = PullChange(body=words.with_section(found.body, body, session.task_id))
-                if words.is_own(found.body, session.task_id):
-                    change = PullChange(body=words.renewed(found.body, body), draft=draft)
-                found = await forge.update_pull(held.actor, held.repository, found.number, change)
-    if found is not None:
-        await equipment.ledger.add_artifact(session, PullArtifact(found.id, found.number))
+    with measured("pull_request", metrics.PULL):
+        if found is None:
+            title, assignee = words.pull_title(held, description), actor.account.login
+            new = NewPull(title, body, session.head_ref, session.base_ref, draft, assignee)
+            return await forge.open_pull(actor, repository, new)
+        change = PullChange(body=words.with_section(found.body, body, session.task_id))
+        if words.is_own(found.body, session.task_id):
+            change = PullChange(body=words.renewed(found.body, body), draft=draft)
+        return await forge.update_pull(actor, repository, found.number, change)
 
 
 async def _closed(held: Held, equipment: Equipment) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from journeyman.domain.errors import AppError
 from journeyman.domain.sessions import Reason, State
-from journeyman.forge import CredentialRefused, ForgeError, PushRejected
+from journeyman.forge import CredentialRefused, ForgeError, PullRejected, PushRejected
 from journeyman.sandbox import FileRefused, SandboxLost, SandboxUnavailable
 from journeyman.workspace import BundleRefused, WorkspaceError
 
@@ -81,15 +81,9 @@ def outcome_of(error: BaseException) -> Outcome:
             return failed(
                 Reason.WORKSPACE_NOT_SAVED, f"{error} What was saved before is in the patch."
             )
-        case CredentialRefused():
-            message = f"{error} The work is kept; a message with a good token goes on with it."
-            return failed(Reason.CREDENTIAL_REFUSED, message)
-        case PushRejected(permanent=True):
-            return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
-        case ForgeError(permanent=False):
-            message = f"{error} It is tried again by itself."
-            return Outcome(State.IDLE, Reason.REPOSITORY_UNAVAILABLE, message)
-        case ForgeError() | FileRefused():
+        case ForgeError():
+            return _of_forge(error)
+        case FileRefused():
             return failed(Reason.REPOSITORY_UNAVAILABLE, str(error))
         case AppError(message=message):
             return failed(Reason.REPOSITORY_UNAVAILABLE, message)
@@ -98,3 +92,19 @@ def outcome_of(error: BaseException) -> Outcome:
                 Reason.INTERNAL_ERROR,
                 "Internal error; see run.failed with this task's id in the server's log.",
             )
+
+
+def _of_forge(error: ForgeError) -> Outcome:
+    match error:
+        case CredentialRefused():
+            message = f"{error} The work is kept; a message with a good token goes on with it."
+            return failed(Reason.CREDENTIAL_REFUSED, message)
+        case PushRejected(permanent=True):
+            return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
+        case PullRejected():
+            return failed(Reason.PULL_REJECTED, str(error))
+        case ForgeError(permanent=False):
+            message = f"{error} It is tried again by itself."
+            return Outcome(State.IDLE, Reason.REPOSITORY_UNAVAILABLE, message)
+        case _:
+            return failed(Reason.REPOSITORY_UNAVAILABLE, str(error))

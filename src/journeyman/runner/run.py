@@ -28,7 +28,7 @@ from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
-from journeyman.forge import ForgeError
+from journeyman.forge import ForgeError, PullRejected
 from journeyman.llm import SCRIPT, Model, UnknownModel
 from journeyman.runner import (
     checks,
@@ -391,14 +391,20 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
         )
         if saved is None or not pushed:
             return "Nothing has changed yet, so nothing was committed."
-        await _tell_news(run)
-        blocked = run.refusals.all()
+    except (ForgeError, BundleRefused) as error:
+        raise ToolError(f"Committed, but not pushed: {error}") from error
+    told = f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
+    await _tell_news(run)
+    blocked = run.refusals.all()
+    try:
         await delivery.tell_pull(
             run.held, description, draft=True, blocked=blocked, equipment=run.equipment
         )
-    except (ForgeError, BundleRefused) as error:
-        raise ToolError(f"Committed, but not pushed: {error}") from error
-    return f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
+    except PullRejected as error:
+        return f"{told} {error} You can do nothing about that: go on."
+    except ForgeError as error:
+        return f"{told} The pull request is brought up to date later: {error}"
+    return told
 
 
 async def _refuse_secrets(run: Run) -> None:

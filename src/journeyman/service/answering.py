@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection
 
 from journeyman.domain import answers
 from journeyman.domain.artifacts import Artifact, PullArtifact
-from journeyman.domain.errors import AppError, Code
+from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Account, Repository
@@ -21,8 +22,11 @@ from journeyman.domain.sessions import Session
 from journeyman.domain.signature import log_url
 from journeyman.domain.triggers import Stage, Trigger, thread_of
 from journeyman.forge import Discussion, ForgeError
+from journeyman.service import outages
 from journeyman.service.means import Means
 from journeyman.store import accounts, events, sessions, tasks, triggers
+
+log = structlog.get_logger()
 
 
 def groups(claimed: Sequence[Trigger]) -> Collection[Sequence[Trigger]]:
@@ -41,13 +45,13 @@ class Answering:
         """One of `groups`, as one comment."""
         try:
             await self._tell(group)
-        except ForgeError as error:
-            await self._means.triggers.put_off(group, str(error))
-        except AppError as error:
-            if error.code is Code.UNAVAILABLE:
-                await self._means.triggers.put_off(group, error.message)
+        except (AppError, ForgeError) as error:
+            if outages.may_pass(error):
+                await self._means.triggers.put_off(group, str(error))
             else:
-                await self._note(group, Stage.FAILED, error.message)
+                thread = thread_of(group[-1].happening)
+                log.warning("answer.refused", thread=thread, error=str(error))
+                await self._note(group, Stage.FAILED, str(error))
 
     async def _tell(self, group: Sequence[Trigger]) -> None:
         found = await self._means.database.read(lambda tx: _found(tx, group[-1]))

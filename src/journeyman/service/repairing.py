@@ -6,20 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
 from sqlalchemy import Connection
 
 from journeyman.domain import threads
 from journeyman.domain.audit import Author, Surface
 from journeyman.domain.discussions import BAD, CheckRun, PullHead
-from journeyman.domain.errors import AppError, Code
+from journeyman.domain.errors import AppError
 from journeyman.domain.principals import Actor, Principal
 from journeyman.domain.repositories import Account, Permission
 from journeyman.domain.tasks import Task
 from journeyman.domain.triggers import Kind, Stage, Trigger
 from journeyman.forge import Access, ForgeError
-from journeyman.service import audit
+from journeyman.service import audit, outages
 from journeyman.service.means import Means
 from journeyman.store import accounts, tasks, triggers
+
+log = structlog.get_logger()
 
 NOBODY = "no pull request of a task's"
 
@@ -47,13 +50,12 @@ class Repairing:
             await self._means.triggers.settle(told, Stage.IGNORED, str(why))
         except _NotNow as why:
             await self._means.triggers.put_off(told, str(why))
-        except ForgeError as error:
-            await self._means.triggers.put_off(told, str(error))
-        except AppError as error:
-            if error.code is Code.UNAVAILABLE:
-                await self._means.triggers.put_off(told, error.message)
+        except (AppError, ForgeError) as error:
+            if outages.may_pass(error):
+                await self._means.triggers.put_off(told, str(error))
             else:
-                await self._means.triggers.settle(told, Stage.IGNORED, error.message)
+                log.warning("repair.refused", error=str(error))
+                await self._means.triggers.settle(told, Stage.IGNORED, str(error))
 
     async def _begin(self, told: Sequence[Trigger]) -> None:
         newest = told[-1].happening

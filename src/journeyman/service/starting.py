@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -25,7 +25,7 @@ from journeyman.domain.tasks import NewTask, Task
 from journeyman.domain.threads import Thread
 from journeyman.domain.triggers import Happening, Kind, Stage, Trigger, mentions, thread_of
 from journeyman.forge import Access, Discussion, ForgeError
-from journeyman.service import audit
+from journeyman.service import audit, outages
 from journeyman.service.means import Means
 from journeyman.store import tasks as task_rows
 from journeyman.store import triggers as rows
@@ -36,8 +36,10 @@ MOST_PEOPLE = 30
 """In one conversation whose access is asked for; what others wrote is left out."""
 OF_ONE_REVIEW = timedelta(minutes=2)
 """Between a review and its comments, where the forge does not say which belong to it."""
+PACE = timedelta(hours=1)
 MOST_AN_HOUR = 10
-"""Sessions for one thread: two programs that answer each other would begin them for ever."""
+"""Sessions that begin for one thread: two programs that answer each other would begin them for
+ever."""
 GIVEN = (Kind.ASSIGNED, Kind.LABELED)
 PLACES = {
     Kind.COMMENT: Place.COMMENT,
@@ -50,7 +52,11 @@ class Ignored(Exception):
 
 
 class TooMany(Exception):
-    """Not now: what was asked waits."""
+    """Not before *until*: what was asked waits."""
+
+    def __init__(self, begun: int, until: datetime) -> None:
+        super().__init__(f"{begun} sessions have begun here within an hour")
+        self.until = until
 
 
 @dataclass(frozen=True)
@@ -86,13 +92,13 @@ class Starting:
             await self._begin(people)
         except Ignored as why:
             await self._means.triggers.settle(people, Stage.IGNORED, str(why))
-        except (ForgeError, TooMany) as error:
-            await self._means.triggers.put_off(people, str(error))
-        except AppError as error:
-            if error.code is Code.UNAVAILABLE:
-                await self._means.triggers.put_off(people, error.message)
+        except TooMany as error:
+            await self._means.triggers.hold(people, error.until, str(error))
+        except (AppError, ForgeError) as error:
+            if outages.may_pass(error):
+                await self._means.triggers.put_off(people, str(error))
             else:
-                await self._means.triggers.settle(people, Stage.REFUSED, error.message)
+                await self._means.triggers.settle(people, Stage.REFUSED, str(error))
 
     async def _begin(self, waiting: Sequence[Trigger]) -> None:
         discussion = self._means.forge.discussion
@@ -109,27 +115,29 @@ class Starting:
         allowed = await self._allowed(discussion, actor, access.repository, waiting)
         if not allowed:
             return
-        await self._check_pace(thread_of(allowed[0].happening))
         asker = allowed[-1].happening.by
         assert asker is not None
         principal = await self._means.machine.acting_for(asker)
         thread = await self._thread(discussion, actor, access.repository, allowed)
         asked = _Asked(allowed, principal, access, actor, thread)
-        task_id = await self._task_of(asked)
-        if task_id is None and not any(self._speaks(told) for told in asked.told):
+        task = await self._task_of(asked)
+        if task is None and not any(self._speaks(told) for told in asked.told):
             # Changes that are wanted on a pull request of somebody else's.
             await self._means.triggers.settle(allowed, Stage.IGNORED, "nobody was asked")
             return
+        if task is None or task.session.ended:
+            await self._check_pace(thread_of(allowed[0].happening))
         await self._acknowledge(discussion, asked)
         author = Author(Surface.FORGE, principal.account, detail={"thread": _place(asked.told[0])})
         with audit.acting(author):
-            await self._start(discussion, asked, task_id)
+            await self._start(discussion, asked, None if task is None else task.id)
 
     async def _check_pace(self, thread: str) -> None:
-        since = self._means.clock() - timedelta(hours=1)
-        begun = await self._means.database.read(lambda tx: rows.count_begun(tx, thread, since))
-        if begun >= MOST_AN_HOUR:
-            raise TooMany(f"{begun} sessions have begun here within an hour")
+        """Before another session begins: a message for one at work is never held up."""
+        since = self._means.clock() - PACE
+        begun = await self._means.database.read(lambda tx: rows.begun_since(tx, thread, since))
+        if len(begun) >= MOST_AN_HOUR:
+            raise TooMany(len(begun), begun[-MOST_AN_HOUR] + PACE)
 
     def _speaks(self, told: Happening) -> bool:
         return told.kind in GIVEN or mentions(told.body, self._means.rules.name)
@@ -212,7 +220,7 @@ class Starting:
             lines = [one for one in there if _belongs(one, told)]
         return Thread(repository.full_name, issue, kept, len(said) - len(kept), lines)
 
-    async def _task_of(self, asked: _Asked) -> str | None:
+    async def _task_of(self, asked: _Asked) -> Task | None:
         """The task that works on this: it opened the pull request, or began in the issue and has
         not come to its end there."""
         repository, number = asked.access.repository, asked.number
@@ -229,14 +237,14 @@ class Starting:
             )
         if found is None:
             return None
-        detail = await self._means.tasks.get(asked.principal, found)
-        if detail.task.archived_at is not None:
+        task = (await self._means.tasks.get(asked.principal, found)).task
+        if task.archived_at is not None:
             return None
-        if not detail.task.session.ended and all(told.kind in GIVEN for told in asked.told):
+        if not task.session.ended and all(told.kind in GIVEN for told in asked.told):
             raise Ignored("the issue is worked on already")
-        if asked.thread.issue.is_pull or not detail.task.session.ended:
-            return found
-        return found if await self._goes_on(asked, detail.task) else None
+        if asked.thread.issue.is_pull or not task.session.ended:
+            return task
+        return task if await self._goes_on(asked, task) else None
 
     async def _goes_on(self, asked: _Asked, task: Task) -> bool:
         """Whether what the task has made is still open."""

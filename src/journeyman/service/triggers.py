@@ -28,6 +28,7 @@ FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=30)
 MOST_ATTEMPTS = 60
 """About a day."""
+GIVEN_UP = "This was tried for about a day, and is given up. Ask again to have it tried anew."
 
 
 class Triggers:
@@ -80,8 +81,15 @@ class Triggers:
             lambda tx: triggers.settle(tx, ids, stage, now, reason=reason[:1000])
         )
 
+    async def hold(self, waiting: Sequence[Trigger], until: datetime, reason: str) -> None:
+        """To be handled at *until*, however often something else is said there before."""
+        ids = [one.id for one in waiting]
+        log.info("trigger.held", trigger_ids=ids, until=until.isoformat(), reason=reason)
+        await self._database.write(lambda tx: triggers.hold(tx, ids, until))
+
     async def put_off(self, failed: Sequence[Trigger], reason: str) -> None:
-        """To be tried again after a wait that grows, a limited number of times."""
+        """To be tried again after a wait that grows, a limited number of times. Whoever asked is
+        told of the end of that."""
         now = self._clock()
 
         def put_off(tx: Connection) -> None:
@@ -92,13 +100,21 @@ class Triggers:
                     triggers.put_off(tx, one.id, now + wait_after(one.attempts))
                 else:
                     log.error("trigger.given_up", **told)
-                    triggers.note_answer(tx, [one.id], Stage.FAILED, now, reason[:1000])
+                    _give_up(tx, one, now, reason)
 
         await self._database.write(put_off)
 
 
 def wait_after(attempts: int) -> timedelta:
     return min(FIRST_WAIT * (1 << min(attempts, 12)), LONGEST_WAIT)
+
+
+def _give_up(tx: Connection, one: Trigger, now: datetime, reason: str) -> None:
+    if one.stage is Stage.WAITING and one.happening.by is not None:
+        told = f"{reason[:800]} {GIVEN_UP}"
+        triggers.settle(tx, [one.id], Stage.REFUSED, now, reason=told)
+    else:
+        triggers.note_answer(tx, [one.id], Stage.FAILED, now, reason[:1000])
 
 
 def _add(tx: Connection, told: Happening, now: datetime) -> bool:

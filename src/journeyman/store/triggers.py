@@ -116,6 +116,12 @@ def put_off(tx: sa.Connection, id: int, due_at: datetime) -> None:
     )
 
 
+def hold(tx: sa.Connection, ids: Sequence[int], due_at: datetime) -> None:
+    """To be handled later; nothing has failed."""
+    held = trigger.update().where(trigger.c.id.in_(ids), trigger.c.stage == Stage.WAITING)
+    tx.execute(held.values(due_at=due_at, claimed_until=None))
+
+
 _ASKS = sa.and_(
     sa.or_(
         session.c.state == State.WAITING_FOR_USER,
@@ -160,11 +166,12 @@ def note_answer(
     tx.execute(trigger.update().where(trigger.c.id.in_(ids)).values(**values))
 
 
-def count_begun(tx: sa.Connection, thread: str, since: datetime) -> int:
-    """Sessions that work for what was asked in the thread since then."""
-    begun = sa.select(sa.func.count(sa.distinct(trigger.c.session_id)))
-    there = begun.where(trigger.c.thread == thread, trigger.c.created_at >= since)
-    return tx.scalar(there.where(trigger.c.stage.in_(_COUNTED))) or 0
+def begun_since(tx: sa.Connection, thread: str, since: datetime) -> Sequence[datetime]:
+    """When the sessions that work for what was asked in the thread began, the oldest first."""
+    there = sa.select(session.c.id, session.c.created_at).select_from(trigger.join(session))
+    there = there.where(trigger.c.thread == thread, trigger.c.stage.in_(_COUNTED))
+    begun = there.where(session.c.created_at >= since).distinct()
+    return [row.created_at for row in tx.execute(begun.order_by(session.c.created_at))]
 
 
 def task_of_thread(tx: sa.Connection, thread: str) -> str | None:

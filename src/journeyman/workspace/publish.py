@@ -91,7 +91,7 @@ class Publisher:
             try:
                 await _push(repository, work.sha, head_ref, remote, expected_old or "")
             except GitError as error:
-                raise remotes.explained(error, "pushed to") from error
+                raise remotes.refused(error) from error
         return work.sha
 
     async def patch(self, work: Work, *, limit_bytes: int = PATCH_LIMIT) -> bytes:

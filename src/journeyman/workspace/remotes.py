@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from journeyman.forge import CredentialRefused, ForgeError, PushRejected, Remote
+from journeyman.forge import CredentialRefused, ForgeError, ForgeRefused, PushRejected, Remote
 from journeyman.git import GitError
 from journeyman.git.addresses import protocol_of
 from journeyman.git.faults import Fault, fault_of
@@ -47,10 +47,22 @@ def explained(error: GitError, done: str) -> ForgeError:
             ways = [way for number, way in _WAYS_OUT.items() if number in error.output]
             said = " ".join([f"The forge refused the push: {told}", *ways])
             return PushRejected(said, permanent=True)
-        case Fault.DENIED | Fault.NOT_FOUND | Fault.BAD_OBJECTS | Fault.SHALLOW:
+        case Fault.DENIED | Fault.NOT_FOUND:
+            return ForgeRefused(said, forbidden=fault is Fault.DENIED)
+        case Fault.BAD_OBJECTS | Fault.SHALLOW:
             return ForgeError(said, permanent=True)
         case _:
             return ForgeError(said)
+
+
+def refused(error: GitError) -> ForgeError:
+    """*error* of a push, as the caller's. Who could fetch and may not push has a good credential
+    that is not enough."""
+    told = explained(error, "pushed to")
+    if isinstance(told, ForgeRefused) and told.forbidden:
+        way_out = "Use a token that may write the repository's contents."
+        return PushRejected(f"{told} {way_out}", permanent=True)
+    return told
 
 
 def _telling(error: GitError) -> str:

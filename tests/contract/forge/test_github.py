@@ -16,7 +16,7 @@ from journeyman.domain.discussions import Place, Reaction
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Permission
-from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange
+from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange, PushRejected
 from journeyman.forge.github.forge import Addresses, GitHubForge
 from journeyman.forge.rest import client
 from journeyman.git import GitError
@@ -331,13 +331,14 @@ async def test_a_protected_branch_refuses_in_github_s_words(github: OnGitHub) ->
     error = await pushed(github, "alice", "main")
     assert error is not None
     assert fault_of(error) is GitFault.REJECTED
-    assert "GH006: Protected branch update failed" in str(remotes.explained(error, "pushed to"))
+    assert "GH006: Protected branch update failed" in str(remotes.refused(error))
 
 
 async def test_who_may_only_read_is_refused_by_git_too(github: OnGitHub) -> None:
     error = await pushed(github, "bob", "new")
     assert error is not None
-    explained = remotes.explained(error, "pushed to")
+    explained = remotes.refused(error)
+    assert isinstance(explained, PushRejected)
     assert explained.permanent
     assert "403" in str(explained)
 

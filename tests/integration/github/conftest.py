@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +109,8 @@ async def working(service: Service) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def site(service: Service, clock: Clock) -> AsyncIterator[Site]:
-    """Told of by webhooks that the test sends; repaired once. Its time is ahead of the world's."""
-    clock.now = utc_now() + timedelta(hours=1)
+    """Told of by webhooks that the test sends; repaired once. Its time begins as the world's."""
+    clock.now = utc_now()
     state = service.github.state
     machine = state.add_user("helper")
     service.repository.roles[machine.id] = "write"

@@ -48,6 +48,32 @@ async def test_a_limit_at_the_end_and_a_base_pushed_over_hold_nothing_up(working
     assert git(working.repository.bare, "show", f"{pull.head}:new.txt") == "1"
 
 
+async def test_a_token_that_may_not_open_pull_requests_is_told_as_that(working: Service) -> None:
+    no = "Resource not accessible by personal access token"
+    fault = Fault("POST .*/pulls$", 403, message=no, times=100)
+    working.github.faults.append(fault)
+    made = await working.create(WRITE, create_pull_request=True)
+    task = await working.wait(made["id"])
+    session = task["sessions"][0]
+    assert (task["state"], session["state_reason"]) == ("failed", "pull_rejected")
+    told = session["error"]["message"]
+    for sign in (no, session["head_ref"], "the right to write pull requests"):
+        assert sign in told, told
+    asked = len(working.github.asked("POST .*/pulls$"))
+    assert asked == 2, "with the agent's report and at the end, and not again"
+    assert git(working.repository.bare, "show", f"{session['head_ref']}:new.txt") == "1"
+    tried = await working.octo.post(f"/agents/repos/octo/app/tasks/{made['id']}/pulls")
+    assert (tried.status_code, no in tried.json()["message"]) == (403, True), tried.text
+
+    working.github.faults.remove(fault)
+    more = {"content": "Once more\n\n```sh\ntrue\n```"}
+    assert (await working.octo.post(f"/agents/tasks/{made['id']}/steer", json=more)).is_success
+    await working.wait(made["id"], "in_progress")
+    await working.wait(made["id"])
+    (pull,) = working.repository.pulls
+    assert pull.head == session["head_ref"]
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
 UNKNOWN = (
     "error: GH008: Your push referenced at least 1 unknown Git LFS object:\n    4d7a\n"

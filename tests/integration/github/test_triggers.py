@@ -8,7 +8,7 @@ from journeyman.domain.audit import AuditQuery
 from journeyman.domain.sessions import State
 from journeyman.domain.triggers import Stage
 from journeyman.service.starting import MOST_AN_HOUR
-from journeyman.service.triggers import MOST_WAITING
+from journeyman.service.triggers import MOST_ATTEMPTS, MOST_WAITING
 from journeyman.store import credentials
 from tests.integration.github.site import Site
 from tests.peers.faulty import Fault
@@ -273,3 +273,49 @@ async def test_two_that_answer_each_other_are_slowed_down(site: Site) -> None:
     assert len(site.service.repository.reactions) == MOST_AN_HOUR
     await site.act(3600)
     assert (await site.task()).session_count == MOST_AN_HOUR + 1, "what has waited, as one"
+
+
+async def test_a_message_for_a_session_at_work_waits_for_no_other(site: Site) -> None:
+    issue = site.issue()
+    for number in range(MOST_AN_HOUR):
+        await site.mention(issue, f"@helper {number}")
+        await site.act(10)
+        if number < MOST_AN_HOUR - 1:
+            await site.bring(State.COMPLETED)
+    await site.mention(issue, "@helper and louder")
+    await site.act(10)
+    task = await site.task()
+    assert task.session_count == MOST_AN_HOUR
+    assert "@helper and louder" in (await site.prompts(task.session))[-1]
+    assert Stage.WAITING not in await site.stages()
+
+
+async def test_what_is_given_up_is_told_where_it_was_asked(site: Site) -> None:
+    issue, state = site.issue(), site.service.github.state
+    await site.mention(issue)
+    state.tokens[site.token].revoked = True
+    for _ in range(MOST_ATTEMPTS):
+        await site.act(1800)
+    assert await site.stages() == [Stage.REFUSED]
+    site.token = state.add_token("helper")
+    site.starter = site.worker(site.service.parts.forge)
+    await site.act(1800)
+    assert await site.stages() == [Stage.ANSWERED]
+    (answer,) = site.answers(issue)
+    assert answer.startswith("@bob I cannot work on this: The forge does not take triggers.token")
+    assert "Ask again to have it tried anew." in answer
+    await site.mention(issue)
+    await site.act()
+    assert len(await site.tasks()) == 1
+
+
+async def test_what_github_refuses_for_good_is_told_at_once(site: Site) -> None:
+    issue = site.issue()
+    no = "Resource not accessible by personal access token"
+    site.service.github.faults.append(Fault("GET .*/issues/[0-9]+$", 403, message=no))
+    await site.mention(issue)
+    await site.act()
+    (answer,) = site.answers(issue)
+    assert answer.startswith(f"@bob I cannot work on this: GitHub refused (403): {no}")
+    assert await site.stages() == [Stage.ANSWERED]
+    assert await site.tasks() == []

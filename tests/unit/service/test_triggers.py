@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -12,7 +12,8 @@ from journeyman.domain.artifacts import PullArtifact
 from journeyman.domain.repositories import Account, AccountType
 from journeyman.domain.sessions import State
 from journeyman.domain.triggers import Happening, Kind, Rules, Stage
-from journeyman.service.triggers import CLAIM, GATHER, MOST_ATTEMPTS, Triggers
+from journeyman.service.clock import utc_now
+from journeyman.service.triggers import CLAIM, GATHER, GIVEN_UP, MOST_ATTEMPTS, Triggers
 from journeyman.store import triggers
 from tests.conftest import EACH_DATABASE, Clock, World
 from tests.unit.service.work import bring, create, hold, ledger
@@ -70,6 +71,49 @@ async def test_what_fails_is_tried_less_and_less_often_and_given_up(
     assert waits[1:4] == [10, 20, 40]
     assert max(waits) == 1800
     assert 20 * 3600 < sum(waits) < 48 * 3600
+    (told,) = await books.claim_answers(8)
+    assert (told.stage, told.attempts) == (Stage.REFUSED, 0)
+    assert told.reason == f"away {GIVEN_UP}"
+    for _ in range(MOST_ATTEMPTS):
+        await books.put_off([told], "away")
+        clock.advance(10**4)
+        (told,) = await books.claim_answers(8) or [told]
+    assert await books.claim_answers(8) == [], "it cannot be told either"
+
+
+async def test_a_repair_that_is_given_up_is_told_to_nobody(world: World, clock: Clock) -> None:
+    books = kept(world, clock)
+    await books.take([FAILED])
+    for _ in range(MOST_ATTEMPTS):
+        clock.advance(10**4)
+        await books.put_off((await books.claim(8))[0], "away")
+    clock.advance(10**4)
+    assert await books.claim(8) == []
+    assert await books.claim_answers(8) == []
+
+
+async def test_what_has_begun_counts_by_when_it_began(world: World, clock: Clock) -> None:
+    books, database, hour = kept(world, clock), world.parts.database, timedelta(hours=1)
+    await books.take([SAID, replace(SAID, id=6)])
+    clock.now = utc_now() + 3 * hour
+    (both,) = await books.claim(8)
+    await books.hold(both, clock.now + hour, "ten have begun")
+    assert await books.claim(8) == [], "held"
+    clock.advance(hour.total_seconds())
+    (both,) = await books.claim(8)
+    assert [one.attempts for one in both] == [0, 0]
+    task = await create(world)
+    ids = {"task_id": task.id, "session_id": task.session.id}
+
+    def begun(tx: Connection, since: datetime) -> list[datetime]:
+        return list(triggers.begun_since(tx, "alice/hello#3", since))
+
+    began = task.session.created_at
+    assert await database.read(lambda tx: begun(tx, began)) == []
+    known = [one.id for one in both]
+    await database.write(lambda tx: triggers.settle(tx, known, Stage.WORKING, clock.now, **ids))
+    assert await database.read(lambda tx: begun(tx, began)) == [began], "one session for both"
+    assert await database.read(lambda tx: begun(tx, began + hour)) == []
 
 
 async def test_who_is_to_be_told_and_of_what(world: World, clock: Clock) -> None:

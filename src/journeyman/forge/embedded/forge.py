@@ -14,7 +14,7 @@ from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenK
 from journeyman.domain.pushes import Update
 from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
-from journeyman.forge import Access, ForgeError, NewPull, PullChange, Remote
+from journeyman.forge import Access, ForgeError, ForgeRefused, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens, upstreams
 from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
@@ -145,9 +145,7 @@ class EmbeddedForge:
     async def open_pull(self, actor: Actor, repository: Repository, new: NewPull) -> Pull:
         for ref in (new.head_ref, new.base_ref):
             if await self.find_tip(actor, repository, ref) is None:
-                raise ForgeError(
-                    f"{repository.full_name} has no branch {ref!r}; push it first.", permanent=True
-                )
+                raise ForgeRefused(f"{repository.full_name} has no branch {ref!r}; push it first.")
         return await self._records.add_pull(repository.id, actor.account.id, new)
 
     async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:

@@ -15,7 +15,7 @@ from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Actor
 from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Pull, PullState, Repository
-from journeyman.forge import ForgeError, NewPull, PullChange
+from journeyman.forge import ForgeRefused, NewPull, PullChange
 from journeyman.forge.gitea.answers import BranchAnswer, PullAnswer, without_draft
 from journeyman.forge.rest import Api, Missing, Refused, path_of, secret_of
 
@@ -50,9 +50,7 @@ class GiteaPulls:
         known = await self._open_between(actor, repository, new.head_ref, new.base_ref)
         made = known or await self._create(actor, repository, new, new.assignee)
         if made.base.repo_id != repository.id:
-            raise ForgeError(
-                f"{repository.full_name} is another repository by now.", permanent=True
-            )
+            raise ForgeRefused(f"{repository.full_name} is another repository by now.")
         return made.pull(repository)
 
     async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:
@@ -138,15 +136,13 @@ class GiteaPulls:
                 return await self._create(actor, repository, new, "")
             raise
 
-    async def _why_not(self, actor: Actor, repository: Repository, new: NewPull) -> ForgeError:
+    async def _why_not(self, actor: Actor, repository: Repository, new: NewPull) -> ForgeRefused:
         for ref in (new.head_ref, new.base_ref):
             if await self.find_tip(actor, repository, ref) is None:
                 message = f"{repository.full_name} has no branch {ref!r}; push it first."
-                return ForgeError(message, permanent=True)
-        return ForgeError(
-            f"{repository.full_name} takes no pull requests, or not with this token.",
-            permanent=True,
-        )
+                return ForgeRefused(message)
+        told = f"{repository.full_name} takes no pull requests, or not with this token."
+        return ForgeRefused(told, forbidden=True)
 
     async def _ask_for_review(self, actor: Actor, repository: Repository, of: PullAnswer) -> None:
         """Nobody reviews what they have opened themselves; they are assigned."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from journeyman.forge.rest import Api, Dialect, Refused
+from journeyman.forge.rest import Api, Denied, Dialect
 
 VERSION = "2022-11-28"
 """The oldest that GitHub and every supported GitHub Enterprise Server take."""
@@ -40,5 +40,5 @@ class GitHubApi(Api):
             told = "; ".join(str(one.get("message", "")) for one in errors[:3])
             if any(one.get("type") == "RATE_LIMITED" for one in errors):
                 raise self._limit(secret, answer, told)
-            raise Refused(200, f"GitHub refused: {told[:500]}")
+            raise Denied(200, f"GitHub refused: {told[:500]}")
         return found.get("data")

@@ -9,7 +9,7 @@ import structlog
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Pull, PullState, Repository
-from journeyman.forge import ForgeError, NewPull, PullChange
+from journeyman.forge import ForgeRefused, NewPull, PullChange
 from journeyman.forge.github.answers import PullAnswer
 from journeyman.forge.github.api import GitHubApi
 from journeyman.forge.rest import Missing, Refused, path_of, secret_of
@@ -44,9 +44,7 @@ class GitHubPulls:
         known = await self._open_between(actor, repository, new.head_ref, new.base_ref)
         made = known or await self._create(actor, repository, new)
         if made.base.repo is None or made.base.repo.id != repository.id:
-            raise ForgeError(
-                f"{repository.full_name} is another repository by now.", permanent=True
-            )
+            raise ForgeRefused(f"{repository.full_name} is another repository by now.")
         if known is None and new.assignee:
             await self._assign(actor, repository, made.number, new.assignee)
         return made.pull(repository)
@@ -113,7 +111,7 @@ class GitHubPulls:
         try:
             return await self._post(actor, repository, body)
         except Missing:
-            raise ForgeError(f"{repository.full_name} cannot be seen.", permanent=True) from None
+            raise ForgeRefused(f"{repository.full_name} cannot be seen.") from None
         except Refused as error:
             if error.status != 422:
                 raise
@@ -139,7 +137,7 @@ class GitHubPulls:
         for field in ("head", "base"):
             if f"{field} is invalid" in told:
                 message = f"{repository.full_name} has no branch {body[field]!r}; push it first."
-                raise ForgeError(message, permanent=True) from error
+                raise ForgeRefused(message) from error
         raise error
 
     async def _post(self, actor: Actor, repository: Repository, body: dict[str, Any]) -> PullAnswer:
