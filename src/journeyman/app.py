@@ -253,7 +253,8 @@ async def working(
     as long as the configuration says and *at_once* is not set."""
     config = parts.config
     # Now, not at the first run: by then an upgrade may have replaced the files.
-    checkout.scripts(), instructions.templates()
+    checkout.scripts()
+    instructions.templates()
     ledger = Ledger(parts.database, parts.live, parts.changes, credentials=parts.credentials)
     secrets, configurations = parts.services.secrets, parts.services.configurations
 
