@@ -40,7 +40,9 @@ async def measure(data: Path, url: str, name: str) -> Row:
     for _ in range(RUNS):
         await asyncio.sleep(EVERY_SECONDS)
         session_id = str(uuid.uuid4())
-        await database.write(lambda tx, id_=session_id: queue.enqueue(tx, id_, 1, owner_id=1))
+        await database.write(
+            lambda tx, id_=session_id: queue.enqueue(tx, id_, 1, task_id="t", owner_id=1)
+        )
         queued[session_id] = time.monotonic()
     async with asyncio.timeout(10):
         await all_begun.wait()

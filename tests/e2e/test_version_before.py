@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from journeyman.store import migrate, migrations
+from tests.conftest import EACH_DATABASE
 from tests.e2e.conftest import REPOSITORY, hello
 from tests.e2e.server import Client, Server, journeyman, running
 
@@ -40,18 +41,21 @@ def before(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def server(data: Path, before: dict[str, str]) -> Iterator[Server]:
-    with running(Server(data, before, flags=("--no-worker",))) as started:
+def server(tmp_path: Path, before: dict[str, str], database_url: str) -> Iterator[Server]:
+    environ = {**before, "JOURNEYMAN_DATABASE_URL": database_url}
+    with running(Server(tmp_path / "data", environ, flags=("--no-worker",))) as started:
         yield started
 
 
+@EACH_DATABASE
 def test_the_version_before_serves_what_this_one_has_migrated(
     server: Server, before: dict[str, str], tmp_path: Path
 ) -> None:
     assert "schema.newer" in server.log.read_text()
-    token = journeyman("token", "create", "--user", "alice", data=server.data, **before)
+    token = journeyman("token", "create", "--user", "alice", data=server.data, **server.environ)
     source = str(hello(tmp_path / "hello"))
-    journeyman("repo", "add", REPOSITORY, source, data=server.data, **before).check_returncode()
+    added = journeyman("repo", "add", REPOSITORY, source, data=server.data, **server.environ)
+    added.check_returncode()
     client = Client(server.url, token.stdout.strip())
     made = client.create(REPOSITORY, "Do it", create_pull_request=True)
     steer = client.http.post(f"/agents/tasks/{made['id']}/steer", json={"content": "Also that"})
@@ -60,5 +64,6 @@ def test_the_version_before_serves_what_this_one_has_migrated(
     assert len(client.events(made["id"])) > 0
     # What one version has written, the other one reads.
     client.http.close()
-    now = journeyman("token", "list", "--json", data=server.data)
+    here = {name: value for name, value in server.environ.items() if name not in before}
+    now = journeyman("token", "list", "--json", data=server.data, **here)
     assert '"alice"' in now.stdout, now.stderr

@@ -52,11 +52,12 @@ class Queue:
         session_id: str,
         run_number: int,
         *,
+        task_id: str,
         owner_id: int,
         urgent: bool = False,
     ) -> None:
         """Queue one run; it exists when *tx* is committed. *owner_id* is whose turn it is to be
-        fair to. The trace and the request that lead here go along."""
+        fair to. The trace, the request and the task that lead here go along, for the log."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": URGENT if urgent else QUEUE,
@@ -65,7 +66,7 @@ class Queue:
             "queue_partition_key": str(owner_id),
             "priority": PRIORITY,
         }
-        self._client.enqueue_in_transaction(tx, options, session_id, run_number, carry())
+        self._client.enqueue_in_transaction(tx, options, session_id, run_number, carry(task_id))
 
     def gone(self, run_ids: Sequence[str]) -> set[str]:
         """Those of *run_ids* that will never be worked on again, because they have ended or were

@@ -74,7 +74,12 @@ class Parked:
         run_number = session.run_number + 1
         self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
         self._queue.enqueue(
-            tx, session.id, run_number, owner_id=session.user_id, urgent=session.urgent
+            tx,
+            session.id,
+            run_number,
+            task_id=session.task_id,
+            owner_id=session.user_id,
+            urgent=session.urgent,
         )
 
 

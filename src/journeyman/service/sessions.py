@@ -135,7 +135,12 @@ class Sessions:
             run_number = session.run_number + 1
             self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
             self._queue.enqueue(
-                tx, session.id, run_number, owner_id=session.user_id, urgent=session.urgent
+                tx,
+                session.id,
+                run_number,
+                task_id=task.id,
+                owner_id=session.user_id,
+                urgent=session.urgent,
             )
 
     def _follow_up(
@@ -173,7 +178,7 @@ class Sessions:
             sessions.set_base(tx, new.id, last.base_sha or "")
         tasks.set_newest_session(tx, task.id, new.id, new.number, now)
         self._changes.added(tx, new, now)
-        self._queue.enqueue(tx, new.id, 1, owner_id=new.user_id, urgent=new.urgent)
+        self._queue.enqueue(tx, new.id, 1, task_id=task.id, owner_id=new.user_id, urgent=new.urgent)
         return new
 
     async def _writable(self, principal: Principal, task_id: str) -> Task:

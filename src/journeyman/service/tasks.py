@@ -104,7 +104,14 @@ class Tasks:
                 tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
             )
             session = task.session
-            self._queue.enqueue(tx, session.id, 1, owner_id=session.user_id, urgent=session.urgent)
+            self._queue.enqueue(
+                tx,
+                session.id,
+                1,
+                task_id=task.id,
+                owner_id=session.user_id,
+                urgent=session.urgent,
+            )
             self._changes.added(tx, session, task.created_at)
             _record(tx, Action.TASK_CREATE, task, task.created_at)
             if also is not None:

@@ -12,13 +12,14 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from journeyman.telemetry import metrics, traces
 
 Carried = Mapping[str, str]
-"""Plain JSON: `queued_ns` (Unix time), and where they are known `request_id`, `traceparent`."""
+"""Plain JSON: `queued_ns` (Unix time), and where they are known `request_id`, `task_id`,
+`traceparent`."""
 
 
-def carry() -> dict[str, str]:
+def carry(task_id: str) -> dict[str, str]:
     """Called where something is queued."""
     asked = bound("request_id")
-    ids = {} if asked is None else {"request_id": asked}
+    ids = {"task_id": task_id} if asked is None else {"task_id": task_id, "request_id": asked}
     return {"queued_ns": str(time.time_ns()), **ids, **traces.carrier()}
 
 
@@ -32,7 +33,7 @@ def bound(field: str) -> str | None:
 def resumed(carried: Carried, **ids: object) -> Iterator[None]:
     """Lines of the log and spans inside belong to where *carried* came from; *ids* are more fields
     of each line."""
-    known = {"request_id": carried["request_id"]} if "request_id" in carried else {}
+    known = {name: carried[name] for name in ("request_id", "task_id") if name in carried}
     with bound_contextvars(**known, **ids), traces.joined(carried):
         yield
 

@@ -66,7 +66,7 @@ async def until(log: Path, line: str, seconds: float = 20) -> list[str]:
 async def test_a_queued_run_is_carried_from_step_to_step(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     async with worker(database, tmp_path / "log"):
         assert await until(tmp_path / "log", "deliver s.1") == STORY
 
@@ -75,12 +75,12 @@ async def test_a_transaction_that_fails_queues_nothing(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
     def fail(tx: object) -> None:
-        sending.enqueue(tx, "lost", 1, owner_id=1)  # type: ignore[arg-type]
+        sending.enqueue(tx, "lost", 1, task_id="t", owner_id=1)  # type: ignore[arg-type]
         raise RuntimeError("after the enqueue")
 
     with pytest.raises(RuntimeError, match="after the enqueue"):
         await database.write(fail)
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     async with worker(database, tmp_path / "log"):
         lines = await until(tmp_path / "log", "deliver s.1")
     assert not any("lost" in line for line in lines)
@@ -90,7 +90,7 @@ async def test_a_transaction_that_fails_queues_nothing(
 async def test_a_run_that_ended_is_gone_and_a_waiting_one_is_not(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     assert sending.gone(["s.1"]) == set()
     async with worker(database, tmp_path / "log"):
         await until(tmp_path / "log", "deliver s.1")
@@ -103,7 +103,7 @@ async def test_a_run_of_a_killed_worker_goes_on_after_its_last_finished_step(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     doomed = subprocess.Popen(
         [sys.executable, worker_process.__file__, database.url, log, "0.5"], stdout=subprocess.PIPE
     )
@@ -123,7 +123,7 @@ async def test_a_busy_worker_stops_in_silence_and_another_takes_its_run_at_once(
     database: Database, sending: Queue, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "log"
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     async with worker(database, log, seconds=60):
         await until(log, "turn s.1 1")
     assert capfd.readouterr().err == ""
@@ -139,7 +139,7 @@ async def test_a_journal_that_was_written_turn_by_turn_is_carried_on(
     journal = schema_of(database, "operation_outputs")
 
     def begun(tx: sa.Connection) -> None:
-        sending.enqueue(tx, "s", 1, owner_id=1)
+        sending.enqueue(tx, "s", 1, task_id="t", owner_id=1)
         for number, step in enumerate(("prepare", "turn", "turn"), 1):
             tx.execute(
                 sa.text(
@@ -168,9 +168,9 @@ async def test_one_users_many_runs_do_not_keep_another_waiting(
     log = tmp_path / "log"
     for number in range(12):
         await database.write(
-            partial(sending.enqueue, session_id=f"a{number}", run_number=1, owner_id=1)
+            partial(sending.enqueue, session_id=f"a{number}", run_number=1, task_id="t", owner_id=1)
         )
-    await database.write(lambda tx: sending.enqueue(tx, "b", 1, owner_id=2))
+    await database.write(lambda tx: sending.enqueue(tx, "b", 1, task_id="t", owner_id=2))
     async with worker(database, log, seconds=0.2):
         lines = await until(log, "prepare b.1")
         # A place is always left for somebody else: only what ran already may end before.
@@ -187,7 +187,9 @@ async def test_no_more_runs_are_carried_at_once_than_all_processes_may(
     log = tmp_path / "log"
     for number in range(4):
         await database.write(
-            partial(sending.enqueue, session_id=f"a{number}", run_number=1, owner_id=number)
+            partial(
+                sending.enqueue, session_id=f"a{number}", run_number=1, task_id="t", owner_id=number
+            )
         )
     one = [sys.executable, worker_process.__file__, database.url, str(log), "0.1", "1"]
     with subprocess.Popen(one, stdout=subprocess.PIPE) as other:
@@ -212,7 +214,7 @@ async def test_a_claim_that_never_begins_is_given_up(
     async with worker(database, log, seconds=0.3, options=options) as executor:
 
         def claim(tx: sa.Connection) -> None:
-            sending.enqueue(tx, "lost", 1, owner_id=1)
+            sending.enqueue(tx, "lost", 1, task_id="t", owner_id=1)
             runs = schema_of(database, "workflow_status")
             tx.execute(
                 sa.text(
@@ -222,7 +224,7 @@ async def test_a_claim_that_never_begins_is_given_up(
             )
 
         await database.write(claim)
-        await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+        await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
         await until(log, "deliver lost.1")
         lines = await until(log, "deliver s.1")
     # One that has begun is left alone, however long it takes.
@@ -235,14 +237,18 @@ async def test_an_urgent_run_does_not_wait_for_the_places_of_others(
     log = tmp_path / "log"
     for number in range(6):
         await database.write(
-            partial(sending.enqueue, session_id=f"a{number}", run_number=1, owner_id=number)
+            partial(
+                sending.enqueue, session_id=f"a{number}", run_number=1, task_id="t", owner_id=number
+            )
         )
     async with worker(database, log, seconds=30.0):
         # Which users' runs get the places is the engine's choice.
         async with asyncio.timeout(20):
             while not log.exists() or log.read_text().count("turn ") < OPTIONS.concurrency:
                 await asyncio.sleep(0.02)
-        await database.write(lambda tx: sending.enqueue(tx, "b", 1, owner_id=1, urgent=True))
+        await database.write(
+            lambda tx: sending.enqueue(tx, "b", 1, task_id="t", owner_id=1, urgent=True)
+        )
         lines = await until(log, "prepare b.1")
         assert not any(line.startswith("deliver") for line in lines)
         assert sum(line.startswith("prepare a") for line in lines) == OPTIONS.concurrency
@@ -252,7 +258,7 @@ async def test_a_run_is_owned_by_the_worker_that_has_it_alone(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     async with worker(database, log, seconds=0.3) as executor:
         await until(log, "turn s.1 1")
         assert await executor.owns("s", 1)
@@ -267,7 +273,7 @@ async def test_the_run_of_a_worker_that_only_paused_is_carried_by_one(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     paused = subprocess.Popen(
         [sys.executable, worker_process.__file__, database.url, log, "0.5"], stdout=subprocess.PIPE
     )
@@ -289,13 +295,13 @@ async def test_ended_runs_are_forgotten_after_their_time(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
     before = datetime.now(UTC)
-    await database.write(lambda tx: sending.enqueue(tx, "s", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
     async with worker(database, tmp_path / "log"):
         await until(tmp_path / "log", "deliver s.1")
         async with asyncio.timeout(5):
             while not await asyncio.to_thread(sending.gone, ["s.1"]):
                 await asyncio.sleep(0.02)
-    await database.write(lambda tx: sending.enqueue(tx, "waits", 1, owner_id=1))
+    await database.write(lambda tx: sending.enqueue(tx, "waits", 1, task_id="t", owner_id=1))
     assert sending.forget(before) == 0
     assert sending.forget(datetime.now(UTC) + timedelta(seconds=2)) == 1
     assert sending.gone(["waits.1"]) == set()

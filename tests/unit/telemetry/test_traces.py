@@ -80,11 +80,11 @@ def test_an_error_is_told_by_its_type_alone(collector: Collector) -> None:
 
 def test_what_is_queued_goes_on_in_its_trace(collector: Collector) -> None:
     with traces.span("asked"):
-        kept = carried.carry()
+        kept = carried.carry("t1")
     with carried.resumed(kept, session_id="s1"):
         carried.waited(kept)
         with measured("turn", metrics.STEP, "turn"):
-            assert carried.bound("session_id") == "s1"
+            assert (carried.bound("task_id"), carried.bound("session_id")) == ("t1", "s1")
     traces.shutdown()
     asked = collector.one("asked")
     assert {span.parent_id for span in collector.spans if span is not asked} == {asked.span_id}
