@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +34,8 @@ _SECRETS = re.compile(
     r"(?<=://)[^@/\s']+@|gh[pousr]_[A-Za-z0-9._]+|github_pat_\w+|(?<=proxy syntax in ')[^\n]*(?=')"
 )
 """A proxy's address that curl cannot read is cut wherever the password has confused it."""
+
+Take = Callable[[bytes], Awaitable[None]]
 
 
 class GitError(Exception):
@@ -90,10 +92,12 @@ async def run(
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = 600,
     limit_bytes: int = 1 << 20,
+    take: Take | None = None,
 ) -> bytes:
     """The standard output of git with *arguments*.
 
-    GitError when it fails, takes too long or says too much.
+    GitError when it fails, takes too long or says too much. With *take*, that gets the output piece
+    by piece, and the result is empty; what it raises ends git.
 
     *git_dir* is a bare repository that the service owns. *env* comes on top of `environment` and
     may carry a credential.
@@ -111,7 +115,7 @@ async def run(
     try:
         async with asyncio.timeout(timeout_seconds):
             output, errors, _ = await asyncio.gather(
-                _read(process, limit_bytes), _read_tail(process), _feed(process, stdin)
+                _read(process, limit_bytes, take), _read_tail(process), _feed(process, stdin)
             )
             await process.wait()
     except TimeoutError as error:
@@ -144,15 +148,21 @@ def signal_group(process: asyncio.subprocess.Process, number: signal.Signals) ->
         os.killpg(process.pid, number)
 
 
-async def _read(process: asyncio.subprocess.Process, limit_bytes: int) -> bytes | None:
-    """All of standard output; None past the limit, and git is killed."""
+async def _read(
+    process: asyncio.subprocess.Process, limit_bytes: int, take: Take | None
+) -> bytes | None:
+    """All of standard output that is not taken; None past the limit, and git is killed."""
     assert process.stdout
-    output = bytearray()
+    output, said = bytearray(), 0
     while chunk := await process.stdout.read(CHUNK):
-        output += chunk
-        if len(output) > limit_bytes:
+        said += len(chunk)
+        if said > limit_bytes:
             signal_group(process, signal.SIGKILL)
             return None
+        if take is None:
+            output += chunk
+        else:
+            await take(chunk)
     return bytes(output)
 
 

@@ -7,7 +7,7 @@ request. Knows nothing of sandboxes and of the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,9 +143,11 @@ async def check(
     return made
 
 
-async def secrets_in(diff: str, mask: Mask) -> list[str]:
+async def secrets_in(
+    diff: str, mask: Mask, find: Callable[[str], Sequence[leaks.Leak]] = leaks.find
+) -> list[str]:
     """What *diff* would give away, for people and for the agent."""
-    found = [str(leak) for leak in await asyncio.to_thread(leaks.find, diff)]
+    found = [str(leak) for leak in await asyncio.to_thread(find, diff)]
     if mask.text(diff) != diff:
         found.append("a secret of this repository's sessions is in the change")
     return found

@@ -77,9 +77,10 @@ async def _protection(held: Held, equipment: Equipment) -> Inspect | None:
     if not (told.tools.secret_scanning and told.block_secrets):
         return None
     mask = Mask((await equipment.exposed(held.repository)).masked)
+    find = leaks.Finder().find
 
-    async def inspect(changes: str) -> None:
-        if found := await checks.secrets_in(changes, mask):
+    async def inspect(piece: str) -> None:
+        if found := await checks.secrets_in(piece, mask, find):
             shown = "; ".join(dict.fromkeys(found[:SECRETS_SHOWN]))
             raise PushRejected(
                 f"Not pushed, because what is committed stays: {shown}. A line that is none may "

@@ -33,13 +33,40 @@ class Leak:
 
 def find(diff: str) -> list[Leak]:
     """The first of them in *diff*, as `git diff` prints it."""
-    found = list[Leak]()
-    for path, number, line in _added(diff):
-        if ALLOWED not in line and (kind := _kind(line)) is not None:
-            found.append(Leak(path, number, kind))
-        if len(found) >= MOST:
-            break
-    return found
+    return Finder().find(diff)
+
+
+class Finder:
+    """Of a diff that comes in pieces of whole lines."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._number = 0
+        self._parents = 0
+
+    def find(self, piece: str) -> list[Leak]:
+        """The first of them in the next piece."""
+        found = list[Leak]()
+        for line in self._added(piece):
+            if ALLOWED not in line and (kind := _kind(line)) is not None:
+                found.append(Leak(self._path, self._number, kind))
+            if len(found) >= MOST:
+                break
+        return found
+
+    def _added(self, piece: str) -> Iterator[str]:
+        """Each added line, with its file and its number there. Of a merge, what no parent has."""
+        for line in piece.split("\n"):
+            if line.startswith("diff --"):
+                self._parents = 0
+            elif not self._parents and line.startswith("+++ "):
+                self._path = line[4:].strip().strip('"').removeprefix("b/")
+            elif (hunk := _HUNK.match(line)) is not None:
+                self._number, self._parents = int(hunk[2]) - 1, len(hunk[1])
+            elif self._parents and "-" not in (signs := line[: self._parents]):
+                self._number += 1
+                if signs == "+" * self._parents:
+                    yield line[self._parents :]
 
 
 def _kind(line: str) -> str | None:
@@ -49,22 +76,6 @@ def _kind(line: str) -> str | None:
             if any(one.analyze_string(piece)):
                 return str(one.secret_type)
     return None
-
-
-def _added(diff: str) -> Iterator[tuple[str, int, str]]:
-    """Each added line: its file, its number there, itself. Of a merge, what no parent has."""
-    path, number, parents = "", 0, 0
-    for line in diff.split("\n"):
-        if line.startswith("diff --"):
-            parents = 0
-        elif not parents and line.startswith("+++ "):
-            path = line[4:].strip().strip('"').removeprefix("b/")
-        elif (hunk := _HUNK.match(line)) is not None:
-            number, parents = int(hunk[2]), len(hunk[1])
-        elif parents and "-" not in (signs := line[:parents]):
-            if signs == "+" * parents:
-                yield path, number, line[parents:]
-            number += 1
 
 
 @cache

@@ -29,7 +29,11 @@ LOG = (
     *("--patch", "--cc", "--unified=0", *DIFF[3:]),
 )
 """Messages are indented, so that nothing in one passes for a part of a diff."""
-INSPECTED_BYTES = 16 << 20
+INSPECTED_BYTES = 256 << 20
+KNOWN_BYTES = 16 << 20
+"""Of the list of the mirror's branches."""
+PIECE_BYTES, LINE_BYTES = 1 << 20, 4 << 20
+"""Of what is inspected at once; a longer line is cut."""
 INSPECTED_FILE = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.bigFileThreshold",
@@ -40,6 +44,7 @@ _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 log = structlog.get_logger()
 Inspect = Callable[[str], Awaitable[None]]
+"""Gets a history piece by piece, each of whole lines without the last one's end."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Publisher:
 
         *inspect* gets the message of each commit that the mirror has on no branch and what it
         changes, before anything is pushed, and refuses by raising. It is not shown binary files,
-        larger ones than INSPECTED_FILE says, and a history of more than INSPECTED_BYTES or that
-        takes git too long to list: that is a warning in the log.
+        larger ones than INSPECTED_FILE says, and what comes after INSPECTED_BYTES or after the
+        time that git is given: that is a warning in the log.
         *expected_old* is where the branch must be, None that it must not exist; when it is at the
         commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
         somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
@@ -86,8 +91,8 @@ class Publisher:
             raise PushRejected("The user may not push to this repository.", permanent=True)
         async with self._unpacked(work) as repository:
             await _descends(repository, work)
-            if inspect is not None and (changes := await _changes(repository, work)) is not None:
-                await inspect(changes)
+            if inspect is not None:
+                await _show(repository, work, inspect)
             try:
                 await _push(repository, work.sha, head_ref, remote, expected_old or "")
             except GitError as error:
@@ -126,25 +131,50 @@ class Publisher:
             yield repository
 
 
-async def _changes(repository: Path, work: Work) -> str | None:
-    """The messages and diffs of all new commits; None where they are too much to be read, or git
-    takes too long."""
+async def _show(repository: Path, work: Work, inspect: Inspect) -> None:
+    """The messages and diffs of all new commits, newest first."""
     listing = ("for-each-ref", "--format=^%(objectname)", "refs/heads", "refs/tags")
+    pieces = _Pieces(inspect)
     try:
-        known = await git.run(*listing, git_dir=work.mirror, limit_bytes=INSPECTED_BYTES)
-        found = await git.run(
+        known = await git.run(*listing, git_dir=work.mirror, limit_bytes=KNOWN_BYTES)
+        await git.run(
             *LOG,
             git_dir=repository,
             stdin=f"{work.sha}\n^{work.base_sha}\n".encode() + known,
             env=INSPECTED_FILE,
             limit_bytes=INSPECTED_BYTES,
+            take=pieces.take,
         )
     except GitError as error:
         if error.exit_code is not None:
             raise BundleRefused(f"The work cannot be inspected: {error.message}") from error
         log.warning("publish.not_inspected", sha=work.sha, error=error.message)
-        return None
-    return found.decode(errors="replace")
+    await pieces.end()
+
+
+class _Pieces:
+    """Cuts what comes where lines end."""
+
+    def __init__(self, inspect: Inspect) -> None:
+        self._inspect = inspect
+        self._held = bytearray()
+
+    async def take(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) < PIECE_BYTES:
+            return
+        line_end = self._held.rfind(b"\n")
+        if line_end >= 0 or len(self._held) > LINE_BYTES:
+            await self._pass_on(line_end if line_end >= 0 else len(self._held))
+
+    async def end(self) -> None:
+        if self._held:
+            await self._pass_on(len(self._held.rstrip(b"\n")))
+
+    async def _pass_on(self, end: int) -> None:
+        piece = self._held[:end].decode(errors="replace")
+        del self._held[: end + 1]
+        await self._inspect(piece)
 
 
 async def _descends(repository: Path, work: Work) -> None:

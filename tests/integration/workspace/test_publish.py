@@ -325,3 +325,25 @@ async def test_all_that_is_new_is_inspected_before_it_is_pushed(desk: Desk) -> N
     assert "large" not in added
     assert "theirs" not in added
     assert HEAD not in git(desk.project.bare, "branch")
+
+
+async def test_a_long_history_is_inspected_to_its_end_in_pieces_of_whole_lines(desk: Desk) -> None:
+    line, many = "x" * 99, 18_000
+    for number in range(10):
+        (desk.tree / f"{number}.txt").write_text(f"{line}\n" * many)
+    git(desk.tree, "add", ".")
+    commit(desk.tree, "last.txt", "the last\n", "Add much")
+    shown = list[str]()
+
+    async def inspect(piece: str) -> None:
+        shown.append(piece)
+
+    await desk.publisher.deliver(
+        desk.work(), head_ref=HEAD, remote=desk.project.remote, expected_old=None, inspect=inspect
+    )
+    assert len(shown) > 10
+    lines = [one for piece in shown for one in piece.split("\n")]
+    assert lines.count(f"+{line}") == 10 * many
+    assert {len(one) for one in lines if one.startswith("+x")} == {100}
+    assert "+the last" in lines
+    assert HEAD in git(desk.project.bare, "branch")

@@ -87,6 +87,13 @@ class TestSecrets:
 
         assert [(one.path, one.line) for one in leaks.find(diff)] == [("a", 10)]
 
+    def test_a_diff_may_come_in_pieces(self) -> None:
+        heading = "diff --git a/a b/a\n+++ b/a\n@@ -0,0 +1,4 @@\n+one"
+        finder = leaks.Finder()
+
+        assert finder.find(heading) == []
+        assert [(one.path, one.line) for one in finder.find(f"+two\n+{KEY}")] == [("a", 3)]
+
     async def test_the_sessions_own_secrets_are_found_in_any_form(self) -> None:
         found = await checks.secrets_in("+token = 'hunter22'", Mask(["hunter22"]))
 
