@@ -176,12 +176,13 @@ def _yarn(text: str) -> _Pairs:
 
 def _pnpm(text: str) -> _Pairs:
     """pnpm-lock.yaml: `packages` by `/name/1.0.0`, `/name@1.0.0` or `name@1.0.0`, as versions 5,
-    6 and 9 have it, with what they were resolved beside after it."""
-    _, _, packages = text.partition("\npackages:\n")
-    for line in packages.split("\n"):
+    6 and 9 have it, with what they were resolved beside after it. What pnpm itself needs is in a
+    document of its own."""
+    listed = False
+    for line in text.split("\n"):
         if line and not line.startswith(" "):
-            return
-        if found := _PNPM.fullmatch(line):
+            listed = line == "packages:"
+        elif listed and (found := _PNPM.fullmatch(line)):
             yield found[1], found[2]
 
 

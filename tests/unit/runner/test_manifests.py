@@ -221,6 +221,11 @@ def names(path: str, after: bytes | None, before: bytes | None = b"") -> list[st
         ("web/yarn.lock", YARN_4, ["npm @a/b 1.2.3", *YARNS]),
         ("pnpm-lock.yaml", PNPM_9, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
         ("pnpm-lock.yaml", PNPM_6, ["npm @a/b 1.2.3"]),
+        (
+            "pnpm-lock.yaml",
+            f"---\n{PNPM_6}\n---\n{PNPM_9}",
+            ["npm @a/b 1.2.3", "npm lodash 4.17.20"],
+        ),
         ("pnpm-lock.yaml", PNPM_5, ["npm @a/b 1.2.3", "npm lodash 4.17.20"]),
         ("Cargo.lock", CARGO, ["crates.io time 0.1.42"]),
         (
