@@ -484,11 +484,11 @@ def asgi_app(made: Parts, stopping: asyncio.Event, limits: Limits | None = None)
         others = (GitHttp(made.embedded), oauth, *others)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        http = scope["type"] == "http"
-        if http and dashboard.welcomes(scope):
-            await dashboard(scope, receive, send)
+        if scope["type"] != "http":
+            await github(scope, receive, send)
             return
-        chosen = next((one for one in others if http and one.matches(scope["path"])), github)
+        rest = dashboard if dashboard.welcomes(scope) else github
+        chosen = next((one for one in others if one.matches(scope["path"])), rest)
         await chosen(scope, receive, send)
 
     return Observed(app, new_request_id)

@@ -88,6 +88,19 @@ def test_the_list_shows_what_happens_without_a_reload(context: BrowserContext, p
     start(other, MEND.replace("Mend the greeting", "Watch me"))
     expect(page.get_by_role("link", name="Watch me")).to_be_visible()
     expect(page.get_by_role("img", name="completed")).to_be_visible(timeout=40_000)
+    _archived_on_a_phone(page)
+
+
+def _archived_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.get_by_label("Creator").fill("nobody")
+    page.get_by_label("Creator").press("Enter")
+    expect(page.get_by_text("No task is like that")).to_be_visible()
+    page.get_by_label("Creator").fill("alice")
+    page.get_by_label("Creator").press("Enter")
+    page.get_by_label("Choose Watch me").check()
+    page.get_by_role("button", name="Archive").click()
+    expect(page.get_by_text("1 task archived.")).to_be_visible()
 
 
 def test_a_draft_survives_a_reload_and_a_lost_session(context: BrowserContext, page: Page) -> None:

@@ -24,6 +24,7 @@ from journeyman.store.database import Database
 
 BEGINNING = Cursor()
 SEARCH_MOST = 200
+CREATORS_MOST = 100
 ALIGN_MOST = 40
 """How many events a window may leave to the next older one, so as to begin with a turn."""
 BEGINNINGS = frozenset({EventType.TURN_START, EventType.SESSION_START, EventType.USER_MESSAGE})
@@ -58,9 +59,9 @@ class Browsing:
         )
 
     async def creators(self, principal: Principal) -> Sequence[str]:
-        """The logins of all who asked for tasks that *principal* may see, by name."""
+        """The logins of those who asked for the most tasks that *principal* may see, by name."""
         await self._tasks.reach.everywhere(principal)
-        return await self._database.read(lambda tx: browsing.creators(tx, principal))
+        return await self._database.read(lambda tx: browsing.creators(tx, principal, CREATORS_MOST))
 
     async def task(self, principal: Principal, task_id: str) -> Sight:
         """NOT_FOUND also for a task of a repository that *principal* may not see."""

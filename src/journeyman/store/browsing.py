@@ -117,19 +117,21 @@ def list_repositories(
     return [accounts.labelled_repository(row) for row in rows]
 
 
-def creators(tx: sa.Connection, principal: Principal) -> list[str]:
-    """The logins of all who asked for tasks that *principal* may see, by name."""
-    asked = (
-        sa.select(task_count.c.creator_id)
+def creators(tx: sa.Connection, principal: Principal, most: int) -> list[str]:
+    """The logins of those who asked for the most tasks that *principal* may see, by name."""
+    tasks_of = sa.func.sum(task_count.c.active + task_count.c.archived)
+    found = tx.scalars(
+        sa.select(account.c.login)
+        .select_from(task_count)
         .join(repository, repository.c.id == task_count.c.repository_id)
+        .join(account, account.c.id == task_count.c.creator_id)
         .where(reached(principal, Permission.READ))
-        .where(task_count.c.active + task_count.c.archived > 0)
+        .group_by(account.c.id, account.c.login)
+        .having(tasks_of > 0)
+        .order_by(tasks_of.desc(), account.c.id)
+        .limit(most)
     )
-    return list(
-        tx.scalars(
-            sa.select(account.c.login).where(account.c.id.in_(asked)).order_by(account.c.login_key)
-        )
-    )
+    return sorted(found, key=str.lower)
 
 
 def logins(tx: sa.Connection, account_ids: Collection[int]) -> dict[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from journeyman.domain.errors import not_found
 from journeyman.service import Services
+from journeyman.service.administration import RESERVED
 from journeyman.web import addresses, assets, render
 from journeyman.web.acting import Acting
+from journeyman.web.bulk import Bulk
 from journeyman.web.desk import Desk, Page
 from journeyman.web.elsewhere import Elsewhere
 from journeyman.web.listing import Listing
@@ -40,6 +43,7 @@ BELOW = re.compile(
     r"[^/]+/[^/]+/(?:agents(?:/new|/tasks/.*)?|pulls(?:/.*)?|settings(?:/.*)?)",
     re.DOTALL,
 )
+ACCOUNT = re.compile(r"/([a-z\d-]+)(?:/.*)?", re.DOTALL | re.IGNORECASE)
 """The API's own addresses begin with words that no account may be named."""
 TASK = "/{owner}/{repo}/agents/tasks/{task_id}"
 
@@ -75,6 +79,7 @@ class Dashboard:
         routes = [
             Route("/static/{name}", files.serve, methods=["GET"]),
             *self._lists(Listing(self._desk, services), Starting(self._desk, services)),
+            self._post("/agents/bulk", Bulk(self._desk, services).act),
             self._get("/agents/overview", Overviewing(self._desk, services).show),
             *self._task(watching),
             *self._acts(Acting(self._desk, services, watching)),
@@ -86,6 +91,7 @@ class Dashboard:
             ),
             *self._files(Taking(self._desk, services), Review(self._desk, services)),
             *self._settings(services),
+            *self._as_github_has_them(),
         ]
         nothing = Route("/", self._desk.endpoint(_nothing), methods=None).app
         self._router = Router(routes, redirect_slashes=False, default=nothing)
@@ -94,9 +100,13 @@ class Dashboard:
         return path in WHOLE or BELOW.fullmatch(path) is not None
 
     def welcomes(self, scope: Scope) -> bool:
-        """A browser at the root, where an API client finds the API's index."""
+        """A browser, where an API client finds the API's index or nothing: at the root, and
+        wherever an address begins with what could be an account."""
         accepts = (value for name, value in scope["headers"] if name == b"accept")
-        return scope["path"] == "/" and any(b"text/html" in value for value in accepts)
+        if scope["method"] not in ("GET", "HEAD") or not any(b"text/html" in a for a in accepts):
+            return False
+        first = ACCOUNT.fullmatch(scope["path"])
+        return scope["path"] == "/" or (first is not None and first[1].lower() not in RESERVED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/":
@@ -104,10 +114,18 @@ class Dashboard:
         else:
             await self._router(scope, receive, send)
 
+    def _as_github_has_them(self) -> list[BaseRoute]:
+        """What the API gives out as `html_url` of accounts, repositories and pull requests."""
+        repository = "/{owner}/{repo}"
+        return [
+            self._led("/{owner}", f"{addresses.HOME}?creator={{owner}}"),
+            self._led(repository, f"{repository}/agents"),
+            self._led(f"{repository}/pull/{{number:int}}", f"{repository}/pulls/{{number}}"),
+        ]
+
     def _lists(self, listing: Listing, starting: Starting) -> list[BaseRoute]:
         return [
             self._get("/agents", listing.all),
-            self._post("/agents/bulk", listing.bulk),
             self._both("/agents/new", starting.show, starting.send),
             self._get("/{owner}/{repo}/agents", listing.of_repository),
             self._get("/{owner}/{repo}/agents/new", starting.of_repository),
@@ -212,6 +230,15 @@ class Dashboard:
             self._post(f"{delivery}/redeliver", webhooks.redeliver),
             self._post(f"{one}/{{verb}}", webhooks.act),
         ]
+
+    def _led(self, path: str, target: str) -> Route:
+        """*target*: with the names of *path*."""
+
+        async def lead(request: Request, _visit: Visit) -> Response:
+            names = {name: quote(str(part)) for name, part in request.path_params.items()}
+            return render.redirect(target.format_map(names))
+
+        return self._get(path, lead)
 
     def _get(self, path: str, page: Page) -> Route:
         return Route(path, self._desk.endpoint(page), methods=["GET"])

@@ -1,8 +1,7 @@
-"""The list of tasks: what is searched for is in its address; many can be acted on at once."""
+"""The list of tasks: what is searched for is in its address."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,14 +10,13 @@ from starlette.responses import Response
 
 from journeyman.domain.artifacts import PullArtifact
 from journeyman.domain.browsing import Search
-from journeyman.domain.errors import AppError
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Sort
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import Task
 from journeyman.service import Services
-from journeyman.web import addresses, forms, render
+from journeyman.web import addresses, bulk
 from journeyman.web.desk import Desk
 from journeyman.web.session import Visit
 
@@ -38,10 +36,8 @@ ORDERS = {
     "oldest": (Sort.CREATED_AT, True),
 }
 LAST_PAGE = 10_000
-BULK_MOST = 100
 MINE = "@me"
 """As GitHub's searches have it; no login has an @."""
-DONE = {"cancel": "cancelled", "archive": "archived", "unarchive": "taken out of the archive"}
 
 
 @dataclass(frozen=True)
@@ -114,54 +110,11 @@ class Listing:
             "next": addresses.with_query(path, asked | {"page": search.page + 1}),
             "order": asked.get("sort", ""),
             "search_states": asked.get("state", ""),
-            "said": _said(said, "{} {}."),
-            "failed": _said(failed, "{} could not be {}: look at each of them for the reason."),
+            "said": bulk.done(said),
+            "failed": bulk.not_done(failed),
             "pulls_of": pulls_of,
         }
         return self._desk.page("rows.html" if part else "tasks.html", visit, **values)
-
-    async def bulk(self, request: Request, visit: Visit) -> Response:
-        """Cancel or archive what was chosen; says how many, and why not the others."""
-        principal = await self._desk.principal(request, visit)
-        sent = await self._desk.form(request, visit)
-        back = forms.local(sent.get("back", "")) or addresses.HOME
-        verb = sent.get("verb", "")
-        if verb not in DONE:
-            return render.redirect(back)
-        chosen = [key.removeprefix("task-") for key in sent if key.startswith("task-")][:BULK_MOST]
-        done = sum(await asyncio.gather(*(self._act(principal, verb, one) for one in chosen)))
-        said = {"said": _told(done, verb), "failed": _told(len(chosen) - done, verb)}
-        path, _, query = back.partition("?")
-        return render.redirect(_joined(path, query, addresses.with_query("", said)))
-
-    async def _act(self, principal: Principal, verb: str, task_id: str) -> bool:
-        """False when it could not be."""
-        try:
-            if verb == "cancel":
-                await self._services.sessions.cancel(principal, task_id)
-            else:
-                await self._services.tasks.archive(principal, task_id, verb == "archive")
-        except AppError:
-            return False
-        return True
-
-
-def _joined(path: str, query: str, more: str) -> str:
-    queries = [part for part in (query, more.removeprefix("?")) if part]
-    return f"{path}?{'&'.join(queries)}" if queries else path
-
-
-def _told(count: int, verb: str) -> str:
-    return f"{count}-{verb}" if count else ""
-
-
-def _said(told: str, sentence: str) -> str:
-    """The sentence for `3-cancel` in an address, which could say anything."""
-    count, _, verb = told.partition("-")
-    if not count.isdecimal() or verb not in DONE or len(count) > 4:
-        return ""
-    tasks = f"{int(count)} task{'' if int(count) == 1 else 's'}"
-    return sentence.format(tasks, DONE[verb])
 
 
 def _search(

@@ -1,9 +1,11 @@
 import re
 
 import httpx
+import pytest
 
 from journeyman.domain.sessions import State
-from tests.unit.web.conftest import EVIL, Site, csrf, page_of
+from journeyman.store import browsing
+from tests.unit.web.conftest import EVIL, Site
 
 
 async def test_a_stranger_is_sent_to_log_in_and_back(site: Site) -> None:
@@ -17,6 +19,42 @@ async def test_a_browser_at_the_root_is_led_to_the_tasks(site: Site) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/agents")
 
 
+async def test_addresses_that_the_api_gives_out_lead_a_browser_to_their_pages(
+    site: Site, alice: httpx.AsyncClient
+) -> None:
+    """`html_url` of an account, a repository and a pull request."""
+
+    async def led(path: str) -> str:
+        answer = await alice.get(path)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
+
+    assert await led("/alice") == "/agents?creator=alice"
+    assert await led("/alice/hello") == "/alice/hello/agents"
+    assert await led("/alice/hello/pull/7") == "/alice/hello/pulls/7"
+    assert (await alice.get("/alice/hello/agents")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/alice/hello/tree/main", "/alice/hello/pull/x", "/no/such/page"])
+async def test_a_browser_gets_a_page_where_nothing_is_and_a_client_json(
+    site: Site, path: str
+) -> None:
+    page = await site.browser().get(path)
+    assert page.status_code == 404
+    assert "There is nothing here" in page.text
+    answer = await site.browser().get(path, headers={"Accept": "application/vnd.github+json"})
+    assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs", "/openapi.json", "/zen", "/meta", "/api/v3", "/rate_limit"]
+)
+async def test_a_browser_reaches_what_the_api_has(site: Site, path: str) -> None:
+    answer = await site.browser().get(path)
+    assert "There is nothing here" not in answer.text
+    assert answer.status_code in (200, 401)
+
+
 async def test_an_api_client_at_the_root_keeps_its_index(site: Site) -> None:
     answer = await site.browser().get("/", headers={"Accept": "application/json"})
     assert "current_user_url" in answer.json()
@@ -27,7 +65,7 @@ async def test_without_tasks_the_list_tells_how_to_start_one(
 ) -> None:
     page = await alice.get("/agents")
     assert "Start the first task" in page.text
-    assert "journeyman task create --repo alice/hello" in page.text
+    assert "journeyman task create alice/hello " in page.text
 
 
 async def test_without_repositories_the_list_tells_how_to_add_one(site: Site) -> None:
@@ -61,14 +99,28 @@ async def test_filters_narrow_the_list(site: Site, alice: httpx.AsyncClient) -> 
     assert await names("creator=@me") == {"Mend the roof"}
     assert await names("creator=Bob") == {"Paint the door"}
     assert await names("creator=nobody") == set()
-    offered = (await alice.get("/agents?creator=bob")).text
-    assert "<option selected>bob</option>" in offered
-    assert "<option>alice</option>" not in offered
+    offered = (await alice.get("/agents?creator=Bob")).text
+    assert 'name="creator" value="Bob"' in offered
+    assert "<option>bob</option>" in offered
     mallory = await site.logged_in("mallory")
     assert ">bob</option>" not in (await mallory.get("/agents")).text
     assert await names("repository=alice/hello&state=queued") == {"Mend the roof"}
     assert await names("archived=1") == set()
     assert await names("page=-3&state=nonsense&sort=x") == {"Mend the roof", "Paint the door"}
+
+
+async def test_only_who_asked_for_the_most_is_offered(site: Site) -> None:
+    await site.task("Mend the roof")
+    await site.task("Paint the door", "bob")
+    await site.task("Paint the wall", "bob")
+    principal = await site.world.principal("alice")
+
+    async def offered(most: int) -> list[str]:
+        read = site.world.parts.database.read
+        return await read(lambda tx: browsing.creators(tx, principal, most))
+
+    assert await offered(2) == ["alice", "bob"]
+    assert await offered(1) == ["bob"]
 
 
 async def test_nothing_found_is_told_apart_from_nothing_there(
@@ -97,39 +149,6 @@ async def test_the_part_that_looks_again_is_only_the_list(
     part = await alice.get("/agents?part=list")
     assert "Mend the roof" in part.text
     assert "<html" not in part.text
-
-
-async def test_several_are_cancelled_and_archived_at_once(
-    site: Site, alice: httpx.AsyncClient
-) -> None:
-    tasks = [await site.task(f"Task {number}") for number in range(3)]
-    form = {"csrf": csrf(await alice.get("/agents")), "back": "/agents?creator=@me"}
-    chosen = {f"task-{task.id}": "on" for task in tasks[:2]}
-    answer = await alice.post("/agents/bulk", data={**form, **chosen, "verb": "cancel"})
-    assert answer.headers["location"] == "/agents?creator=@me&said=2-cancel"
-    assert "2 tasks cancelled." in (await alice.get(answer.headers["location"])).text
-
-    everything = {f"task-{task.id}": "on" for task in tasks}
-    answer = await alice.post("/agents/bulk", data={**form, **everything, "verb": "archive"})
-    page = (await alice.get(answer.headers["location"])).text
-    assert "2 tasks archived." in page
-    assert "1 task could not be archived" in page
-    assert page.count('class="row"') == 1
-
-
-async def test_what_an_address_says_was_done_cannot_be_anything(
-    site: Site, alice: httpx.AsyncClient
-) -> None:
-    page = await alice.get("/agents?said=Pay+here&failed=5-steal")
-    assert "Pay here" not in page.text
-    assert "steal" not in page.text
-
-
-async def test_a_forged_form_does_nothing(site: Site, alice: httpx.AsyncClient) -> None:
-    task = await site.task()
-    sent = {"csrf": "wrong", "verb": "cancel", f"task-{task.id}": "on"}
-    assert (await alice.post("/agents/bulk", data=sent)).status_code == 403
-    assert "queued" in (await alice.get(page_of(task))).text
 
 
 async def test_names_are_text(site: Site, alice: httpx.AsyncClient) -> None:
