@@ -12,7 +12,7 @@ import pytest
 from journeyman.agent.masking import Mask
 from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.events import EventType
-from journeyman.runner import checks
+from journeyman.runner import checks, osv
 from journeyman.runner.advisories import find
 from journeyman.runner.checks import Checked, Work
 from journeyman.runner.manifests import Package
@@ -128,6 +128,25 @@ def test_dumps_are_read_as_they_come_and_what_is_broken_is_counted(tmp_path: Pat
     assert [one.advisory for one in search.findings] == ["A-1"]
     assert search.unread == 4
     assert search.covered == {"PyPI"}, "what is in another ecosystem's folder is not read"
+
+
+def test_an_archive_is_read_once_and_again_when_it_is_replaced(tmp_path: Path) -> None:
+    packages, made = [Package("npm", name, "1.0.0") for name in ("x", "y")], tmp_path / "all.zip"
+
+    def told(*names: str) -> list[str]:
+        with zipfile.ZipFile(made, "w") as archive:
+            archive.writestr("readme.txt", "not looked at")
+            for name in names:
+                known = advisory(f"A-{name}", "npm", name, *BEFORE)
+                archive.writestr(f"{name}.json", json.dumps(known))
+        return [one.advisory for one in find(tmp_path, packages).findings]
+
+    before = osv._index.cache_info()
+    assert told("y") == ["A-y"]
+    assert [one.advisory for one in find(tmp_path, packages).findings] == ["A-y"]
+    now = osv._index.cache_info()
+    assert (now.misses - before.misses, now.hits - before.hits) == (1, 1)
+    assert told("other", "x", "y") == ["A-x", "A-y"]
 
 
 # --- As a check ----------------------------------------------------------------------------------
