@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from journeyman.domain.repositories import Account
@@ -76,6 +76,27 @@ class Happening:
             case _:
                 about = f"{self.number}:{self.at.isoformat()}:{self.by.login if self.by else ''}"
         return f"{self.kind}:{self.repository_id}:{about}"
+
+
+OF_A_REVIEW = timedelta(minutes=2)
+OF_A_GIFT = timedelta(seconds=5)
+"""Between what two ways tell of one happening that has no number of its own."""
+
+
+def is_known_as(told: Happening, known: Happening, noted_at: datetime) -> bool:
+    """Whether *told* is what *known* is, told by another way and so under another key: a review,
+    whose number Gitea's webhooks lack, an assignment or a label. *noted_at*: when *known* was told.
+    """
+    if told.kind is not known.kind or told.number != known.number or told.by is None:
+        return False
+    if known.by is None or told.by.id != known.by.id:
+        return False
+    apart = min(abs(told.at - known.at), abs(told.at - noted_at))
+    if told.kind in (Kind.ASSIGNED, Kind.LABELED):
+        return apart <= OF_A_GIFT and bool({*told.names} & {*known.names})
+    one_way = (told.review_id is None) == (known.review_id is None)
+    same = told.wants_changes == known.wants_changes and told.body.split() == known.body.split()
+    return told.kind is Kind.REVIEW and not one_way and same and apart <= OF_A_REVIEW
 
 
 @dataclass(frozen=True)

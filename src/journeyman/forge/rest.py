@@ -127,19 +127,33 @@ class Api:
     async def pages(
         self, secret: str, path: str, kind: type[T], *, counted: bool = True, **query: str
     ) -> list[T]:
-        """All entries of a list, up to MOST_PAGES. *counted*: the total it tells is that of the
-        list. Gitea writes null for some lists without entries, as Go does."""
+        """All entries of a list, up to MOST_PAGES; see `part`."""
+        return (await self.part(secret, path, kind, query, counted=counted))[0]
+
+    async def part(
+        self,
+        secret: str,
+        path: str,
+        kind: type[T],
+        query: Mapping[str, str],
+        *,
+        first: int = 1,
+        counted: bool = True,
+    ) -> tuple[list[T], int | None]:
+        """The entries of up to MOST_PAGES from the page *first* on, and the page to go on with,
+        None at the end. *counted*: the total it tells is that of the list. Gitea writes null for
+        some lists without entries, as Go does."""
         entries: Any = list[kind] | None  # type: ignore[valid-type]
         found: list[T] = []
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(first, first + MOST_PAGES):
             answer = await self.read(
                 secret, path, {**query, self._dialect.page_size: PAGE, "page": page}
             )
             some: list[T] = self.decoded(answer.body, entries) or []
             found += some
             if not some or (counted and _is_all(answer, len(found), len(some))):
-                break
-        return found
+                return found, None
+        return found, first + MOST_PAGES
 
     async def read(
         self,

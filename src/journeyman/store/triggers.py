@@ -16,17 +16,20 @@ import msgspec
 import sqlalchemy as sa
 
 from journeyman.domain.sessions import FINAL, Reason, State
-from journeyman.domain.triggers import Happening, Kind, Stage, Trigger, thread_of
+from journeyman.domain.triggers import Happening, Kind, Stage, Trigger, is_known_as, thread_of
 from journeyman.store.tables import artifact, forge_cursor, session, task, trigger
 
 OPEN = (Stage.WAITING, Stage.WORKING, Stage.REFUSED)
 _COUNTED = (Stage.WORKING, Stage.ANSWERED)
+_WITHOUT_NUMBERS = (Kind.REVIEW, Kind.ASSIGNED, Kind.LABELED)
 _REPAIRS = (Kind.CHECKS, Kind.CONFLICT)
 
 
 def add(tx: sa.Connection, told: Happening, now: datetime, due_at: datetime) -> bool:
-    """False when it is known."""
+    """False when it is known, be it by another way."""
     if tx.scalar(sa.select(trigger.c.id).where(trigger.c.key == told.key)) is not None:
+        return False
+    if told.kind in _WITHOUT_NUMBERS and _is_known_otherwise(tx, told):
         return False
     tx.execute(
         trigger.insert().values(
@@ -41,6 +44,20 @@ def add(tx: sa.Connection, told: Happening, now: datetime, due_at: datetime) -> 
         )
     )
     return True
+
+
+def _is_known_otherwise(tx: sa.Connection, told: Happening) -> bool:
+    """A review is kept under its number from then on: another one is not taken for it."""
+    there = sa.select(trigger).where(trigger.c.thread == thread_of(told))
+    for row in tx.execute(there.order_by(trigger.c.id)):
+        known = to_trigger(row)
+        if not is_known_as(told, known.happening, known.created_at):
+            continue
+        if told.review_id is not None:
+            numbered = {"key": told.key, "happening": msgspec.to_builtins(told)}
+            tx.execute(trigger.update().where(trigger.c.id == known.id).values(**numbered))
+        return True
+    return False
 
 
 def count_waiting(tx: sa.Connection, thread: str) -> int:

@@ -13,7 +13,7 @@ from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import AccountType, Permission, PullState
 from journeyman.domain.triggers import Kind
 from journeyman.forge import CredentialRefused, ForgeError, NewPull, PullChange
-from journeyman.forge.rest import Limited, Refused
+from journeyman.forge.rest import MOST_PAGES, Limited, Refused
 from journeyman.workspace import remotes
 from tests.contract.forge.worlds import OnGitea
 from tests.integration.forge.client import git
@@ -342,13 +342,62 @@ async def test_what_has_happened_since_is_found_by_asking(gitea: OnGitea) -> Non
     assert {one.key for one in again} <= {one.key for one in told}
 
 
+async def test_comments_on_lines_hide_nothing_that_comes_after_them(gitea: OnGitea) -> None:
+    known, actor, news = gitea.repository, gitea.actor("alice"), gitea.forge.news
+    bob, (_, cursor) = gitea.server.state.user("bob"), await news.news(actor, gitea.app, None)
+    known.pulls.append(Pull(3, 3, bob, "A change", "", "topic", "main", False))
+    for id in range(40, 50):  # more than a page
+        line = Comment(id, 3, bob, "Why?", path="a", line=1, review_id=31)
+        known.review_comments.append(line)
+    known.reviews.append(Review(31, 3, bob, "Not yet.", "CHANGES_REQUESTED"))
+    known.comments.append(Comment(13, 3, bob, "said"))
+    told, _ = await news.news(actor, gitea.app, cursor)
+    assert {Kind.REVIEW, Kind.COMMENT} < {one.kind for one in told}
+
+
+async def test_a_review_is_told_that_was_begun_before_and_none_that_is_old(gitea: OnGitea) -> None:
+    known, actor, news = gitea.repository, gitea.actor("alice"), gitea.forge.news
+    bob, (_, cursor) = gitea.server.state.user("bob"), await news.news(actor, gitea.app, None)
+    known.pulls.append(Pull(3, 3, bob, "A change", "", "topic", "main", False))
+    at = now()
+    for id, state, begun, submitted in (
+        (31, "CHANGES_REQUESTED", at - timedelta(hours=3), at),
+        (32, "CHANGES_REQUESTED", at - timedelta(hours=2), None),
+        (33, "PENDING", at, at),
+    ):
+        known.reviews.append(Review(id, 3, bob, "Not yet.", state, begun, submitted))
+    told, _ = await news.news(actor, gitea.app, cursor)
+    assert [one.review_id for one in told if one.kind is Kind.REVIEW] == [31]
+
+
+async def test_more_issues_than_one_question_reads_are_asked_for_in_the_next(
+    gitea: OnGitea,
+) -> None:
+    known, actor, news = gitea.repository, gitea.actor("alice"), gitea.forge.news
+    bob, (_, cursor) = gitea.server.state.user("bob"), await news.news(actor, gitea.app, None)
+    count = 3 * MOST_PAGES + 8
+    known.issues += [Issue(number, bob, "Broken", "") for number in range(1, count + 1)]
+    told, cursor = await news.news(actor, gitea.app, cursor)
+    first = {one.number or 0 for one in told}
+    assert len(first) == 3 * MOST_PAGES
+    known.issues.remove(next(one for one in known.issues if one.number == max(first)))
+    known.comments.append(Comment(900, min(first), bob, "said meanwhile"))
+    known.comments[-1].created_at = now() + timedelta(seconds=5)
+    told, cursor = await news.news(actor, gitea.app, cursor)
+    rest = {one.number for one in told if one.kind is Kind.ISSUE}
+    assert first | rest == set(range(1, count + 1))
+    told, cursor = await news.news(actor, gitea.app, cursor)
+    assert 900 in {one.id for one in told}, "what has changed while the others were read"
+
+
 async def test_a_review_that_is_gone_hides_nothing_else(gitea: OnGitea) -> None:
     known, actor, news = gitea.repository, gitea.actor("alice"), gitea.forge.news
     bob, (_, cursor) = gitea.server.state.user("bob"), await news.news(actor, gitea.app, None)
     known.pulls.append(Pull(3, 3, bob, "A change", "", "topic", "main", False))
     known.reviews.append(Review(31, 3, bob, "Not yet.", "CHANGES_REQUESTED"))
+    known.review_comments.append(Comment(32, 3, bob, "Why?", path="a", line=1, review_id=31))
     known.comments.append(Comment(13, 3, bob, "said"))
-    gitea.server.faults = [Fault("GET .*/reviews/31$", 404)]
+    gitea.server.faults = [Fault("GET .*/reviews/31/comments$", 404)]
     told, _ = await news.news(actor, gitea.app, cursor)
     assert [one.kind for one in told if one.id or one.review_id] == [Kind.COMMENT]
     gitea.server.faults = [Fault("GET .*/issues$", 404)]

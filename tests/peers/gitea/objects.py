@@ -26,6 +26,7 @@ REVIEWS = {
     "COMMENTED": "COMMENT",
     "CHANGES_REQUESTED": "REQUEST_CHANGES",
     "APPROVED": "APPROVED",
+    "PENDING": "PENDING",
 }
 
 Object = dict[str, Any]
@@ -167,7 +168,7 @@ def comment(of: Comment) -> Object:
 
 def entry(of: Comment | IssueEvent | Review) -> Object:
     """Of a timeline."""
-    at = of.submitted_at if isinstance(of, Review) else of.created_at
+    at = (of.updated_at or of.submitted_at) if isinstance(of, Review) else of.created_at
     by = of.actor if isinstance(of, IssueEvent) else of.user
     made: Object = {
         "id": of.id,
@@ -181,7 +182,7 @@ def entry(of: Comment | IssueEvent | Review) -> Object:
         "updated_at": time(at),
     }
     if isinstance(of, Comment):
-        return {**made, "type": "comment"}
+        return {**made, "type": "code" if of.path else "comment"}
     if isinstance(of, Review):
         return {**made, "type": "review"}
     if of.event in ("labeled", "unlabeled"):
@@ -200,7 +201,9 @@ def whole_review(of: Review, comments: int) -> Object:
         "state": REVIEWS[of.state],
         "body": of.body,
         "comments_count": comments,
+        "dismissed": False,
         "submitted_at": time(of.submitted_at),
+        "updated_at": time(of.updated_at or of.submitted_at),
     }
 
 

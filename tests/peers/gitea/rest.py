@@ -230,13 +230,14 @@ def _issues(asked: Asked, repository: Repository) -> Answer:
 def _timeline(asked: Asked, repository: Repository, number: str) -> Answer:
     _issue_of(repository, number)
     found = [entry for at, entry in _happened(repository, int(number)) if at >= _since(asked)]
-    page = _page(asked, found)
-    # So Gitea counts here, and writes none.
-    return Answer(200, page.content or None, len(page.content))
+    page = [one for one in _page(asked, found).content if one["type"] != "code"]
+    # So Gitea counts here, and writes none; comments on lines leave their page emptier.
+    return Answer(200, page or None, len(page))
 
 
 def _happened(repository: Repository, number: int) -> list[tuple[datetime, objects.Object]]:
     made: list[tuple[datetime, Comment | IssueEvent | Review]] = [
+        *((one.created_at, one) for one in repository.review_comments if one.number == number),
         *((one.created_at, one) for one in repository.comments if one.number == number),
         *((one.created_at, one) for one in repository.events if one.issue.number == number),
         *((one.submitted_at, one) for one in repository.reviews if one.number == number),
@@ -260,9 +261,10 @@ def _issue(_asked: Asked, repository: Repository, number: str) -> Answer:
     return Answer(200, objects.issue(_issue_of(repository, number)))
 
 
-def _comments(_asked: Asked, repository: Repository, number: str) -> Answer:
+def _comments(asked: Asked, repository: Repository, number: str) -> Answer:
     _issue_of(repository, number)
-    found = [one for one in repository.comments if one.number == int(number)]
+    of_it = (one for one in repository.comments if one.number == int(number))
+    found = [one for one in of_it if one.created_at >= _since(asked)]
     return Answer(200, [objects.comment(one) for one in found], len(found))
 
 

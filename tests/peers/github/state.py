@@ -90,6 +90,8 @@ class Review:
     body: str
     state: str = "COMMENTED"
     submitted_at: datetime = field(default_factory=lambda: now())
+    updated_at: datetime | None = None
+    """Gitea's, which has in the other one when it was begun."""
 
 
 @dataclass

@@ -39,6 +39,44 @@ async def test_two_that_are_told_at_once_are_kept_once(world: World, clock: Cloc
     assert sum(counts) == 2
 
 
+REVIEW = replace(
+    SAID, kind=Kind.REVIEW, id=None, review_id=31, body="Not yet.\n\nSorry.", wants_changes=True
+)
+TOLD = replace(REVIEW, review_id=None, body="Not yet.\r\n\r\nSorry.", at=AT + timedelta(seconds=9))
+"""The same by Gitea's webhook."""
+
+
+async def test_a_review_counts_once_by_whichever_way_it_comes_first(
+    world: World, clock: Clock
+) -> None:
+    books = kept(world, clock)
+    line = replace(REVIEW, kind=Kind.REVIEW_COMMENT, body="@helper", id=8)
+    assert await books.take([TOLD]) == 1
+    assert await books.take([TOLD, REVIEW, line]) == 1, "the comment on a line"
+    another = replace(REVIEW, review_id=32, at=AT + timedelta(seconds=20))
+    assert await books.take([REVIEW, another]) == 1
+    assert await books.take([replace(TOLD, at=AT + timedelta(seconds=21))]) == 0
+    clock.advance(60)
+    (waiting,) = await books.claim(8)
+    assert [one.happening.review_id for one in waiting] == [31, 31, 32]
+    for other in (
+        replace(TOLD, body="Again not."),
+        replace(TOLD, by=replace(BOB, id=8, login="eve")),
+        replace(TOLD, number=4),
+        replace(TOLD, at=AT + timedelta(hours=9)),
+    ):
+        assert await books.take([other]) == 1, other
+
+
+async def test_an_assignment_counts_once_however_its_time_is_told(
+    world: World, clock: Clock
+) -> None:
+    books, given = kept(world, clock), replace(SAID, kind=Kind.ASSIGNED, id=None, names=("helper",))
+    told = replace(given, names=("bob", "helper"), at=AT + timedelta(seconds=1))
+    assert [await books.take([one]) for one in (given, told)] == [1, 0]
+    assert await books.take([replace(given, at=AT + timedelta(minutes=1))]) == 1, "once more"
+
+
 async def test_a_thread_is_one_workers_until_its_claim_runs_out(world: World, clock: Clock) -> None:
     books = kept(world, clock)
     await books.take([SAID])
