@@ -60,7 +60,7 @@ def populate(server: temporary.Server, user: str = "bench") -> tuple[str, str]:
         [*identity, "commit", "--quiet", "--message", "Begin"],
     ):
         subprocess.run(["git", *arguments], cwd=source, check=True)
-    token = server.run("token", "create", "--user", user)
+    token = server.run("token", "create", "--user", user, "--create-user")
     server.run("repo", "add", f"{user}/bench", str(source))
     return f"{user}/bench", token
 

@@ -250,7 +250,7 @@ def showcase(place: Path) -> Iterator[Showcase]:
 def _work(server: Server, place: Path) -> dict[str, str]:
     clients = {}
     for user in ("ada", "grace"):
-        made = journeyman("token", "create", "--user", user, data=server.data)
+        made = journeyman("token", "create", "--user", user, "--create-user", data=server.data)
         assert made.returncode == 0, made.stderr
         clients[user] = Client(server.url, made.stdout.strip())
     for name in (REPOSITORY, "ada/website", f"{ORGANIZATION}/handbook"):

@@ -55,7 +55,7 @@ class Embedded:
 
     def add(self, login: str, source: Path) -> str:
         told = {"data": self._servers[0].data, **self._servers[0].environ}
-        token = journeyman("token", "create", "--user", login, **told)  # type: ignore[arg-type]
+        token = journeyman("token", "create", "--user", login, "--create-user", **told)  # type: ignore[arg-type]
         added = journeyman("repo", "add", f"{login}/hello", str(source), **told)  # type: ignore[arg-type]
         added.check_returncode()
         self._tokens[login] = token.stdout.strip()

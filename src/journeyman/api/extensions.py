@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeyman.api import body, responses, wire
+from journeyman.api import body, parameters, responses, wire
 from journeyman.api.errors import invalid_request
 from journeyman.api.exchange import addresses_of
 from journeyman.domain.errors import invalid, not_found
@@ -52,6 +52,12 @@ class Extensions:
         kind = f"{PATCH}; charset=utf-8" if as_patch else "text/plain; charset=utf-8"
         headers = {"X-GitHub-Media-Type": "github.v3; param=patch", "ETag": etag}
         return Response(patch, headers={**headers, "Content-Type": kind})
+
+    async def task_ids(self, request: Request, principal: Principal) -> Response:
+        """Which tasks somebody means who types the beginning of an id."""
+        prefix = parameters.last(parameters.pairs_of(request), "prefix") or ""
+        found = await self._services.browsing.ids_beginning(principal, prefix)
+        return responses.as_json({"task_ids": found})
 
     async def cancel(self, request: Request, principal: Principal) -> Response:
         task = await self._services.sessions.cancel(principal, request.path_params["task_id"])

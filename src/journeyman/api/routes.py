@@ -191,6 +191,7 @@ def _extensions(gate: Gate, services: Services, events: Events) -> list[BaseRout
         ),
         route(f"{repository}/custom-agents", GET=gate.signed(more.custom_agents, needs=READ)),
         route("/agents/models", GET=gate.signed(more.models, needs=READ)),
+        route("/agents/task-ids", GET=gate.signed(more.task_ids, needs=READ)),
         route("/agents/usage", GET=gate.signed(usage.of_all, needs=READ)),
         route(f"{repository}/usage", GET=gate.signed(usage.of_repository, needs=READ)),
     ]

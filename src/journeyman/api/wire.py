@@ -35,6 +35,7 @@ class CustomAgent(msgspec.Struct):
 class PullData(msgspec.Struct):
     id: int
     global_id: str
+    number: int
 
 
 class BranchData(msgspec.Struct):
@@ -219,9 +220,9 @@ def artifact(made: Artifact, repository: Repository) -> ArtifactOut:
     match made:
         case BranchArtifact(head_ref, base_ref):
             return ArtifactOut("github", "branch", BranchData(head_ref, base_ref))
-        case PullArtifact(id):
+        case PullArtifact(id, number):
             global_id = node_id("PR", repository.id, id)
-            return ArtifactOut("github", "pull", PullData(id, global_id))
+            return ArtifactOut("github", "pull", PullData(id, global_id, number))
 
 
 def session(found: Session, repository: Repository) -> SessionOut:

@@ -23,6 +23,8 @@ CODES = {
     409: Code.CONFLICT,
     422: Code.INVALID,
 }
+SHORT_ID = re.compile(r"[0-9a-f-]{6,35}")
+"""Of a UUID's 36 characters."""
 TOKENLESS = (
     "no token: set JOURNEYMAN_TOKEN; on the server's machine, "
     "`journeyman token create --user NAME` makes one."
@@ -34,6 +36,8 @@ class Client:
         if not settings.token:
             raise AppError(Code.UNAUTHENTICATED, TOKENLESS)
         self.url = settings.url
+        self._ids: dict[str, str] = {}
+        """By what was typed."""
         self.http = httpx.Client(
             base_url=settings.url,
             headers={
@@ -64,7 +68,7 @@ class Client:
         return task
 
     def get_task(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self._json("GET", task_path(task_id))
+        task: dict[str, Any] = self._json("GET", self.task_path(task_id))
         return task
 
     def list_tasks(
@@ -87,7 +91,7 @@ class Client:
         page, known = after // PAGE + 1, after % PAGE
         while True:
             params = {"per_page": PAGE, "page": page}
-            events = self._json("GET", task_path(task_id, "events"), params=params)["events"]
+            events = self._json("GET", self.task_path(task_id, "events"), params=params)["events"]
             yield from events[known:]
             known = 0
             if len(events) < PAGE:
@@ -95,19 +99,19 @@ class Client:
             page += 1
 
     def patch(self, task_id: str) -> str:
-        return self.request("GET", task_path(task_id, "patch")).text
+        return self.request("GET", self.task_path(task_id, "patch")).text
 
     def cancel(self, task_id: str) -> dict[str, Any]:
-        answer = self.request("POST", task_path(task_id, "cancel"))
+        answer = self.request("POST", self.task_path(task_id, "cancel"))
         return dict(answer.json()) if answer.content else {}
 
     def pause(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self._json("POST", task_path(task_id, "pause"))
+        task: dict[str, Any] = self._json("POST", self.task_path(task_id, "pause"))
         return task
 
     def steer(self, task_id: str, message: str) -> dict[str, Any]:
         body = {"content": message}
-        answer = self.request("POST", task_path(task_id, "steer"), json=body)
+        answer = self.request("POST", self.task_path(task_id, "steer"), json=body)
         return dict(answer.json()) if answer.content else {}
 
     def list_models(self) -> list[dict[str, Any]]:
@@ -124,12 +128,34 @@ class Client:
         agents: list[dict[str, Any]] = answer["custom_agents"]
         return agents
 
+    def task_path(self, task_id: str, part: str = "") -> str:
+        """*task_id*: or its beginning. INVALID for one that would lead elsewhere, and for the
+        beginning of several."""
+        if not re.fullmatch(r"[\w-]+", task_id):
+            message = f"{task_id!r} is not a task's id; `journeyman task list` shows them."
+            raise AppError(Code.INVALID, message)
+        if task_id not in self._ids:
+            self._ids[task_id] = self._whole_id(task_id.lower())
+        return f"/agents/tasks/{self._ids[task_id]}" + (f"/{part}" if part else "")
+
+    def _whole_id(self, typed: str) -> str:
+        """*typed* itself where no task is found by it: what is asked for next says so."""
+        if not SHORT_ID.fullmatch(typed):
+            return typed
+        found = self._json("GET", "/agents/task-ids", params={"prefix": typed})["task_ids"]
+        if len(found) > 1:
+            message = f"several tasks begin with {typed!r}; type more of it: {', '.join(found)}"
+            raise AppError(Code.INVALID, message)
+        return str(found[0]) if found else typed
+
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Raises AppError for anything but success."""
         try:
             answer = self.http.request(method, path, **options)
         except httpx.HTTPError as exc:
             raise unreachable(self.url, exc) from exc
+        except UnicodeEncodeError as exc:
+            raise AppError(Code.INVALID, "what is to be sent is not text in UTF-8") from exc
         if not answer.is_success:
             raise refused(answer)
         return answer
@@ -143,14 +169,6 @@ class Client:
                 f"{self.url} does not answer like a Journeyman server; is JOURNEYMAN_URL right?"
             )
             raise AppError(Code.UNAVAILABLE, message) from exc
-
-
-def task_path(task_id: str, part: str = "") -> str:
-    """INVALID for an id that would lead elsewhere."""
-    if not re.fullmatch(r"[\w-]+", task_id):
-        message = f"{task_id!r} is not a task's id; `journeyman task list` shows them."
-        raise AppError(Code.INVALID, message)
-    return f"/agents/tasks/{task_id}" + (f"/{part}" if part else "")
 
 
 def unreachable(url: str, exc: httpx.HTTPError | httpx.InvalidURL) -> AppError:

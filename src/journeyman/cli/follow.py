@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from journeyman.cli.client import Client, refused, task_path, unreachable
+from journeyman.cli.client import Client, refused, unreachable
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.queries import Cursor
 
@@ -76,7 +76,7 @@ def _stream(client: Client, task_id: str, after: Cursor) -> Iterator[Entry]:
     if after != Cursor():
         headers["Last-Event-ID"] = str(after)
     timeout = httpx.Timeout(10, read=SILENCE_SECONDS)
-    path = task_path(task_id, "events")
+    path = client.task_path(task_id, "events")
     with client.http.stream("GET", path, headers=headers, timeout=timeout) as answer:
         if answer.status_code >= 500:
             raise httpx.RemoteProtocolError(f"the server answered {answer.status_code}")

@@ -48,7 +48,7 @@ def register(root: typer.Typer, task: typer.Typer) -> None:
 
 
 def record(
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id, or its beginning.")],
     file: Annotated[Path | None, typer.Option("-o", "--output", help="Instead of stdout.")] = None,
     url: options.Url = None,
 ) -> None:
@@ -65,7 +65,10 @@ def record(
     if file is None:
         typer.echo(recorded.dump(), nl=False)
         return
-    file.write_text(recorded.dump(), encoding="utf-8")
+    try:
+        file.write_text(recorded.dump(), encoding="utf-8")
+    except OSError as error:
+        raise invalid("output", f"cannot write {file}: {error.strerror}.", "invalid") from error
     output.hint(f"{len(recorded.entries)} entries written to {file}")
 
 

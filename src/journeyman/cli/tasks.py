@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 task = typer.Typer(no_args_is_help=True, help="Give tasks, and follow what becomes of them.")
 
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id.", show_default=False)]
+TaskId = Annotated[
+    str, typer.Argument(metavar="ID", help="The task's id, or its beginning.", show_default=False)
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -291,7 +293,8 @@ def _prompt(prompt: str | None, file: str | None) -> str:
             raise typer.BadParameter("say what is to be done: PROMPT, or --file FILE, or --file -.")
         return prompt
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
+        read = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return read.decode()
     except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "it is not text"
+        reason = getattr(exc, "strerror", None) or "it is not text in UTF-8"
         raise typer.BadParameter(f"cannot read the prompt from {file!r}: {reason}") from exc

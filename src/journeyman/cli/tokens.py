@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -10,11 +11,14 @@ import typer
 
 from journeyman.cli import options, output
 from journeyman.domain import oauth
-from journeyman.domain.errors import invalid
+from journeyman.domain.errors import AppError, Code, invalid
 
 if TYPE_CHECKING:
     from journeyman.config import Config
     from journeyman.domain.principals import Token
+
+
+LONGEST_DAYS = 36_500
 
 
 class Rights(NamedTuple):
@@ -49,21 +53,30 @@ def create(
             metavar="OWNER/NAME", help="What a fine-grained one reaches, else all; repeatable."
         ),
     ] = None,
+    create_user: Annotated[
+        bool, typer.Option("--create-user", help="Make the user where there is none.")
+    ] = False,
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires_days: Annotated[
-        int | None, typer.Option(min=1, help="Else it never expires.", show_default=False)
+        int | None,
+        typer.Option(min=1, max=LONGEST_DAYS, help="Else it never expires.", show_default=False),
     ] = None,
     data: options.Data = None,
     config: options.File = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a token for a user, who is made too when new. Prints the token alone, this once."""
+    """Make a token for a user. Prints the token alone, this once.
+
+    The first user of all is made with it, and so is one who owns a repository already.
+    """
     import asyncio
 
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
     settings = options.operating(data, config)
     rights = _rights(kind, permission or [], repository)
-    users, (secret, made) = asyncio.run(_create(settings, user, note, expires_at, rights))
+    users, (secret, made) = asyncio.run(
+        _create(settings, user, note, expires_at, rights, create_user=create_user)
+    )
     if made.account.login not in users:
         output.hint(f"there was no user {made.account.login}; it was made, too")
     if as_json:
@@ -132,13 +145,22 @@ def _rights(
 
 
 async def _create(
-    config: Config, user: str, note: str, expires_at: datetime | None, rights: Rights | None
+    config: Config,
+    user: str,
+    note: str,
+    expires_at: datetime | None,
+    rights: Rights | None,
+    *,
+    create_user: bool,
 ) -> tuple[set[str], tuple[str, Token]]:
     """Who was a user before, and what was made."""
     from journeyman.administering import operating
 
     async with operating(config) as operator:
         users = {one.login for one in await operator.administration.list_users()}
+        if users and not create_user:
+            owners = {one.owner.login for one in await operator.administration.list_repositories()}
+            _check_known(user, users | owners)
         if rights is None:
             return users, await operator.administration.create_token(
                 user, note=note, expires_at=expires_at
@@ -150,6 +172,16 @@ async def _create(
             note=note,
             expires_at=expires_at,
         )
+
+
+def _check_known(user: str, logins: set[str]) -> None:
+    """NOT_FOUND for a new name among others: it is mistyped more often than meant."""
+    known = {login.lower(): login for login in logins}
+    if user.lower() not in known:
+        near = difflib.get_close_matches(user.lower(), known, n=1)
+        meant = f"did you mean {known[near[0]]!r}? " if near else ""
+        message = f"There is no user {user!r}; {meant}`--create-user` makes one."
+        raise AppError(Code.NOT_FOUND, message)
 
 
 async def _list(config: Config) -> Sequence[Token]:

@@ -54,7 +54,7 @@ def _lines(task: dict[str, Any]) -> list[tuple[str, Text]]:
     ]
     for artifact in task.get("artifacts") or []:
         kind = "pull" if artifact["type"] == "pull" else "branch"
-        made = log.artifact(kind, artifact.get("data") or {})
+        made = log.artifact(kind, _with_address(task, artifact.get("data") or {}))
         lines.append(("made", Text(made, style="green")))
     lines.append(("address", task.get("html_url") or ""))
     if len(sessions) > 1:
@@ -64,6 +64,14 @@ def _lines(task: dict[str, Any]) -> list[tuple[str, Text]]:
         for name, value in lines
         if str(value)
     ]
+
+
+def _with_address(task: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """A pull request's page, which every forge's is reached by."""
+    place, found, _ = str(task.get("html_url") or "").partition("/agents/tasks/")
+    if not found or "number" not in made:
+        return made
+    return {**made, "html_url": f"{place}/pull/{made['number']}"}
 
 
 def _session(session: dict[str, Any]) -> Text:

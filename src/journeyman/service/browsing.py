@@ -5,12 +5,13 @@ Changes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from journeyman.domain.browsing import Found, Mark, Row, Search, Sight, Waiting, Window
-from journeyman.domain.errors import not_found
+from journeyman.domain.errors import invalid, not_found
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.principals import Principal
 from journeyman.domain.queries import Cursor, PullQuery
@@ -25,6 +26,8 @@ from journeyman.store.database import Database
 BEGINNING = Cursor()
 SEARCH_MOST = 200
 CREATORS_MOST = 100
+IDS_MOST = 10
+ID_BEGINNING = re.compile(r"[0-9a-f-]{6,36}")
 ALIGN_MOST = 40
 """How many events a window may leave to the next older one, so as to begin with a turn."""
 BEGINNINGS = frozenset({EventType.TURN_START, EventType.SESSION_START, EventType.USER_MESSAGE})
@@ -62,6 +65,18 @@ class Browsing:
         """The logins of those who asked for the most tasks that *principal* may see, by name."""
         await self._tasks.reach.everywhere(principal)
         return await self._database.read(lambda tx: browsing.creators(tx, principal, CREATORS_MOST))
+
+    async def ids_beginning(self, principal: Principal, prefix: str) -> Sequence[str]:
+        """Ids of tasks that *principal* may see: the first IDS_MOST that begin with *prefix*."""
+        # A hyphen at the end says nothing, and some collations pass over it.
+        begins = prefix.rstrip("-")
+        if not ID_BEGINNING.fullmatch(begins):
+            message = f"{prefix[:50]!r} is not the beginning of a task's id; give 6 characters."
+            raise invalid("prefix", message)
+        await self._tasks.reach.everywhere(principal)
+        return await self._database.read(
+            lambda tx: browsing.ids_beginning(tx, principal, begins, IDS_MOST)
+        )
 
     async def task(self, principal: Principal, task_id: str) -> Sight:
         """NOT_FOUND also for a task of a repository that *principal* may not see."""

@@ -133,6 +133,26 @@ async def test_the_patch_is_text_and_empty_while_nothing_changed(
     assert (await mallory.get(target)).status_code == 404
 
 
+async def test_tasks_are_found_by_the_beginning_of_their_ids(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, mallory: httpx.AsyncClient
+) -> None:
+    made = await create(alice)
+    await create(alice)
+
+    async def found(client: httpx.AsyncClient, prefix: str) -> list[str]:
+        answer = await client.get("/agents/task-ids", params={"prefix": prefix})
+        return answer.json()["task_ids"]  # type: ignore[no-any-return]
+
+    for length in (8, 9, 13, 14, 35):
+        assert await found(alice, made[:length]) == [made]
+    assert await found(bob, made[:8]) == [made]
+    assert await found(mallory, made[:8]) == []
+    assert await found(alice, "ffffffff-ffff") == []
+    for prefix in ("", made[:5], "------", "abc%ef", made[:6].upper() + "X"):
+        answer = await alice.get("/agents/task-ids", params={"prefix": prefix})
+        assert answer.status_code == 422, prefix
+
+
 async def test_the_models_are_listed(mallory: httpx.AsyncClient) -> None:
     models = (await mallory.get("/agents/models")).json()["models"]
     (script,) = (model for model in models if model["id"] == "script")

@@ -81,7 +81,8 @@ async def test_a_finished_task_has_artifacts_usage_and_error(
         "data": {"head_ref": session["head_ref"], "base_ref": "main"},
     }
     assert pull["type"] == "pull"
-    assert pull["data"] == {"id": 7, "global_id": pull["data"]["global_id"]}
+    global_id = pull["data"]["global_id"]
+    assert pull["data"] == {"id": 7, "global_id": global_id, "number": 1}
     assert pull["data"]["global_id"].startswith("PR_kw")
     assert (task["state"], session["state"]) == ("failed", "failed")
     assert session["usage"] == {"type": "ai_credits", "amount": 1_500_000_000}

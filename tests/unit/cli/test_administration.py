@@ -120,11 +120,35 @@ def test_a_token_is_printed_alone_and_never_again(on_data: Run) -> None:
     assert "valid until" in listed.out
 
 
-def test_a_token_tells_of_a_user_that_is_made_with_it(on_data: Run) -> None:
-    for name, says in (("alice", True), ("ALICE", False), ("alcie", True)):
-        made = on_data("token", "create", "--user", name, "--json")
+def test_a_token_tells_of_a_user_that_is_made_with_it(on_data: Run, source: Path) -> None:
+    on_data("repo", "add", "carol/hello", str(source))
+    for name, *flags, says in (
+        ("alice", True),
+        ("ALICE", False),
+        ("carol", True),
+        ("bob", "--create-user", True),
+    ):
+        made = on_data("token", "create", "--user", name, *flags, "--json")
         assert json.loads(made.out)["user"] == name.lower()
         assert (f"there was no user {name}; it was made" in made.err) is says
+
+
+def test_a_mistyped_user_gets_no_token(on_data: Run) -> None:
+    on_data("token", "create", "--user", "alice")
+    for kind in ("classic", "fine-grained"):
+        done = on_data("token", "create", "--user", "Alcie", "--kind", kind)
+        assert (done.code, done.out) == (1, "")
+        assert "There is no user 'Alcie'; did you mean 'alice'? `--create-user` makes one." in (
+            done.err
+        )
+    assert [one["user"] for one in json.loads(on_data("token", "list", "--json").out)] == ["alice"]
+    assert "alcie" not in on_data("user", "list").out.lower()
+
+
+def test_a_token_lasts_no_longer_than_a_date_can_be(on_data: Run) -> None:
+    done = on_data("token", "create", "--user", "alice", "--expires-days", "99999999999")
+    assert done.code == 2
+    assert "36500" in done.err
 
 
 def test_a_revoked_token_stays_in_the_list(on_data: Run) -> None:

@@ -60,9 +60,64 @@ def test_a_prompt_may_come_from_a_file_or_standard_input(
     api.on(CREATE, as_json(task("queued"), 201))
     (tmp_path / "prompt.md").write_text("from a file")
     journeyman("task", "create", "alice/hello", "-F", str(tmp_path / "prompt.md"))
-    monkeypatch.setattr(sys, "stdin", io.StringIO("from standard input"))
+    monkeypatch.setattr(sys, "stdin", _typed("aus der Küche".encode()))
     journeyman("task", "create", "alice/hello", "-F", "-")
-    assert [a.body["prompt"] for a in api.asked] == ["from a file", "from standard input"]
+    assert [a.body["prompt"] for a in api.asked] == ["from a file", "aus der Küche"]
+
+
+def _typed(given: bytes) -> io.TextIOWrapper:
+    """As Python has standard input where the locale is C."""
+    return io.TextIOWrapper(io.BytesIO(given), "ascii", "surrogateescape")
+
+
+def test_what_is_no_text_is_not_sent(
+    api: Api, journeyman: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _typed(b"\x7fELF\xd0"))
+    done = journeyman("task", "create", "alice/hello", "-F", "-")
+    assert (done.code, api.asked) == (2, [])
+    assert "cannot read the prompt from '-': it is not text in UTF-8" in " ".join(
+        done.err.replace("│", " ").split()
+    )
+    done = journeyman("task", "steer", ID, "caf\udce9")
+    assert (done.code, api.asked) == (2, [])
+    assert "what is to be sent is not text in UTF-8" in done.err
+
+
+def test_an_id_may_be_given_by_its_beginning(api: Api, journeyman: Run) -> None:
+    api.on("GET /agents/task-ids", as_json({"task_ids": [ID]}))
+    api.on(GET, as_json(task()))
+    api.on(EVENTS, as_json({"events": []}))
+    assert ID in journeyman("task", "view", ID[:8].upper()).out
+    assert api.asked[0].query == {"prefix": ID[:8]}
+    assert journeyman("task", "logs", ID[:-1]).code == 0
+    asked = len(api.asked)
+    journeyman("task", "view", ID)
+    assert len(api.asked) == asked + 1
+
+
+def test_a_beginning_of_several_ids_or_of_none_is_refused(api: Api, journeyman: Run) -> None:
+    other = ID[:-1] + "2"
+    api.on("GET /agents/task-ids", as_json({"task_ids": [ID, other]}), as_json({"task_ids": []}))
+    done = journeyman("task", "cancel", ID[:6])
+    assert done.code == 2
+    assert f"several tasks begin with '{ID[:6]}'; type more of it: {ID}, {other}" in done.err
+    api.on(f"POST /agents/tasks/{ID[:6]}/cancel", as_json({"message": "Not Found"}, 404))
+    done = journeyman("task", "cancel", ID[:6])
+    assert done.code == 1
+    assert f"has no task {ID[:6]}, or your token does not reach it" in done.err
+
+
+def test_a_recording_that_cannot_be_written_is_said(
+    api: Api, journeyman: Run, tmp_path: Path
+) -> None:
+    told = {"repository": "alice/hello", "baseRef": "main", "baseSha": "1f" * 20}
+    begun = event("session.start", **told, headRef="topic", model="script")
+    api.on(EVENTS, as_json({"events": [begun, event("user.message", "1-2", content="Hi")]}))
+    done = journeyman("task", "record", ID, "-o", str(tmp_path / "missing" / "file"))
+    assert done.code == 2
+    assert "cannot write" in done.err
+    assert "No such file or directory" in done.err
 
 
 @pytest.mark.parametrize(
@@ -149,7 +204,8 @@ def test_view_shows_what_was_made_and_why_it_failed(api: Api, journeyman: Run) -
     }
     artifacts = [
         {"provider": "github", "type": "branch", "data": branch},
-        {"provider": "github", "type": "pull", "data": {"id": 7}},
+        {"provider": "github", "type": "pull", "data": {"id": 7, "number": 3}},
+        {"provider": "github", "type": "pull", "data": {"id": 8}},
     ]
     shown = task("failed", artifacts=artifacts, sessions=[session], state_reason="command_failed")
     api.on(GET, as_json(shown))
@@ -158,7 +214,8 @@ def test_view_shows_what_was_made_and_why_it_failed(api: Api, journeyman: Run) -
         "✗ failed (command_failed)",
         "Block 1 exited with 1.",
         "branch journeyman/greet-1",
-        "pull request (id 7)",
+        "pull request #3  http://host/alice/hello/pull/3",
+        "pull request (id 8)",
         "10 s",
         "1.5 credits",
     ):
