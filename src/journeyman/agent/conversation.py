@@ -34,6 +34,8 @@ from journeyman.domain.events import Event, EventType
 from journeyman.domain.hygiene import visible
 from journeyman.domain.sessions import Reason
 
+OURS = frozenset({"limit", "agent", "checks", "hooks"})
+"""Sources of a message that no user has sent."""
 UNDONE = (
     "[The worker was lost after this ran, and the files are back at the state before it: "
     "what this changed is gone. Its output was:]\n"
@@ -203,10 +205,10 @@ class Conversation:
                 self._wording.note(event)
 
     def _hear(self, text: str, source: str | None) -> None:
-        """While a question is open whatever the user says answers it."""
+        """While a question is open whatever the user says answers it; what we say waits."""
         self.wrapping_up = source == "limit"
         self.forced = self.forced + 1 if source == "hooks" else 0
-        if self.question is not None:
+        if self.question is not None and source not in OURS:
             self._close_question(text, self.question.call_id)
         elif source != "answer" or text != self._answer:
             self._unsent.append(UserPromptPart(with_images(visible(text))))

@@ -6,6 +6,7 @@ Knows nothing of when they are written.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -28,23 +29,28 @@ from journeyman.agent.tools import Asking, Result
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.llm import Reply
 
+NAME_CHARS = 64
+_STRANGE = re.compile(r"[^A-Za-z0-9_-]")
+"""What providers take in no tool's name, also where it stands in a reply that is sent back."""
+
 
 def storable(message: ModelResponse, conversation: Conversation) -> ModelResponse:
-    """*message* as UTF-8 and with call ids that no other call of the session has.
+    """*message* as UTF-8 and with call ids that no other call of the session has: from here on they
+    are taken.
 
-    Some servers number the calls of each reply from 0, or send no id at all.
+    Some servers number the calls of each reply from 0, or send no id at all; and several sub-agents
+    may be answered at one time.
     """
     parts: list[ModelResponsePart] = []
-    seen = set[str]()
     for index, part in enumerate(message.parts):
         match part:
             case TextPart() | ThinkingPart():
                 parts.append(replace(part, content=clean(part.content)))
             case ToolCallPart():
                 call_id = clean(part.tool_call_id)
-                if not call_id or call_id in seen or call_id in conversation.call_ids:
-                    call_id = f"{call_id or 'call'}_{conversation.turns + 1}_{index}"
-                seen.add(call_id)
+                if not call_id or call_id in conversation.call_ids:
+                    call_id = f"{call_id or 'call'}_{len(conversation.call_ids)}_{index}"
+                conversation.call_ids.add(call_id)
                 parts.append(_named(part, call_id))
             case _:
                 parts.append(part)
@@ -54,7 +60,8 @@ def storable(message: ModelResponse, conversation: Conversation) -> ModelRespons
 def _named(call: ToolCallPart, call_id: str) -> ToolCallPart:
     args = clean(call.args) if isinstance(call.args, str) else clean_json(call.args)
     changed = copy(call)
-    changed.tool_name, changed.args, changed.tool_call_id = clean(call.tool_name), args, call_id
+    changed.tool_name = _STRANGE.sub("_", call.tool_name)[:NAME_CHARS] or "_"
+    changed.args, changed.tool_call_id = args, call_id
     return changed
 
 

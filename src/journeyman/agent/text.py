@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -27,8 +28,11 @@ def clean(text: str) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """`clean` for every string of a JSON value, keys included."""
+    """`clean` for every string of a JSON value, keys included; numbers that JSON has no words for,
+    as Python's reader takes them, become texts."""
     match value:
+        case float() if not math.isfinite(value):
+            return str(value)
         case str():
             return clean(value)
         case dict():

@@ -181,6 +181,22 @@ def test_what_a_user_says_while_asked_is_the_answer(source: str) -> None:
     assert parts_of(journal.conversation()) == ["The left"]
 
 
+@pytest.mark.parametrize("source", ["limit", "hooks", "checks"])
+def test_what_we_say_while_the_user_is_asked_is_no_answer(source: str) -> None:
+    journal = Journal(TURN, said("", "q"), asked("q"))
+    journal.say("Come to an end", source)
+    conversation = journal.conversation()
+    assert conversation.question is not None
+    story = Story()
+    for event in journal.events:
+        story.note(event)
+    assert story.answer("Which?") is None
+    journal.say("The left", "answer")
+    journal.add(TURN)
+
+    assert parts_of(journal.conversation()) == ["The left", "Come to an end"]
+
+
 @pytest.mark.parametrize("message_first", [True, False])
 def test_an_answer_that_is_logged_in_both_ways_counts_once(message_first: bool) -> None:
     journal = Journal(TURN, said("", "q"), asked("q"))

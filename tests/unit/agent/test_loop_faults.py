@@ -87,6 +87,22 @@ class TestBadReplies:
         assert len(set(ids)) == 4
         assert len(session.bench.ran) == 4
 
+    @pytest.mark.parametrize(
+        ("named", "told"),
+        [("functions.bash<|channel|>json", "functions_bash__channel__json"), ("é" * 70, "_" * 64)],
+    )
+    async def test_a_name_that_no_provider_takes_back_is_changed(
+        self, served: Served, named: str, told: str
+    ) -> None:
+        session = await served([Say("", [(named, {})]), Say("Done.")])
+
+        assert (await session.to_the_end()).kind is Kind.DONE
+
+        (refused,) = results(session.journal)
+        assert f"There is no tool '{told}'" in refused
+        (call,) = session.server.requests[-1]["messages"][-2]["tool_calls"]
+        assert call["function"]["name"] == told
+
     async def test_broken_text_is_made_storable(self, served: Served) -> None:
         calls = [("bash", {"command": "raw"})]
         session = await served([Say("half \ud83d, nul \0", calls), Say("Done.")])

@@ -132,6 +132,21 @@ class TestAPart:
         refused = script.requests["B"][-1]["messages"][-1]["content"]
         assert "There is no tool 'bash'; there are: look." in refused
 
+    async def test_call_ids_are_different_also_when_they_are_answered_at_one_time(
+        self, served: Served
+    ) -> None:
+        say = Say("", [("look", {"command": "wait a"})], call_ids=["call_0"])
+        script = Script(
+            Do=[Say("", [delegate(f"{n} x") for n in "ABC"]), Say("All.")],
+            **{n: [say, Say("Done.")] for n in "ABC"},
+        )
+        session = await start(served, script)
+
+        assert await to_the_end(session) == Verdict(Kind.DONE, "All.")
+
+        begun = session.journal.all(EventType.TOOL_START)
+        assert len({event.data["toolCallId"] for event in begun}) == len(begun) == 6
+
     async def test_what_comes_after_it_in_a_reply_waits_for_it(self, served: Served) -> None:
         change = ("bash", {"command": "change it"})
         script = Script(

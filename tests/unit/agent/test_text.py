@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -29,6 +30,12 @@ def test_a_json_value_is_made_storable_throughout() -> None:
     assert clean_json({"a\0": ["b\0", {"c": "\ud800"}, 1, None]}) == {
         "a\ufffd": ["b\ufffd", {"c": "\ufffd"}, 1, None]
     }
+
+
+def test_numbers_that_json_has_no_words_for_are_texts() -> None:
+    given = json.loads('{"a": [NaN, -Infinity, 1e999, 1.5]}')
+
+    assert clean_json(given) == {"a": ["nan", "-inf", "inf", 1.5]}
 
 
 @pytest.mark.parametrize(

@@ -407,10 +407,10 @@ class AtWork:
                 EventType.USAGE,
                 {
                     "model": self._external.id,
-                    "inputTokens": _count(counts.get("inputTokens")),
-                    "outputTokens": _count(counts.get("outputTokens")),
-                    "cacheReadTokens": _count(counts.get("cachedReadTokens")),
-                    "cacheWriteTokens": _count(counts.get("cachedWriteTokens")),
+                    "inputTokens": updates.count(counts.get("inputTokens")),
+                    "outputTokens": updates.count(counts.get("outputTokens")),
+                    "cacheReadTokens": updates.count(counts.get("cachedReadTokens")),
+                    "cacheWriteTokens": updates.count(counts.get("cachedWriteTokens")),
                     "cost": cost,
                     "duration": 0,
                 },
@@ -456,7 +456,3 @@ def _selected(option: Json) -> Json:
 def _image(image: BinaryContent) -> Json:
     data = base64.b64encode(image.data).decode()
     return {"type": "image", "data": data, "mimeType": image.media_type}
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0

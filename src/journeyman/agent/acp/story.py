@@ -9,6 +9,7 @@ import json
 from collections import deque
 from typing import Any
 
+from journeyman.agent.conversation import OURS
 from journeyman.agent.text import clip
 from journeyman.agent.wording import Wording
 from journeyman.domain.events import Event, EventType
@@ -96,7 +97,7 @@ class Story:
         self._answers[question] = answer
 
     def _hear(self, data: dict[str, Any]) -> None:
-        if self._question:
+        if self._question and data.get("source") not in OURS:
             self._answers[self._question], self._question = data["content"], ""
         elif not self._acted:
             self._asked.append(data["content"].strip())

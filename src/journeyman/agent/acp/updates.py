@@ -42,6 +42,8 @@ HARMLESS = frozenset({"read", "search", "think", "fetch", "switch_mode"})
 ENDED = frozenset({"completed", "failed"})
 STATUSES = frozenset({"pending", "in_progress", "completed"})
 MODEL_NAME = "acp"
+MOST_TOKENS, MOST_DOLLARS = 10**9, 1_000
+"""Of one prompt: what an agent says is added to what its user has used."""
 
 
 @dataclass
@@ -160,7 +162,12 @@ def dollars(update: dict[str, Any]) -> float:
     amount = told.get("amount")
     if not isinstance(amount, int | float) or told.get("currency") != "USD":
         return 0.0
-    return max(0.0, float(amount))
+    return float(min(max(0, amount), MOST_DOLLARS))
+
+
+def count(value: Any) -> int:
+    """Tokens, as the agent says."""
+    return int(min(max(0, value), MOST_TOKENS)) if isinstance(value, int) else 0
 
 
 def _status(entry: dict[str, Any]) -> str:
