@@ -20,6 +20,7 @@ from mcp.types import CallToolResult, TextContent
 
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.server import JOURNEYMAN, Server, free_port
+from tests.unit.cli.api import as_json, serving
 
 ASKS = "Ask\n\n```sh\necho one > one.txt\n```"
 TOOLS = {
@@ -49,6 +50,29 @@ async def answer_of(client: McpClient, tool: str, **arguments: Any) -> Any:
     assert result.structured_content is not None
     content = result.structured_content
     return content["result"] if set(content) == {"result"} else content
+
+
+async def test_a_server_that_is_away_is_told_and_found_again(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "JOURNEYMAN_URL": url,
+        "JOURNEYMAN_TOKEN": "ghp_x",
+    }
+    started = StdioServerParameters(command=str(JOURNEYMAN), args=["mcp"], env=environment)
+    with (tmp_path / "stderr").open("w+") as said:
+        async with McpClient(stdio_client(started, said)) as client:
+            refused = await client.call_tool("list_models", {})
+            assert refused.is_error
+            assert f"cannot reach {url}" in text_of(refused)
+            with serving(port) as api:
+                api.on("GET /agents/models", as_json({"models": []}))
+                assert await answer_of(client, "list_models") == []
+        said.seek(0)
+        told = said.read()
+    assert f"cannot reach {url}: is the server running? (journeyman serve)" in told
 
 
 async def test_an_editor_hands_work_over(server: Server, token: str, tmp_path: Path) -> None:

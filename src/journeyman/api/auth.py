@@ -18,6 +18,7 @@ from journeyman.api.errors import Refusal
 from journeyman.api.ratelimit import Limits
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Principal, TokenKind, kind_of
+from journeyman.domain.rates import network_of
 from journeyman.service import audit
 
 LIMITS_DOCS = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
@@ -92,7 +93,8 @@ class Gate:
         current.principal = principal
         if principal is None:
             address = request.client.host if request.client else "local"
-            key, limit, who = f"address:{address}", options.anonymous_per_hour, address
+            key = f"address:{network_of(address)}"
+            limit, who = options.anonymous_per_hour, address
         else:
             key, limit = key_of(principal), options.per_hour
             who = f"user ID {principal.account.id}"

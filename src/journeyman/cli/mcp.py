@@ -6,15 +6,18 @@ Over stdio it acts for who started it. Over HTTP it keeps no token: each caller'
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from journeyman.cli import options, output
+from journeyman.domain.errors import AppError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from journeyman import config
     from journeyman.cli.client import Client
 
 BEARER = "bearer "
@@ -47,7 +50,10 @@ def mcp(
         return Client(config.Client(url=settings.url, token=_token(headers)))
 
     server = build(connect)
+    # Beside, so that whoever has started this waits for nothing.
+    look = threading.Thread(target=_look, args=(settings, http), daemon=True)
     if not http:
+        look.start()
         server.run("stdio")
         return
     from journeyman import hosting
@@ -55,7 +61,21 @@ def mcp(
     # Said here in a line: the library that listens in the end writes its own log about it.
     hosting.bind(host, port, "Choose another port with --port.").close()
     output.hint(f"listening on http://{host}:{port}/mcp for {settings.url}")
+    look.start()
     server.run("streamable-http", host=host, port=port, stateless_http=True)
+
+
+def _look(settings: config.Client, http: bool) -> None:
+    """Say what is wrong with the server, if something is; each tool tries it anew."""
+    from journeyman import config
+    from journeyman.cli.client import Client
+
+    asked, token = ("/healthz", "none") if http else ("/user", settings.token)
+    try:
+        with Client(config.Client(url=settings.url, token=token)) as client:
+            client.request("GET", asked)
+    except AppError as error:
+        output.hint(f"{error.message}; the tools say the same until that is mended")
 
 
 def _token(headers: Mapping[str, str] | None) -> str | None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid, not_found
+from journeyman.domain.rates import network_of
 from journeyman.domain.repositories import Account, AccountType
 from journeyman.service import audit, server_keys
 from journeyman.service.administration import check_login
@@ -66,7 +67,7 @@ class Logins:
     async def log_in(self, login: str, password: str, address: str) -> Account:
         """UNAUTHENTICATED for a wrong password or name, FORBIDDEN after too many."""
         await self._count(f"login:{login.lower()[:39]}", TRIES_PER_LOGIN)
-        await self._count(f"address:{address}", TRIES_PER_ADDRESS)
+        await self._count(f"address:{network_of(address)}", TRIES_PER_ADDRESS)
         account = await self._database.read(lambda tx: accounts.find_account(tx, login))
         if not await self._is_password(account, password):
             now, user = self._clock(), account or login[:LONGEST_NAME]
@@ -254,7 +255,7 @@ class Logins:
 
     async def count_token(self, address: str) -> None:
         """FORBIDDEN when too many have been tried from *address*."""
-        await self._count(f"address:{address}", TRIES_PER_ADDRESS)
+        await self._count(f"address:{network_of(address)}", TRIES_PER_ADDRESS)
 
     async def end_session(self, session_id: str) -> None:
         now = self._clock()

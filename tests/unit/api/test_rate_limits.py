@@ -53,6 +53,23 @@ async def test_asking_for_the_limit_is_not_counted(world: World) -> None:
     assert (await alice.get("/rate_limit")).json()["resources"]["core"]["used"] == 1
 
 
+async def test_an_ipv6_network_counts_as_one_stranger(world: World) -> None:
+    application = world.application(limits=Limits(RateOptions(anonymous_per_hour=2), Clock()))
+
+    async def left(address: str) -> str:
+        transport = httpx.ASGITransport(application, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://forge.test") as nobody:
+            return (await nobody.get("/meta")).headers["x-ratelimit-remaining"]
+
+    assert await left("2001:db8:0:7::1") == "1"
+    assert await left("2001:db8:0:7:ffff::2") == "0"
+    assert await left("2001:db8:0:8::1") == "1"
+    assert await left("192.0.2.1") == "1"
+    assert await left("::ffff:192.0.2.1") == "0"
+    assert await left("192.0.2.2") == "1"
+    assert await left("fe80::1%eth0") == "1"
+
+
 async def test_strangers_share_the_window_of_their_address(world: World) -> None:
     nobody = client(world, None, anonymous_per_hour=2)
     assert (await nobody.get("/meta")).headers["x-ratelimit-limit"] == "2"

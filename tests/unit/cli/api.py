@@ -72,7 +72,7 @@ class Api:
 
 
 @contextmanager
-def serving() -> Iterator[Api]:
+def serving(port: int = 0) -> Iterator[Api]:
     api = Api()
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,7 +106,7 @@ def serving() -> Iterator[Api]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         api.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
