@@ -34,6 +34,8 @@ class Briefing:
     """What came of the repository's setup steps; empty when it has none."""
     begun_anew: bool = False
     """The branch that the task had pushed is gone: the files are those of `base_ref`."""
+    refused: str = ""
+    """Why the push of the last session was refused, with whose work this one begins."""
     is_part: bool = False
     """For a sub-agent: another agent reports, and reads its last message."""
 

@@ -44,17 +44,13 @@ async def push(
 ) -> bool:
     """Put the branch at *checkpoint*; False when there is nothing to push.
 
-    Raises PushRejected when the branch stands at a commit that is none of *ours*.
+    Raises PushRejected when the branch stands at a commit that is none of *ours*, and that the
+    checkpoint does not hold either.
     """
     if checkpoint.bundle is None:
         return False
     session, forge = held.session, equipment.forge
     tip = await forge.find_tip(held.actor, held.repository, session.head_ref)
-    if tip is not None and tip not in ours | {base_sha}:
-        raise PushRejected(
-            f"Somebody else has pushed {tip[:12]} to {session.head_ref!r} meanwhile.",
-            permanent=True,
-        )
     remote = await forge.remote(held.actor, held.repository)
     mirror = await equipment.mirrors.holding(held.repository.id, remote, base_sha)
     work = Work(checkpoint.bundle, mirror, base_sha, checkpoint.sha)
@@ -64,6 +60,7 @@ async def push(
             head_ref=session.head_ref,
             remote=remote,
             expected_old=tip,
+            theirs=None if tip in ours | {base_sha} else tip,
             inspect=await _protection(held, equipment),
         )
     branch = BranchArtifact(session.head_ref, session.base_ref)

@@ -13,6 +13,7 @@ from journeyman.agent.hooks import Hooks
 from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.hygiene import visible
+from journeyman.domain.sessions import Reason
 from journeyman.runner import setup
 from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.sandbox import Provision, Sandbox
@@ -87,6 +88,21 @@ def told_anew(held: Held, begun: Sequence[Event]) -> list[NewEvent]:
         "What was not merged is in the patches of the earlier sessions."
     )
     return [NewEvent(EventType.SESSION_INFO, {"message": message, "infoType": "begun_anew"})]
+
+
+def refused(held: Held) -> str:
+    """Why the forge did not take the work that the session begins with; empty: it has none."""
+    ends = [event.data for event in held.earlier if event.type is EventType.SESSION_STATE]
+    if not ends or ends[-1].get("stateReason") != Reason.PUSH_REJECTED:
+        return ""
+    return str(ends[-1].get("message") or "")
+
+
+def told_refused(held: Held) -> list[NewEvent]:
+    if not refused(held):
+        return []
+    message = "The session begins with the work of the one before, whose push was refused."
+    return [NewEvent(EventType.SESSION_INFO, {"message": message, "infoType": "push_rejected"})]
 
 
 async def tell(held: Held, told: Sequence[NewEvent], equipment: Equipment) -> list[Event]:

@@ -48,6 +48,8 @@ class Stop(Exception):
         self.outcome = outcome
 
 
+KEPT = "The work is kept in the patch. A message goes on with it."
+
 EXPECTED = (
     AppError,
     BundleRefused,
@@ -100,7 +102,7 @@ def _of_forge(error: ForgeError) -> Outcome:
             message = f"{error} The work is kept; a message with a good token goes on with it."
             return failed(Reason.CREDENTIAL_REFUSED, message)
         case PushRejected(permanent=True):
-            return failed(Reason.PUSH_REJECTED, f"{error} The work is kept in the patch.")
+            return failed(Reason.PUSH_REJECTED, f"{error} {KEPT}")
         case PullRejected():
             return failed(Reason.PULL_REJECTED, str(error))
         case ForgeError(permanent=False):

@@ -98,9 +98,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         hooks = _hooks(current, found, box, {**exposed.env, **given.env})
         if begun and not opening.has_started(held):
             used = briefing.told(found, profile, model, ignored=given.ignored)
-            begun += await opening.tell(
-                current, [*opening.told_anew(current, begun), *used], equipment
-            )
+            news = [*opening.told_anew(current, begun), *opening.told_refused(held), *used]
+            begun += await opening.tell(current, news, equipment)
         if begun:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment

@@ -28,7 +28,7 @@ from journeyman.domain.events import Event, EventType, NewEvent
 from journeyman.domain.held import Held
 from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
-from journeyman.forge import ForgeError, PullRejected
+from journeyman.forge import ForgeError, PullRejected, PushRejected
 from journeyman.llm import SCRIPT, Model, UnknownModel
 from journeyman.runner import (
     checks,
@@ -391,6 +391,8 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
         )
         if saved is None or not pushed:
             return "Nothing has changed yet, so nothing was committed."
+    except PushRejected as error:
+        raise ToolError(f"Committed, but not pushed: {error} {_rewriting(run)}") from error
     except (ForgeError, BundleRefused) as error:
         raise ToolError(f"Committed, but not pushed: {error}") from error
     told = f"Committed and pushed {saved.sha[:12]} to {run.held.session.head_ref}."
@@ -405,6 +407,13 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     except ForgeError as error:
         return f"{told} The pull request is brought up to date later: {error}"
     return told
+
+
+def _rewriting(run: Run) -> str:
+    return (
+        "Where that is about what was committed, you may rewrite those commits: "
+        f"`git reset --soft {run.base_sha}`, mend it, and report again."
+    )
 
 
 async def _refuse_secrets(run: Run) -> None:

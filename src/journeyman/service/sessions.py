@@ -27,6 +27,8 @@ from journeyman.store.database import Database
 CANCEL_SECONDS = 10.0
 """How long `cancel` waits for the worker to say that every process is gone."""
 CANCEL_POLL_SECONDS = 0.1
+DELIVERED = (State.COMPLETED, State.TIMED_OUT)
+"""Of a session that ended otherwise, work may be kept that was never pushed, or was refused."""
 
 
 class Sessions:
@@ -174,7 +176,7 @@ class Sessions:
             events_expired_at=None,
         )
         sessions.add_session(tx, new)
-        if _has_more_than_its_branch(last) and events.copy_checkpoint(tx, last.id, new.id, now):
+        if last.state not in DELIVERED and events.copy_checkpoint(tx, last.id, new.id, now):
             sessions.set_base(tx, new.id, last.base_sha or "")
         tasks.set_newest_session(tx, task.id, new.id, new.number, now)
         self._changes.added(tx, new, now)
@@ -205,10 +207,3 @@ def _nothing_else(_tx: Connection) -> None:
 def _record(tx: Connection, action: Action, session: Session, now: datetime) -> None:
     data = {"task_id": session.task_id, "session_id": session.id}
     audit.record(tx, action, now, repository_id=session.repository_id, data=data)
-
-
-def _has_more_than_its_branch(session: Session) -> bool:
-    """Whether work may be kept that was never pushed. A branch that somebody else has pushed to
-    is begun from anew: what was kept could not be pushed over it."""
-    delivered = session.state in (State.COMPLETED, State.TIMED_OUT)
-    return not delivered and session.state_reason is not Reason.PUSH_REJECTED

@@ -75,6 +75,7 @@ class Publisher:
         head_ref: str,
         remote: Remote,
         expected_old: str | None,
+        theirs: str | None = None,
         inspect: Inspect | None = None,
     ) -> str:
         """Push the commit to the branch *head_ref*; gives the commit id.
@@ -83,6 +84,7 @@ class Publisher:
         changes, before anything is pushed, and refuses by raising. It is not shown binary files,
         larger ones than INSPECTED_FILE says, and what comes after INSPECTED_BYTES or after the
         time that git is given: that is a warning in the log.
+        *theirs* is a commit of somebody else's at the end of the branch: the work must hold it.
         *expected_old* is where the branch must be, None that it must not exist; when it is at the
         commit already, that is success. Raises BundleRefused; PushRejected when the forge (or
         somebody's push meanwhile) stands against it; another ForgeError when it could not be asked.
@@ -91,6 +93,12 @@ class Publisher:
             raise PushRejected("The user may not push to this repository.", permanent=True)
         async with self._unpacked(work) as repository:
             await _descends(repository, work)
+            if theirs is not None and not await _holds(repository, work.sha, theirs):
+                raise PushRejected(
+                    f"Somebody else has pushed {theirs[:12]} to {head_ref!r} meanwhile, which is "
+                    "no part of the work.",
+                    permanent=True,
+                )
             if inspect is not None:
                 await _show(repository, work, inspect)
             try:
@@ -175,6 +183,17 @@ class _Pieces:
         piece = self._held[:end].decode(errors="replace")
         del self._held[: end + 1]
         await self._inspect(piece)
+
+
+async def _holds(repository: Path, sha: str, theirs: str) -> bool:
+    """False also for a commit that is nowhere here."""
+    try:
+        await git.run("merge-base", "--is-ancestor", theirs, sha, git_dir=repository)
+    except GitError as error:
+        if error.exit_code is None:
+            raise
+        return False
+    return True
 
 
 async def _descends(repository: Path, work: Work) -> None:

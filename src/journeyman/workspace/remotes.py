@@ -10,7 +10,8 @@ from journeyman.git.addresses import protocol_of
 from journeyman.git.faults import Fault, fault_of
 
 _UNAUTHENTICATED = re.compile(r"Authentication failed|could not read (Username|Password)|\b401\b")
-"""As against a credential that is good and not enough: 403."""
+_FORBIDDEN = re.compile(r"Permission (to .* )?denied|\b403\b")
+"""The credential is good and not enough."""
 PROTOCOLS = frozenset({"https", "http", "ssh", "file"})
 
 
@@ -59,7 +60,7 @@ def refused(error: GitError) -> ForgeError:
     """*error* of a push, as the caller's. Who could fetch and may not push has a good credential
     that is not enough."""
     told = explained(error, "pushed to")
-    if isinstance(told, ForgeRefused) and told.forbidden:
+    if isinstance(told, ForgeRefused) and _FORBIDDEN.search(str(told)):
         way_out = "Use a token that may write the repository's contents."
         return PushRejected(f"{told} {way_out}", permanent=True)
     return told

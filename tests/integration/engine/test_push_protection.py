@@ -11,7 +11,8 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.runner.equipment import Checks, Exposed
 from tests.conftest import World
-from tests.integration.engine.machine import Machine, create, find, patch
+from tests.integration.engine.machine import Machine, create, find, log, patch, steer
+from tests.integration.forge.client import git
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
 
@@ -76,3 +77,56 @@ async def test_it_is_the_operators_and_the_repositorys_choice(
     ended = await find(world, task)
     assert ended.session.state is State.COMPLETED, ended.session.error
     assert ended.artifacts
+
+
+MEND = """Take it out
+```sh
+git log --format=%s origin/main..HEAD
+git reset -q --soft origin/main
+echo 'key = None' > app.py
+```"""
+
+
+async def test_a_follow_up_begins_with_what_was_refused_and_may_rewrite_it(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, OVERWRITE)
+    await machine.run(task)
+    again = await steer(world, task, "Take it out\n```sh\necho '# mended' >> app.py\n```")
+    await machine.run(again)
+    ended = (await find(world, task)).session
+    assert ended.state_reason is Reason.PUSH_REJECTED, "it is in the history still"
+    again = await steer(world, task, MEND)
+    await machine.run(again)
+    ended = (await find(world, task)).session
+    assert ended.state is State.COMPLETED, ended.error
+    bare = world.parts.embedded.path(task.repository.id)
+    history = git(bare, "log", "-p", f"main..{ended.head_ref}")
+    assert "+key = None" in history
+    assert KEY not in history
+    told = [one.data for one in await log(world, task)]
+    assert sum(one.get("infoType") == "push_rejected" for one in told) == 2
+    listed = next(one for one in told if "Add a key" in str(one.get("result")))
+    assert listed, "the commits that were refused are there to be rewritten"
+
+
+async def test_what_somebody_else_has_pushed_is_merged_by_a_follow_up(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, "Write\n\n```sh\necho 1 > one.txt\n```")
+    bare, ref = world.parts.embedded.path(task.repository.id), task.session.head_ref
+    tree = git(bare, "rev-parse", "main^{tree}")
+    who = ("-c", "user.name=Bob", "-c", "user.email=bob@example.test")
+    theirs = git(bare, *who, "commit-tree", tree, "-p", "main", "-m", "Bob's")
+    verdict = await machine.work(task)
+    git(bare, "update-ref", f"refs/heads/{ref}", theirs)
+    await machine.run(task, verdict=verdict)
+    ended = (await find(world, task)).session
+    assert ended.state_reason is Reason.PUSH_REJECTED
+    assert f"Somebody else has pushed {theirs[:12]}" in (ended.error or "")
+    again = await steer(world, task, f"Merge\n\n```sh\ngit merge -q --no-edit origin/{ref}\n```")
+    await machine.run(again)
+    ended = (await find(world, task)).session
+    assert ended.state is State.COMPLETED, ended.error
+    assert git(bare, "merge-base", theirs, ref) == theirs
+    assert git(bare, "show", f"{ref}:one.txt") == "1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,17 @@ def test_submodules_are_said_to_be_empty() -> None:
 def test_submodules_are_read_in_linear_time(text: str) -> None:
     """Otherwise a session would hold up its server for as long as its repository likes."""
     assert repository.read({".gitmodules": text}).submodules == ()
+
+
+@pytest.mark.parametrize("prompt", [system_prompt, external_prompt])
+def test_a_push_that_was_refused_is_told_with_the_way_out(
+    prompt: Callable[[Briefing], str],
+) -> None:
+    refused = Briefing("o/r", "b", "main", "abc", refused="GH013: No merge commits.\nSee rules.")
+    said = prompt(refused)
+    for sign in ("GH013: No merge commits. See rules.", "git reset --soft abc", "merge origin/b"):
+        assert sign in said
+    assert "refused" not in prompt(BRIEFING)
 
 
 def test_a_branch_that_is_begun_anew_is_said_to_be() -> None:
