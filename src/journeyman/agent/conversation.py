@@ -66,8 +66,9 @@ class Conversation:
             self.messages.append(ModelRequest(parts=[SystemPromptPart(instructions)]))
         self.pending: dict[str, ToolCallPart] = {}
         """Calls of the newest reply without a result, by id, in the order they were asked for."""
-        self.started: set[str] = set()
-        """Those of `pending` that were begun."""
+        self.started: dict[str, bool] = {}
+        """Those of `pending` that were begun, and whether what they changed is saved: one was cut
+        off then."""
         self.question: Question | None = None
         """Asked and not answered."""
         self.calls: Sequence[ToolCallPart] = ()
@@ -198,7 +199,7 @@ class Conversation:
             case EventType.MODEL_CHANGE:
                 self.model_id = event.data["newModel"]
             case EventType.CHECKPOINT:
-                self.saved()
+                self._keep()
             case EventType.SESSION_RESUME:
                 self._restored(unchanged=(event.record or {}).get("unchanged", False))
             case EventType.HOOK_END:
@@ -295,7 +296,7 @@ class Conversation:
             self.context_tokens = 0
 
     def _start(self, call_id: str, record: Mapping[str, Any]) -> None:
-        self.started.add(call_id)
+        self.started[call_id] = False
         if record.get("changes"):
             self._changing.add(call_id)
             self.touched = True
@@ -315,11 +316,18 @@ class Conversation:
         for child in self.children.values():
             child.saved()
 
+    def _keep(self) -> None:
+        """The files are saved, with what calls did that have no result."""
+        self.saved()
+        self.started.update(dict.fromkeys(self.started, True))
+        for child in self.children.values():
+            child._keep()
+
     def _restored(self, *, unchanged: bool) -> None:
         """The workspace is back at its last checkpoint: what came after it did not happen, unless
         it has left the files *unchanged*."""
         if unchanged:
-            self.saved()
+            self._keep()
         for call_id, part in self._results.items():
             self._results[call_id] = self._undone(part)
         last = self.messages[-1] if self.messages else None

@@ -44,6 +44,10 @@ INTERRUPTED = (
     "Interrupted: the worker was lost before this had a result. The files are as they were last "
     "saved, so what this changed is gone; effects elsewhere may remain. Look before you repeat it."
 )
+CUT_OFF = (
+    "Interrupted: this was stopped before it had a result. The files are as it left them. "
+    "Look before you repeat it."
+)
 NOT_RUN = "Not run: an earlier call of the same reply was interrupted. Repeat it if it still fits."
 
 
@@ -200,7 +204,7 @@ class _Turn:
         )
 
     async def settle_lost(self) -> None:
-        """Give a result to each call whose worker died: it is told, not run again blindly.
+        """Give a result to each call that was cut off: it is told, not run again blindly.
 
         What changes files is not run either after a loss before it: it may have relied on that.
         """
@@ -210,7 +214,9 @@ class _Turn:
             for call in conversation.pending.values()
             if call.tool_call_id in conversation.started and self._delegation(call) is None
         ]
-        await self.append(*(entries.lost(call, INTERRUPTED) for call in begun))
+        kept = conversation.started
+        told = ((call, CUT_OFF if kept[call.tool_call_id] else INTERRUPTED) for call in begun)
+        await self.append(*(entries.lost(call, message) for call, message in told))
         if conversation.lost:
             rest = [call for call in conversation.pending.values() if self._changes(call)]
             await self.append(*(entries.lost(call, NOT_RUN) for call in rest))

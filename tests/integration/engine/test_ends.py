@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from journeyman.agent.loop import CUT_OFF
 from journeyman.domain.artifacts import BranchArtifact, PullArtifact
 from journeyman.domain.events import EventType
 from journeyman.domain.principals import Actor
@@ -184,7 +185,9 @@ async def test_a_pause_holds_also_when_the_files_cannot_be_saved(
 
 async def test_a_pause_does_not_wait_for_a_long_command(world: World, machine: Machine) -> None:
     await machine.equip(machine.equipment, pause_seconds=0.2)
-    task = await create(world, f"{KEEP}\n\n```sh\necho half > half.txt; sleep 60\n```")
+    task = await create(
+        world, f"{KEEP}\n\n```sh\n[ -e half.txt ] || {{ echo half > half.txt; sleep 60; }}\n```"
+    )
     running = asyncio.ensure_future(machine.run(task))
 
     async def busy() -> bool:
@@ -199,6 +202,12 @@ async def test_a_pause_does_not_wait_for_a_long_command(world: World, machine: M
     assert "+half" in await patch(world, task)
     told = [event for event in await log(world, task) if event.type is EventType.SESSION_INFO]
     assert [event.data["message"] for event in told] == [loop.PAUSED]
+
+    await steer(world, task, "Go on.")
+    await machine.run(task, 2)
+    assert (await find(world, task)).session.state is State.COMPLETED
+    errors = [event.data.get("error") for event in await log(world, task)]
+    assert [error["message"] for error in errors if error] == [CUT_OFF]
 
 
 async def told_unsaved(world: World, task: Task) -> bool:

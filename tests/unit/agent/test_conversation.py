@@ -31,6 +31,7 @@ from tests.unit.agent.journal import Journal
 TURN = NewEvent(EventType.TURN_START, {"turnId": "1"})
 UNSAVED_TURN = NewEvent(EventType.TURN_START, {"turnId": "1"}, {"unsaved": True})
 RESUME = NewEvent(EventType.SESSION_RESUME, {"reason": "worker_lost", "run": 2})
+SAME = NewEvent(EventType.SESSION_RESUME, {"run": 2}, {"unchanged": True})
 CHECKPOINT = NewEvent(EventType.CHECKPOINT, {"sha": "abc", "changedFiles": 1})
 
 
@@ -108,7 +109,7 @@ def test_calls_are_pending_until_their_results_are_there() -> None:
     journal = Journal(TURN, said("", "a", "b"), began("a"))
     conversation = journal.conversation()
     assert list(conversation.pending) == ["a", "b"]
-    assert conversation.started == {"a"}
+    assert set(conversation.started) == {"a"}
 
     for event in journal.add(ended("a")):
         conversation.apply(event)
@@ -240,6 +241,14 @@ def test_after_a_loss_saved_changes_stand() -> None:
     journal = Journal(TURN, said("", "a"), began("a"), ended("a"), CHECKPOINT, RESUME)
 
     assert not journal.conversation().lost
+
+
+def test_what_a_call_without_a_result_changed_is_kept_by_a_save_after_it() -> None:
+    for then, kept in (([], False), ([CHECKPOINT], True), ([RESUME], False), ([SAME], True)):
+        journal = Journal(TURN, said("", "a", "b"), began("a"), *then)
+        assert journal.conversation().started == {"a": kept}
+        journal.add(said("", "c"), began("c"))
+        assert journal.conversation().started == {"c": False}
 
 
 @pytest.mark.parametrize(
