@@ -12,6 +12,7 @@ from journeyman.domain.repositories import (
     AccountType,
     Permission,
     Pull,
+    PullEnd,
     PullState,
     Repository,
 )
@@ -110,6 +111,14 @@ class MemoryRecords:
     async def find_pull(self, repository_id: int, number: int) -> Pull | None:
         wanted = (repository_id, number)
         return next((p for p in self.pulls if (p.repository_id, p.number) == wanted), None)
+
+    async def open_pulls(self, repository_id: int) -> Sequence[Pull]:
+        there = (p for p in self.pulls if p.repository_id == repository_id)
+        return [p for p in there if p.state is PullState.OPEN]
+
+    async def end_merged(self, pull: Pull, end: PullEnd) -> None:
+        at = self.pulls.index(pull)
+        self.pulls[at] = replace(pull, state=PullState.MERGED, end=end)
 
     async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
         if found := await self.find_open_pull(repository_id, new.head_ref, new.base_ref):

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from journeyman.domain.audit import Action, Author, Surface
+from journeyman.domain.audit import SERVER, Action, Author, Surface
 from journeyman.domain.errors import not_found
 from journeyman.domain.principals import Principal, Token
 from journeyman.domain.pushes import Update
-from journeyman.domain.repositories import Account, Permission, Pull, Repository
+from journeyman.domain.repositories import Account, Permission, Pull, PullEnd, PullState, Repository
 from journeyman.forge import NewPull, PullChange
 from journeyman.service import audit, server_keys
 from journeyman.service.clock import Clock, utc_now
@@ -87,6 +87,24 @@ class StoredRecords:
 
     async def find_pull(self, repository_id: int, number: int) -> Pull | None:
         return await self._database.read(lambda tx: pulls.find_pull(tx, repository_id, number))
+
+    async def open_pulls(self, repository_id: int) -> Sequence[Pull]:
+        return await self._database.read(lambda tx: pulls.open_pulls(tx, repository_id))
+
+    async def end_merged(self, pull: Pull, end: PullEnd) -> None:
+        def finish(tx: Connection) -> None:
+            if pulls.end_pull(tx, pull.repository_id, pull.number, PullState.MERGED, end):
+                data = {"pull_request_id": pull.id, "number": pull.number}
+                with audit.acting(SERVER):
+                    audit.record(
+                        tx,
+                        Action.PULL_MERGE,
+                        end.at,
+                        repository_id=pull.repository_id,
+                        data=data,
+                    )
+
+        await self._database.write(finish)
 
     async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
         now = self._clock()

@@ -55,6 +55,12 @@ def find_open_pull(
     return None if row is None else _pull(row)
 
 
+def open_pulls(tx: sa.Connection, repository_id: int) -> list[Pull]:
+    there = sa.select(pull).where(pull.c.repository_id == repository_id)
+    is_open = pull.c.state == PullState.OPEN
+    return [_pull(row) for row in tx.execute(there.where(is_open).order_by(pull.c.number))]
+
+
 def find_pull(tx: sa.Connection, repository_id: int, number: int) -> Pull | None:
     row = tx.execute(
         sa.select(pull).where(pull.c.repository_id == repository_id, pull.c.number == number)

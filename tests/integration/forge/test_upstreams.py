@@ -12,7 +12,7 @@ import pytest
 from journeyman import app
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
-from journeyman.domain.repositories import Repository
+from journeyman.domain.repositories import PullState, Repository
 from journeyman.domain.sessions import State
 from journeyman.domain.tasks import NewTask
 from journeyman.forge import ForgeError, NewPull
@@ -100,6 +100,52 @@ async def test_a_merge_that_the_home_refuses_moves_nothing(
         await services.pulls.merge(alice, access, 1, MergeRequest())
     for place in (server.repository.bare, world.parts.embedded.path(world.repository.id)):
         assert git(place, "rev-parse", "main") == before
+
+
+@pytest.mark.parametrize("way", ["a merge", "fast-forward", "deleted"])
+async def test_a_merge_at_the_home_is_noticed_when_it_is_fetched(
+    world: World, server: GitServer, tmp_path: Path, way: str
+) -> None:
+    services, alice = world.parts.services, await world.principal("alice")
+    access, forge = await world.access("alice"), world.parts.embedded
+    head = await pushed(server, tmp_path / "clone", "idea.txt", "idea")
+    git(tmp_path / "clone", "push", "-q", "origin", "origin/main:refs/heads/level")
+    for ref in ("idea", "level"):
+        await services.pulls.open(alice, access, NewPull("Idea", "", ref, "main", draft=False))
+    clone, merge = tmp_path / "clone", head
+    if way == "a merge":
+        git(clone, "checkout", "-q", "--detach", "origin/main")
+        git(clone, "merge", "-q", "--no-ff", "-m", "Merge it", head)
+        merge = git(clone, "rev-parse", "HEAD")
+    git(clone, "push", "-q", "origin", f"{merge}:main")
+    if way == "deleted":
+        git(clone, "push", "-q", "origin", ":idea")
+    assert (await services.pulls.get(access, 1)).found.pull.state is PullState.OPEN
+    assert await forge.find_tip(alice.actor, world.repository, "main") == merge
+    found = await services.pulls.get(access, 1)
+    assert found.found.pull.state is PullState.MERGED
+    assert found.found.pull.end is not None
+    assert found.found.pull.end.merge_sha == merge
+    assert (found.commits, found.changed_files, found.found.merged_by) == (1, 1, None)
+    level = (await services.pulls.get(access, 2)).found.pull
+    assert level.state is PullState.OPEN, "there was nothing to merge"
+
+
+async def test_what_is_only_begun_to_be_merged_at_the_home_stays_open(
+    world: World, server: GitServer, tmp_path: Path
+) -> None:
+    services, alice = world.parts.services, await world.principal("alice")
+    access, forge = await world.access("alice"), world.parts.embedded
+    first, clone = await pushed(server, tmp_path / "clone", "idea.txt", "idea"), tmp_path / "clone"
+    await services.pulls.open(alice, access, NewPull("Idea", "", "idea", "main", draft=False))
+    commit(clone, "more.txt", "more\n", "More")
+    git(clone, "push", "-q", "origin", "HEAD:idea", f"{first}:main")
+    await forge.find_tip(alice.actor, world.repository, "main")
+    assert (await services.pulls.get(access, 1)).found.pull.state is PullState.OPEN
+    git(clone, "push", "-q", "--force", "origin", f"{first}:idea")
+    await forge.find_tip(alice.actor, world.repository, "main")
+    found = (await services.pulls.get(access, 1)).found.pull
+    assert found.state is PullState.OPEN, "its branch was moved back, and nothing merged"
 
 
 async def test_who_pushes_to_the_copy_is_told_where_to(world: World, server: GitServer) -> None:

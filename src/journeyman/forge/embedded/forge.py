@@ -16,6 +16,7 @@ from journeyman.domain.refs import can_be_branch
 from journeyman.domain.repositories import Account, Permission, Pull, PullState, Repository
 from journeyman.forge import Access, ForgeError, ForgeRefused, NewPull, PullChange, Remote
 from journeyman.forge.embedded import imports, passes, tokens, upstreams
+from journeyman.forge.embedded.elsewhere import MergedElsewhere
 from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
 from journeyman.forge.embedded.upstreams import Credentials, Upstreams
@@ -47,6 +48,7 @@ class EmbeddedForge:
         self._clock = clock
         self._credentials = credentials or Credentials()
         self.upstreams = Upstreams(self.path, self._credentials)
+        self._merged = MergedElsewhere(records, self.path, clock)
         self.texts = Texts(self.path)
 
     def path(self, repository_id: int) -> Path:
@@ -112,7 +114,8 @@ class EmbeddedForge:
 
     async def _tip(self, _actor: Actor, repository: Repository, ref: str) -> str | None:
         directory = self._existing(repository)
-        await self.upstreams.refresh(repository)
+        if await self.upstreams.refresh(repository):
+            await self._merged.note(repository)
         try:
             tip = await git.run("show-ref", "--verify", "--hash", ref, git_dir=directory)
         except GitError as error:
@@ -146,7 +149,10 @@ class EmbeddedForge:
         for ref in (new.head_ref, new.base_ref):
             if await self.find_tip(actor, repository, ref) is None:
                 raise ForgeRefused(f"{repository.full_name} has no branch {ref!r}; push it first.")
-        return await self._records.add_pull(repository.id, actor.account.id, new)
+        made = await self._records.add_pull(repository.id, actor.account.id, new)
+        if await self.upstreams.address(repository.id) is not None:
+            await self._merged.note(repository)
+        return made
 
     async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:
         found = await self._records.find_pull(repository.id, number)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from journeyman.domain.principals import Principal, Token
 from journeyman.domain.pushes import Update
-from journeyman.domain.repositories import Account, Permission, Pull, Repository
+from journeyman.domain.repositories import Account, Permission, Pull, PullEnd, Repository
 from journeyman.forge import NewPull, PullChange
 
 
@@ -47,6 +47,12 @@ class Records(Protocol):
     ) -> Pull | None: ...
 
     async def find_pull(self, repository_id: int, number: int) -> Pull | None: ...
+
+    async def open_pulls(self, repository_id: int) -> Sequence[Pull]: ...
+
+    async def end_merged(self, pull: Pull, end: PullEnd) -> None:
+        """Nothing to do when it is not open any more."""
+        ...
 
     async def add_pull(self, repository_id: int, user_id: int, new: NewPull) -> Pull:
         """Numbers it; gives back the open one between the same refs, if there is one."""

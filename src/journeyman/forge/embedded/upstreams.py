@@ -100,11 +100,11 @@ class Upstreams:
         env = self._credentials.environment(address)
         return Remote(address, env=env, writable=writable)
 
-    async def refresh(self, repository: Repository) -> None:
-        """The copy has what the home has; nothing to do where the home is here."""
+    async def refresh(self, repository: Repository) -> bool:
+        """The copy has what the home has; False, and nothing to do, where the home is here."""
         remote = await self.remote(repository.id, writable=False)
         if remote is None:
-            return
+            return False
         async with self._locks.setdefault(repository.id, asyncio.Lock()):
             try:
                 await git.run(
@@ -119,6 +119,7 @@ class Upstreams:
                     f"{repository.full_name} cannot be fetched from {remote.url}: {error.message}",
                     permanent=fault_of(error) in LASTING,
                 ) from error
+        return True
 
     async def move(self, repository: Repository, ref: str, to: str, expected: str) -> None:
         """*ref* at the home; nothing to do where the home is here. NotMergeable when it refuses."""
