@@ -37,7 +37,7 @@ def backup(
     """
     from journeyman.operations.backup import back_up
 
-    settings = options.operating(data, config, database__url=database)
+    settings = options.operating(data, config, empty=True, database__url=database)
     with _progress() as progress:
         made = asyncio.run(back_up(_place(settings), file.absolute(), progress=progress))
     rows = sum(table.rows for table in made.tables.values())
@@ -54,7 +54,7 @@ def restore(
     """Bring a backup back, into an empty data directory and an empty database."""
     from journeyman.operations.restore import restore as bring_back
 
-    settings = options.operating(data, config, database__url=database)
+    settings = options.operating(data, config, empty=True, database__url=database)
     with _progress() as progress:
         made = asyncio.run(bring_back(_place(settings), file.absolute(), progress=progress))
     output.hint(f"restored to {settings.data} as it was at {made.created_at}; start the server")
@@ -90,7 +90,7 @@ def copy_database(
 
     if undo is (target is not None):
         raise typer.BadParameter("Give either --to URL or --undo.")
-    settings = options.operating(data, config, database__url=source)
+    settings = options.operating(data, config, empty=True, database__url=source)
     if target is None:
         copying.undo(settings.database.url)
         output.hint("the SQLite database is worked with again, as it was when it was copied")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from journeyman.cli import output
 from journeyman.domain.errors import AppError, Code
 
 if TYPE_CHECKING:
@@ -69,8 +70,14 @@ def configured(data: Path | None, file: Path | None, **flags: Any) -> Config:
     return config.load(file=file, flags={"data": data, **given})
 
 
-def operating(data: Path | None, file: Path | None, *, quiet: bool = True, **flags: Any) -> Config:
-    """For a command that works on the data itself: the directory is there and can be written."""
+def operating(
+    data: Path | None, file: Path | None, *, quiet: bool = True, empty: bool = False, **flags: Any
+) -> Config:
+    """For a command that works on the data itself: the directory is there and can be written.
+
+    A command that is not for an *empty* one tells when there is no database: the place could be
+    mistyped, or another user's than the server's.
+    """
     from journeyman.telemetry import logs
 
     config = configured(data, file, **flags)
@@ -85,4 +92,11 @@ def operating(data: Path | None, file: Path | None, *, quiet: bool = True, **fla
             f"({exc.strerror}); name another with --data DIR"
         )
         raise AppError(Code.UNAVAILABLE, message) from exc
+    if quiet and not empty and _has_no_database(config):
+        output.hint(f"there is no database in {config.data} yet; --data DIR names another place")
     return config
+
+
+def _has_no_database(config: Config) -> bool:
+    kind, _, path = config.database.url.partition(":///")
+    return kind == "sqlite" and not Path(path).exists()

@@ -112,7 +112,7 @@ def migrate(
     ] = False,
 ) -> None:
     """Bring the database up to date. `serve` and `worker` do it too."""
-    settings = options.operating(data, config, database__url=database)
+    settings = options.operating(data, config, empty=True, database__url=database)
     from journeyman import administering, app
 
     before, newest = administering.revisions(settings)

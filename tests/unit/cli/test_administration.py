@@ -39,6 +39,13 @@ def test_a_repository_is_added_and_listed(on_data: Run, source: Path) -> None:
     assert "alice/hello" in on_data("repo", "list").out
 
 
+def test_a_place_without_a_database_is_told(on_data: Run, tmp_path: Path) -> None:
+    told = f"there is no database in {tmp_path / 'data'} yet; --data DIR names another place"
+    listed = on_data("repo", "list")
+    assert (listed.code, told in listed.err) == (0, True)
+    assert told not in on_data("repo", "list").err
+
+
 def test_a_relative_path_and_a_public_repository(
     on_data: Run, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +67,7 @@ def test_what_is_no_repository_is_one_line(
     on_data: Run, source: Path, tmp_path: Path, arguments: tuple[str, str], code: int
 ) -> None:
     places = {"SOURCE": str(source), "DATA": str(tmp_path)}
+    on_data("migrate")
     done = on_data("repo", "add", arguments[0], places.get(arguments[1], arguments[1]))
     assert done.code == code
     assert done.out == ""

@@ -77,6 +77,7 @@ def test_a_github_app_has_permissions_and_installation_tokens(on_data: Run) -> N
     ],
 )
 def test_what_is_no_app_is_one_line(on_data: Run, arguments: tuple[str, ...], said: str) -> None:
+    on_data("migrate")
     done = on_data("app", "create", *arguments)
     assert done.code == 2
     assert said in done.err
