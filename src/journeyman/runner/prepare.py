@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -67,9 +68,8 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     mask = Mask(exposed.masked)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, mask))
     unchanged = looks.unchanged(equipment.workspace(held.session.id), held.log)
-    box = await _ready(
-        _spec(held, mirror, given, exposed, other, equipment), held, base_sha, equipment
-    )
+    spec = _spec(held, mirror, given, exposed, other, equipment)
+    box = await _ready(spec, held, base_sha, equipment)
     servers = Servers()
     try:
         equipment.bases.prepare(held.repository.id, base_sha, mirror)
@@ -97,8 +97,11 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         current = _begun(held, session)
         hooks = _hooks(current, found, box, {**exposed.env, **given.env})
         if begun and not opening.has_started(held):
-            used = briefing.told(found, profile, model, ignored=given.ignored)
-            news = [*opening.told_anew(current, begun), *opening.told_refused(held), *used]
+            news = [
+                *opening.told_anew(current, begun),
+                *opening.told_refused(held),
+                *briefing.told(found, profile, model, ignored=given.ignored),
+            ]
             begun += await opening.tell(current, news, equipment)
         if begun:
             begun += await opening.set_up(
@@ -136,6 +139,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         equipment=equipment,
         base_sha=base_sha,
         box=box,
+        another_box=partial(_another, spec, held, base_sha, equipment),
         model=model,
         jobs=Jobs(box, begun=conversation.jobs.begun),
         conversation=conversation,
@@ -234,6 +238,18 @@ async def _started(spec: SandboxSpec, held: Held, base_sha: str, equipment: Equi
     based = replace(spec, base=await equipment.bases.find(held.repository.id, base_sha))
     with measured("sandbox.start", metrics.SANDBOX_START):
         return await equipment.sandboxes.start(based)
+
+
+async def _another(
+    spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
+) -> Sandbox | None:
+    try:
+        remote = await equipment.forge.remote(held.actor, held.repository)
+        mended = await equipment.mirrors.mend(held.repository.id, remote, commit=base_sha)
+    except ForgeError as error:
+        log.warning("mirror.not_mended", session_id=held.session.id, error=str(error))
+        return None
+    return await _started(spec, held, base_sha, equipment) if mended else None
 
 
 def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engaged:

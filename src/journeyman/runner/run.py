@@ -7,7 +7,7 @@ is delivered is the last checkpoint, so that neither the sandbox nor its machine
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -47,7 +47,13 @@ from journeyman.runner.outcome import Outcome, Stop, outcome_of
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.servers import Servers
 from journeyman.sandbox import Sandbox
-from journeyman.workspace import BundleRefused, FileChange, WorkspaceError, checkout
+from journeyman.workspace import (
+    BundleRefused,
+    FileChange,
+    MirrorBroken,
+    WorkspaceError,
+    checkout,
+)
 
 log = structlog.get_logger()
 
@@ -72,6 +78,9 @@ class Run:
     equipment: Equipment
     base_sha: str
     box: Sandbox
+    another_box: Callable[[], Awaitable[Sandbox | None]]
+    """One over the same files, once `box` is closed, with the mirror built again; None when the
+    mirror is whole, or cannot be built."""
     jobs: Jobs
     model: Model
     conversation: Conversation
@@ -265,8 +274,12 @@ async def _try_to_save(run: Run) -> None:
     try:
         await save(run)
     except WorkspaceError as error:
-        message = f"The working tree was not saved this time: {error}"
-        await run.emit([NewEvent(EventType.SESSION_INFO, {"message": message})])
+        await _tell_unsaved(run, error)
+
+
+async def _tell_unsaved(run: Run, error: Exception) -> None:
+    message = f"The working tree was not saved this time: {error}"
+    await run.emit([NewEvent(EventType.SESSION_INFO, {"message": message})])
 
 
 async def save(run: Run) -> None:
@@ -298,16 +311,37 @@ async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "")
             await run.external.close()
         if keep:
             await run.box.kill_all()
-        if keep and commit:
-            await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
-            await save(run)
-        elif keep:
-            await _try_to_save(run)
+            await _keep(run, commit=commit)
         if ending:
             await run.hooks.fire(Moment.SESSION_END, run.append, reason=ending)
     finally:
         await asyncio.gather(run.box.close(), run.servers.close())
         await run.jobs.close()
+
+
+async def _keep(run: Run, *, commit: bool) -> None:
+    """What is in the sandbox that is about to end; what a broken mirror does not let git read, in
+    another one."""
+    try:
+        try:
+            await _save_all(run, commit=commit)
+        except MirrorBroken as error:
+            log.warning("mirror.suspected", session_id=run.held.session.id, error=str(error))
+            await run.box.close()
+            if (another := await run.another_box()) is None:
+                raise
+            run.box = another
+            await _save_all(run, commit=commit)
+    except WorkspaceError as error:
+        if commit:
+            raise
+        await _tell_unsaved(run, error)
+
+
+async def _save_all(run: Run, *, commit: bool) -> None:
+    if commit:
+        await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
+    await save(run)
 
 
 async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, description: str) -> bool:
@@ -380,10 +414,13 @@ async def _delivered(
 async def _report(run: Run, commit_message: str, description: str) -> str:
     """The agent's `report_progress`: commit, push, and tell the pull request."""
     commit_message, description = run.mask.text(commit_message), run.mask.text(description)
-    await save(run)
-    await _refuse_secrets(run)
-    await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
-    await save(run)
+    try:
+        await save(run)
+        await _refuse_secrets(run)
+        await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
+        await save(run)
+    except WorkspaceError as error:
+        raise ToolError(f"Not committed: {error}") from error
     saved = await run.equipment.ledger.kept(run.held.session)
     try:
         pushed = saved is not None and await delivery.push(

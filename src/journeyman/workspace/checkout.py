@@ -9,7 +9,8 @@ import asyncio
 import functools
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import resources
 
 from journeyman import git
@@ -35,6 +36,7 @@ _SHA = re.compile(r"[0-9a-f]{40,64}")
 _BROKEN = re.compile(
     r"is corrupt\b|corrupt loose object|\binflate\b|nonexistent object|\bbad object\b"
     r"|unable to read (sha1 file|tree)|missing (blob|tree|commit)|object file \S+ is empty"
+    r"|\bpackfile\b"
 )
 """What git says of objects that are there in name only."""
 _FILE = re.compile(rb":(\d{6}) (\d{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [A-Z]\d*")
@@ -87,12 +89,8 @@ async def checkout(
     no credential. Raises MirrorBroken when the mirror lacks what it should have.
     """
     arguments = (base_sha, head_ref, clone_url, _hook(trailers))
-    try:
+    with _suspecting_the_mirror():
         await _run(box, "checkout", *arguments, seconds=CHECKOUT_SECONDS)
-    except WorkspaceError as error:
-        if _BROKEN.search(str(error)):
-            raise MirrorBroken(str(error)) from error
-        raise
 
 
 async def make_base(box: Sandbox, commit: str) -> None:
@@ -106,7 +104,8 @@ async def snapshot(
     """All that differs from the base now: commits, changes and new files that are not ignored.
 
     None when nothing has changed since *last* (with None: since the checkout). WorkspaceError when
-    git fails or the bundle is larger than *limit_bytes*.
+    git fails or the bundle is larger than *limit_bytes*; MirrorBroken when git misses an object,
+    which may be the agent's own doing, too.
     """
     state = (last.head_sha, last.tree) if last else (base_sha, "")
     script = scripts()["begin"] + scripts()["snapshot"]
@@ -122,7 +121,8 @@ async def snapshot(
             "in git. Keep large files out of the repository's folder, or name them in .gitignore."
         ) from error
     except (FileRefused, TimeoutError) as error:
-        raise WorkspaceError(f"The workspace cannot be kept: {error}") from error
+        with _suspecting_the_mirror():
+            raise WorkspaceError(f"The workspace cannot be kept: {error}") from error
     header, _, bundle = output.partition(b"\n")
     if header == b"same":
         return None
@@ -144,10 +144,12 @@ async def restore(box: Sandbox, kept: Checkpoint, *, head_ref: str) -> None:
 async def commit_all(box: Sandbox, message: str, *, trailers: Sequence[str] = ()) -> str | None:
     """Commit everything uncommitted that is not ignored; the commit id, None when there is nothing.
 
-    For when no process of the agent runs any more: it takes over git's lock.
+    For when no process of the agent runs any more: it takes over git's lock. Raises MirrorBroken as
+    `snapshot` does.
     """
     options = [f"--trailer={trailer}" for trailer in _checked(trailers)]
-    ended = await _run(box, "commit", *options, stdin=message.encode("utf-8", "replace"))
+    with _suspecting_the_mirror():
+        ended = await _run(box, "commit", *options, stdin=message.encode("utf-8", "replace"))
     last = ended.output.decode("utf-8", "replace").split()[-1]
     if last != "none" and not _SHA.fullmatch(last):
         raise WorkspaceError(f"Git inside gave an unknown answer: {last[:SAID_LIMIT]!r}")
@@ -252,6 +254,16 @@ async def _run(
         said = ended.output.decode("utf-8", "replace").strip()[-SAID_LIMIT:]
         raise WorkspaceError(f"Git inside failed ({name}): {said or ended.exit_code}")
     return ended
+
+
+@contextmanager
+def _suspecting_the_mirror() -> Iterator[None]:
+    try:
+        yield
+    except WorkspaceError as error:
+        if _BROKEN.search(str(error)):
+            raise MirrorBroken(str(error)) from error
+        raise
 
 
 def _hook(trailers: Sequence[str]) -> str:

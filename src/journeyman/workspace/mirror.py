@@ -25,6 +25,7 @@ from journeyman.telemetry.measured import measured
 from journeyman.workspace import remotes
 
 FETCH_SECONDS = 3600
+CHECK_SECONDS = 1800
 LOCK_POLL_SECONDS = 0.1
 PACKS = 40
 LOOSE = 2_000
@@ -116,6 +117,14 @@ class Mirrors:
         if commit is not None:
             await self._ensure(repository_id, remote, commit)
         return mirror
+
+    async def mend(self, repository_id: int, remote: Remote, *, commit: str) -> bool:
+        """See `rebuild`; False, and nothing is done, when it is whole: what a session misses may
+        have been taken away by its agent. Reads all of it. Raises ForgeError."""
+        if await _is_sound(self.path(repository_id), commit):
+            return False
+        await self.rebuild(repository_id, remote, commit=commit)
+        return True
 
     async def sweep(self, keep_seconds: float = 7 * 86400) -> None:
         """Remove what rebuilding replaced longer than *keep_seconds* ago, and what was never
@@ -279,6 +288,19 @@ async def _fetch(mirror: Path, remote: Remote, *refspecs: str) -> None:
         env=remote.env,
         timeout_seconds=FETCH_SECONDS,
     )
+
+
+async def _is_sound(mirror: Path, commit: str) -> bool:
+    """Whether each object of its packs is what its name says, and *commit* is there with all that
+    its tree names."""
+    try:
+        for index in sorted(mirror.glob("objects/pack/*.idx")):
+            await git.run("verify-pack", "--", str(index), timeout_seconds=CHECK_SECONDS)
+        listing = ("rev-list", "--objects", "--quiet", "--max-count=1", commit)
+        await git.run(*listing, git_dir=mirror, timeout_seconds=CHECK_SECONDS)
+    except GitError:
+        return False
+    return True
 
 
 async def _has(mirror: Path, commit: str) -> bool:

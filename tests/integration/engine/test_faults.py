@@ -21,8 +21,9 @@ from journeyman.sandbox import Provision
 from journeyman.sandbox.container import recipe
 from journeyman.sandbox.container.backend import Containers, Options
 from journeyman.sandbox.container.engine import Engine
+from journeyman.worker.loop import TURN
 from tests.conftest import World
-from tests.integration.engine.machine import Machine, create, find, log
+from tests.integration.engine.machine import Machine, create, find, log, patch
 from tests.integration.sandbox.requirement import require_root
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.engine]
@@ -121,6 +122,30 @@ async def test_a_mirror_that_proves_broken_in_use_is_made_again(
     await machine.run(task)
     found = await find(world, task)
     assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+
+
+@pytest.mark.parametrize("by_its_agent", [False, True])
+async def test_what_was_done_under_a_mirror_that_broke_is_kept(
+    world: World, machine: Machine, by_its_agent: bool
+) -> None:
+    take_away = "find .git/objects -type f -delete; rm -f .git/objects/info/alternates"
+    task = await create(world, f"{WRITE}\n\n```sh\n{take_away if by_its_agent else 'true'}\n```")
+    await machine.worker.prepare(task.session.id, 1, {})
+    mirror = machine.equipment.mirrors.path(task.repository.id)
+    before = mirror.stat().st_ino
+    if not by_its_agent:
+        for pack in mirror.glob("objects/pack/*.pack"):
+            pack.chmod(0o644)
+            pack.write_bytes(b"broken")
+    await machine.run(task, verdict=TURN)
+    found = await find(world, task)
+    assert (mirror.stat().st_ino == before) is by_its_agent
+    if by_its_agent:
+        assert found.session.state_reason is Reason.WORKSPACE_NOT_SAVED
+        assert "Not committed: Git inside failed" in repr(await log(world, task))
+    else:
+        assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+        assert "+one" in await patch(world, task)
 
 
 async def test_a_bug_is_found_in_the_log_by_what_the_task_says(
