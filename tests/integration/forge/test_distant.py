@@ -19,6 +19,7 @@ from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.passes import Pass
+from journeyman.forge.embedded.upstreams import Credentials
 from journeyman.workspace.bundles import REF
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher, Work
@@ -26,6 +27,8 @@ from tests.conftest import Clock
 from tests.contract.records import MemoryRecords
 from tests.integration.forge.client import commit, git, repository
 from tests.integration.forge.test_git_http import listening
+from tests.peers.faulty import Fault
+from tests.peers.git_server import PAIR, GitServer, serving
 
 
 @dataclass
@@ -93,6 +96,83 @@ async def test_a_mirror_is_fetched_and_work_is_pushed(machines: Machines, tmp_pa
     assert machines.records.pushed == []
     with pytest.raises(PushRejected):
         await publisher.deliver(work, head_ref="main", remote=remote, expected_old=None)
+
+
+@dataclass
+class Homed:
+    """Alice's `homed`, whose home is on *home*: the *server* alone has the credential."""
+
+    machines: Machines
+    server: EmbeddedForge
+    worker: DistantForge
+    home: GitServer
+    repository: Repository
+
+    async def push(self, directory: Path, head_ref: str, expected_old: str | None) -> str:
+        """A new commit of a worker's; gives its id."""
+        alice = Actor(self.machines.alice)
+        remote = await self.worker.remote(alice, self.repository)
+        mirror = await Mirrors(directory / "mirrors").refresh(self.repository.id, remote)
+        base, source = git(mirror, "rev-parse", "main"), self.machines.source
+        made = commit(source, f"{head_ref}.txt", f"on {expected_old}\n")
+        git(source, "update-ref", REF, made)
+        git(source, "bundle", "create", str(directory / "bundle"), REF, f"^{base}")
+        work = Work((directory / "bundle").read_bytes(), mirror, base, made)
+        publisher = Publisher(directory / "publishing")
+        return await publisher.deliver(
+            work, head_ref=head_ref, remote=remote, expected_old=expected_old
+        )
+
+
+@pytest.fixture
+async def homed(machines: Machines, tmp_path: Path) -> AsyncIterator[Homed]:
+    records, made = machines.records, machines.records.add_repository(machines.alice, "homed")
+    async with serving(tmp_path / "home", machines.source) as home:
+        credentials = Credentials({home.host: PAIR})
+        server = EmbeddedForge(records, tmp_path / "server", credentials=credentials)
+        await server.import_repository(made.id, f"{home.url}/team/app.git", upstream=True)
+        async with listening(GitHttp(server)) as port:
+            worker = DistantForge(records, tmp_path / "nothing", f"http://127.0.0.1:{port}")
+            yield Homed(machines, server, worker, home, made)
+
+
+async def test_work_reaches_a_home_elsewhere_by_way_of_the_server(
+    homed: Homed, tmp_path: Path
+) -> None:
+    made = await homed.push(tmp_path, "agent", None)
+    copy = homed.server.path(homed.repository.id)
+    for place in (homed.home.repository.bare, copy):
+        assert git(place, "rev-parse", "refs/heads/agent") == made
+    again = await homed.push(tmp_path, "agent", made)
+    assert git(homed.home.repository.bare, "rev-parse", "agent") == again
+    leaked = [one for one in copy.rglob("*") if one.is_file() and b"se:cret" in one.read_bytes()]
+    assert leaked == []
+
+
+async def test_what_the_home_refuses_is_told_in_its_words_and_is_nowhere(
+    homed: Homed, tmp_path: Path
+) -> None:
+    homed.home.repository.protected = ("agent",)
+    with pytest.raises(PushRejected, match="GH006: Protected branch update failed") as caught:
+        await homed.push(tmp_path, "agent", None)
+    assert "se:cret" not in str(caught.value)
+    alice = Actor(homed.machines.alice)
+    assert await homed.worker.find_tip(alice, homed.repository, "agent") is None
+
+
+async def test_a_worker_sees_what_the_home_has_and_why_it_cannot(homed: Homed) -> None:
+    alice, worker = Actor(homed.machines.alice), homed.worker
+    git(homed.home.repository.bare, "update-ref", "refs/heads/since", "main")
+    tip = git(homed.home.repository.bare, "rev-parse", "main")
+    assert await worker.find_tip(alice, homed.repository, "since") == tip
+    homed.home.faults = [Fault("info/refs", 503)]
+    with pytest.raises(ForgeError) as caught:
+        await worker.find_tip(alice, homed.repository, "since")
+    assert not caught.value.permanent
+    homed.home.faults = [Fault("info/refs", 403)]
+    with pytest.raises(ForgeError) as caught:
+        await worker.find_tip(alice, homed.repository, "since")
+    assert caught.value.permanent
 
 
 async def test_tips_are_those_of_the_server(machines: Machines) -> None:

@@ -114,8 +114,7 @@ class EmbeddedForge:
 
     async def _tip(self, _actor: Actor, repository: Repository, ref: str) -> str | None:
         directory = self._existing(repository)
-        if await self.upstreams.refresh(repository):
-            await self._merged.note(repository)
+        await self.refresh(repository)
         try:
             tip = await git.run("show-ref", "--verify", "--hash", ref, git_dir=directory)
         except GitError as error:
@@ -123,6 +122,12 @@ class EmbeddedForge:
                 return None
             raise ForgeError(f"{repository.full_name} cannot be read: {error.message}") from error
         return tip.decode().strip()
+
+    async def refresh(self, repository: Repository) -> None:
+        """Where its home is elsewhere: the copy has what that has, and the pull requests that were
+        merged there have ended."""
+        if await self.upstreams.refresh(repository):
+            await self._merged.note(repository)
 
     async def remote(self, actor: Actor, repository: Repository) -> Remote:
         """NOT_FOUND when *actor* may not see it; a Remote that is not writable when they may only

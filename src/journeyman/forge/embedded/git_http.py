@@ -12,7 +12,7 @@ import binascii
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
@@ -23,10 +23,11 @@ from journeyman.domain.errors import AppError, Code, DatabaseLost
 from journeyman.domain.principals import Principal, TokenKind
 from journeyman.domain.pushes import Update
 from journeyman.domain.repositories import Permission, Repository
-from journeyman.forge import ForgeError
+from journeyman.forge import ForgeError, ForgeRefused
 from journeyman.forge.embedded import bodies, packs, passes, updates
 from journeyman.forge.embedded.bodies import Speed
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.forwarding import Forwarding, forwarding
 from journeyman.forge.embedded.packs import Headers
 from journeyman.git import GitError
 from journeyman.telemetry.requests import note_route
@@ -102,7 +103,7 @@ class GitHttp:
         except AppError as error:
             await _refuse(send, error)
         except ForgeError as error:
-            await respond(send, 503, str(error))
+            await respond(send, 403 if isinstance(error, ForgeRefused) else 503, str(error))
         else:
             await self._serve(request, receive, send)
 
@@ -116,6 +117,9 @@ class GitHttp:
         principal = await self._identify(headers.get(b"authorization", ""))
         write = service == "git-receive-pack"
         repository = await self._authorise(principal, match["owner"], match["name"], write)
+        if advertise and _is_worker(principal):
+            # What it is told must be what the home has: it pushes against that.
+            await self._forge.refresh(repository)
         protocol = headers.get(b"git-protocol", "")
         return Request(
             client=_client(scope, principal),
@@ -157,7 +161,7 @@ class GitHttp:
         if write and access.repository.archived:
             raise AppError(Code.FORBIDDEN, f"{full_name} is archived, so it is read-only.")
         home = await self._forge.upstreams.address(access.repository.id)
-        if write and home is not None:
+        if write and home is not None and not _is_worker(principal):
             raise AppError(Code.FORBIDDEN, f"{full_name} has its home at {home}: push there.")
         return access.repository
 
@@ -186,6 +190,8 @@ class GitHttp:
     ) -> bool:
         """A client's own requests wait for each other first, so that nobody has all slots."""
         pack, push = self._pack(request), request.service == "git-receive-pack"
+        if push:
+            pack = replace(pack, to_home=await self._to_home(request.repository))
         most = self._options.max_push_bytes if push else self._options.max_request_bytes
         async with self._of(request.client):
             try:
@@ -209,7 +215,7 @@ class GitHttp:
     async def _note(self, request: Request, wanted: Sequence[Update]) -> None:
         """A user's push is written down; a worker's is told by the session's own log."""
         by, repository = request.principal, request.repository
-        if not wanted or by is None or by.kind is TokenKind.INSTALLATION:
+        if not wanted or by is None or _is_worker(by):
             return
         try:
             pushed = await updates.done(wanted, self._forge.path(repository.id))
@@ -218,6 +224,12 @@ class GitHttp:
         except (GitError, DatabaseLost) as error:
             # It has happened, and the user was told so.
             log.warning("push.unrecorded", repository=repository.full_name, error=str(error))
+
+    async def _to_home(self, repository: Repository) -> Forwarding | None:
+        home = await self._forge.upstreams.remote(repository.id, writable=True)
+        if home is None:
+            return None
+        return await asyncio.to_thread(forwarding, self._forge.path(repository.id), home)
 
     def _of(self, client: str) -> asyncio.Semaphore:
         """As many places as one client may have: fewer than there are."""
@@ -235,6 +247,11 @@ class GitHttp:
             max_bytes=self._options.max_push_bytes,
             speed=self._options.speed,
         )
+
+
+def _is_worker(principal: Principal | None) -> bool:
+    """By its pass: no token of that kind is taken here."""
+    return principal is not None and principal.kind is TokenKind.INSTALLATION
 
 
 def _client(scope: Scope, principal: Principal | None) -> str:

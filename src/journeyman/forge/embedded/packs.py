@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from journeyman import git
 from journeyman.forge.embedded.bodies import CHUNK, Gone, Pace, Speed
+from journeyman.forge.embedded.forwarding import Forwarding
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -37,6 +38,8 @@ class Pack:
     protocol: str
     max_bytes: int
     speed: Speed
+    to_home: Forwarding | None = None
+    """Where what is pushed goes first."""
 
 
 async def advertise(pack: Pack) -> bytes | None:
@@ -85,7 +88,11 @@ async def _first_end(feeding: asyncio.Task[None], answering: asyncio.Task[bool])
 async def _start(pack: Pack) -> Process:
     options = ["--stateless-rpc", *(["--advertise-refs"] if pack.advertise else [])]
     extra = {"GIT_PROTOCOL": pack.protocol} if pack.protocol else {}
+    hooks: tuple[str, ...] = ()
+    if (to_home := pack.to_home) is not None:
+        hooks, extra = ("-c", f"core.hooksPath={to_home.hooks}"), {**extra, **to_home.env}
     arguments = git.command(
+        *hooks,
         *("-c", f"safe.directory={pack.directory}"),
         *("-c", f"receive.maxInputSize={pack.max_bytes}"),
         *(pack.verb, *options, str(pack.directory)),
@@ -96,7 +103,7 @@ async def _start(pack: Pack) -> Process:
         stdout=PIPE,
         stderr=DEVNULL,
         limit=CHUNK,
-        env=git.environment(extra=extra),
+        env=git.environment(to_home.protocols if to_home else "", extra),
         cwd="/",
         start_new_session=True,
     )

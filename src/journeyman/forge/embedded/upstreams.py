@@ -18,7 +18,7 @@ from journeyman import git
 from journeyman.domain.errors import invalid
 from journeyman.domain.history import NotMergeable
 from journeyman.domain.repositories import Repository
-from journeyman.forge import ForgeError, Remote, credential
+from journeyman.forge import ForgeError, ForgeRefused, Remote, credential
 from journeyman.forge.credential import Way
 from journeyman.git import GitError
 from journeyman.git.addresses import protocol_of
@@ -115,9 +115,9 @@ class Upstreams:
                     timeout_seconds=FETCH_SECONDS,
                 )
             except GitError as error:
-                raise ForgeError(
-                    f"{repository.full_name} cannot be fetched from {remote.url}: {error.message}",
-                    permanent=fault_of(error) in LASTING,
+                kind = ForgeRefused if fault_of(error) in LASTING else ForgeError
+                raise kind(
+                    f"{repository.full_name} cannot be fetched from {remote.url}: {error.message}"
                 ) from error
         return True
 

@@ -1,0 +1,61 @@
+"""A worker's push to the copy of a repository whose home is elsewhere: the home takes it first.
+
+By a hook of ours, run by git before it takes anything itself, which sees what is pushed. The words
+of a home that refuses are those that the worker gets.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from journeyman.forge import Remote
+from journeyman.git.addresses import protocol_of
+
+HOME = "JOURNEYMAN_HOME"
+HOOK = f"""\
+#!/bin/sh
+changes=$(cat)
+set -- --quiet --porcelain --no-verify --no-follow-tags --no-signed
+while read -r old new ref; do
+    case $old in *[!0]*) ;; *) old= ;; esac
+    set -- "$@" "--force-with-lease=$ref:$old"
+done <<END
+$changes
+END
+set -- "$@" -- "${HOME}"
+while read -r old new ref; do
+    case $new in *[!0]*) ;; *) new= ;; esac
+    set -- "$@" "$new:$ref"
+done <<END
+$changes
+END
+exec git push "$@" >&2
+"""
+"""`old new ref` in each line of its standard input; zeros stand for no commit."""
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """What git is given so that it asks the home."""
+
+    hooks: Path
+    protocols: str
+    env: Mapping[str, str]
+
+
+def forwarding(directory: Path, home: Remote) -> Forwarding:
+    """From the copy at *directory* to *home*."""
+    hooks = directory / "journeyman-hooks"
+    hook = hooks / "pre-receive"
+    hooks.mkdir(exist_ok=True)
+    if not hook.is_file() or hook.read_text() != HOOK:
+        made, path = tempfile.mkstemp(dir=hooks)
+        with os.fdopen(made, "w") as file:
+            file.write(HOOK)
+        Path(path).chmod(0o700)
+        Path(path).replace(hook)
+    return Forwarding(hooks, protocol_of(home.url), {**home.env, HOME: home.url})
