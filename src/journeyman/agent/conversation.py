@@ -30,12 +30,10 @@ from journeyman.agent.repetition import Repetition
 from journeyman.agent.text import clean
 from journeyman.agent.verdict import Verdict
 from journeyman.agent.wording import Wording
-from journeyman.domain.events import Event, EventType
+from journeyman.domain.events import OURS, Event, EventType
 from journeyman.domain.hygiene import visible
 from journeyman.domain.sessions import Reason
 
-OURS = frozenset({"limit", "agent", "checks", "hooks"})
-"""Sources of a message that no user has sent."""
 UNDONE = (
     "[The worker was lost after this ran, and the files are back at the state before it: "
     "what this changed is gone. Its output was:]\n"

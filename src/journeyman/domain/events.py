@@ -80,6 +80,10 @@ class EventType(StrEnum):
 EPHEMERAL = frozenset({EventType.MESSAGE_DELTA, EventType.REASONING_DELTA, EventType.TOOL_PARTIAL})
 
 
+OURS = frozenset({"limit", "agent", "checks", "hooks"})
+"""Sources of a USER_MESSAGE that no user has sent."""
+
+
 @dataclass(frozen=True)
 class NewEvent:
     """An entry to be appended. *data* is shown to every reader of the task; *record* is what the

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from journeyman.domain.errors import invalid
-from journeyman.domain.events import Event, EventType
+from journeyman.domain.events import OURS, Event, EventType
 
 WRAP_UP_STEPS = 3
 """Replies that the agent has left once it was told to come to an end."""
@@ -177,7 +177,7 @@ class Meter:
         if data.get("source") == "limit":
             self.told = Limit(data["limit"])
             self._steps_since_told, self._told_at = 0, self.seconds
-        elif self.told not in (None, Limit.TIME):
+        elif self.told not in (None, Limit.TIME) and data.get("source") not in OURS:
             # Who speaks to a session that is out of its budget gives it another one.
             self.told = None
             self.steps = self.tokens = self.nano_credits = 0

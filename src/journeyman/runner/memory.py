@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from journeyman.domain.events import Event, EventType
+from journeyman.domain.events import OURS, Event, EventType
 
 LIMIT = 24_000
 """Characters; the oldest are left out."""
@@ -34,7 +34,10 @@ def _line(event: Event) -> str:
         return ""
     match event.type:
         case EventType.USER_MESSAGE if data.get("source") != "limit":
-            return f"User: {_short(data['content'])}"
+            who = "Journeyman" if data.get("source") in OURS else "User"
+            return f"{who}: {_short(data['content'])}"
+        case EventType.INPUT_REQUESTED:
+            return f"You asked: {_short(data['question'])}"
         case EventType.MESSAGE if data.get("content", "").strip():
             return f"You: {_short(data['content'])}"
         case EventType.SESSION_STATE if data["state"] not in ("in_progress", "queued"):

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,22 @@ async def test_a_replaced_mirror_stays_for_who_uses_it_until_it_is_swept(project
     assert len(list(mirror.parent.glob(".retired-*"))) == 1
     await project.mirrors.sweep(keep_seconds=-1)
     assert sorted(path.name for path in mirror.parent.iterdir()) == ["101.git", "101.lock"]
+
+
+async def test_only_a_mirror_that_is_broken_is_mended(project: Project) -> None:
+    mirror, commit = await project.mirror(), project.base
+    mend = partial(project.mirrors.mend, project.app.id, project.remote)
+    assert not await mend(commit=commit)
+    (pack,) = mirror.glob("objects/pack/*.pack")
+    whole = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(whole[:-28] + b"x" * 8 + whole[-20:])
+    assert await mend(commit=commit)
+    assert not await mend(commit=commit)
+    for index in mirror.glob("objects/pack/*"):
+        index.unlink()
+    assert await mend(commit=commit)
+    assert git(mirror, "rev-parse", "main") == commit
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,13 @@ def test_who_was_told_has_a_last_chance(
     assert meter(*entries).exhausted(limits, at(now)) is exhausted
 
 
+@pytest.mark.parametrize("source", ["agent", "hooks", "checks"])
+def test_only_a_user_gives_a_session_another_budget(source: str) -> None:
+    given = (4, EventType.USER_MESSAGE, {"source": source})
+    made = meter(BEGUN, reply(1), reply(2), told(3, Limit.STEPS), given)
+    assert (made.told, made.steps) == (Limit.STEPS, 2)
+
+
 def test_who_speaks_to_a_session_out_of_budget_gives_it_another_one() -> None:
     made = meter(BEGUN, reply(1), reply(2), told(3, Limit.STEPS), state(4, "idle"), said(5))
     assert (made.told, made.steps, made.near(Limits(steps=5), at(5))) == (None, 0, None)

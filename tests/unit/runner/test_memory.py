@@ -25,12 +25,18 @@ def test_it_is_told_who_said_what_and_how_it_ended() -> None:
             event(EventType.MESSAGE, content="Looking."),
             event(EventType.MESSAGE, content=""),
             event(EventType.USER_MESSAGE, content="Wrap up", source="limit"),
+            event(EventType.INPUT_REQUESTED, requestId="q", question="Which?"),
+            event(EventType.USER_MESSAGE, content="The left", source="answer"),
+            event(EventType.USER_MESSAGE, content="A test fails.", source="checks"),
             event(EventType.SESSION_STATE, state="cancelled", stateReason="cancelled_by_user"),
         ]
     )
     assert told.split("\n\n")[2:] == [
         "User: Fix it",
         "You: Looking.",
+        "You asked: Which?",
+        "User: The left",
+        "Journeyman: A test fails.",
         "[The session became cancelled: cancelled_by_user]",
     ]
 

@@ -9,10 +9,9 @@ import json
 from collections import deque
 from typing import Any
 
-from journeyman.agent.conversation import OURS
 from journeyman.agent.text import clip
 from journeyman.agent.wording import Wording
-from journeyman.domain.events import Event, EventType
+from journeyman.domain.events import OURS, Event, EventType
 
 LIMIT_CHARS = 40_000
 """The oldest lines are left out."""
@@ -128,4 +127,4 @@ class Story:
 
 
 def _who(message: dict[str, Any]) -> str:
-    return "Journeyman" if message.get("source") in ("limit", "checks") else "User"
+    return "Journeyman" if message.get("source") in OURS else "User"
