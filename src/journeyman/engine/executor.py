@@ -26,7 +26,6 @@ from dbos._sys_db import SystemDatabase
 from dbos._sys_db_sqlite import SQLiteSystemDatabase
 
 from journeyman.domain.errors import DatabaseLost
-from journeyman.engine import idling
 from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
 from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, URGENT, WORKFLOW, run_id
 from journeyman.engine.serializer import StrictJson
@@ -113,7 +112,6 @@ class Executor:
         _register(steps, self._carried)
         DBOS.listen_queues([QUEUE, URGENT])
         DBOS.launch()
-        idling.ask_less(self._dbos._sys_db)
         await self._offer(QUEUE, self._options.concurrency, self._options.all_processes)
         await self._offer(URGENT, self._options.urgent, None)
         every = self._options.heartbeat_seconds

@@ -71,24 +71,6 @@ async def test_a_queued_run_is_carried_from_step_to_step(
         assert await until(tmp_path / "log", "deliver s.1") == STORY
 
 
-async def test_an_idle_worker_asks_little_and_often(
-    database: Database, sending: Queue, tmp_path: Path
-) -> None:
-    asked: list[str] = []
-    async with worker(database, tmp_path / "log") as executor:
-        await asyncio.sleep(1.1)  # after a second it looks for its queues
-        listening = ("before_cursor_execute", lambda _c, _o, text, *_rest: asked.append(text))
-        sa.event.listen(executor._database, *listening)
-        await asyncio.sleep(0.5)
-        sa.event.remove(executor._database, *listening)
-        await database.write(lambda tx: sending.enqueue(tx, "s", 1, task_id="t", owner_id=1))
-        await until(tmp_path / "log", "deliver s.1")
-    looks = [text for text in asked if "ENQUEUED" in text or "workflow_status" in text]
-    assert looks
-    assert not any("RECURSIVE" in text for text in looks)
-    assert sum("queues" in text for text in asked) < len(looks)
-
-
 async def test_a_transaction_that_fails_queues_nothing(
     database: Database, sending: Queue, tmp_path: Path
 ) -> None:
