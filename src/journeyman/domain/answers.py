@@ -11,7 +11,6 @@ from journeyman.domain.sessions import Reason, Session, State
 
 SAID_LIMIT = 6000
 """Characters of the agent's own words."""
-NOTHING = (Reason.NO_CHANGES, Reason.NOTHING_TO_DO)
 
 
 def marker_of(key: str) -> str:
@@ -68,7 +67,7 @@ def quiet(text: str) -> str:
 def _told(session: Session, artifacts: Sequence[Artifact], here: int) -> str:
     made = _made(artifacts, here)
     match session.state:
-        case State.COMPLETED if session.state_reason in NOTHING:
+        case State.COMPLETED if session.state_reason is Reason.NO_CHANGES:
             return "I have changed nothing."
         case State.COMPLETED:
             return f"This is done{made}."

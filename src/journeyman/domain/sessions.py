@@ -31,9 +31,7 @@ class Reason(StrEnum):
 
     NO_CHANGES = "no_changes"
     COMMAND_FAILED = "command_failed"
-    NOTHING_TO_DO = "nothing_to_do"
     BASE_REF_NOT_FOUND = "base_ref_not_found"
-    EMPTY_REPOSITORY = "empty_repository"
     REPOSITORY_UNAVAILABLE = "repository_unavailable"
     CREDENTIAL_REFUSED = "credential_refused"
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"

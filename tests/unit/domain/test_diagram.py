@@ -1,10 +1,11 @@
-"""The diagram in the documentation is the table of states, drawn."""
+"""The diagram in the documentation is the table of states, drawn, and no reason is missing."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from journeyman.domain.sessions import FINAL, TRANSITIONS
+from journeyman.domain.sessions import FINAL, TRANSITIONS, Reason
 
 PAGE = Path(__file__).parents[3] / "docs" / "states.md"
 
@@ -22,3 +23,8 @@ def diagram() -> str:
 
 def test_the_page_draws_the_table() -> None:
     assert diagram() in PAGE.read_text(), f"docs/states.md should hold:\n{diagram()}"
+
+
+def test_the_page_has_every_reason() -> None:
+    rows = re.findall(r"^\| [^|]+\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert set(rows) - {"state_reason"} == set(Reason)
