@@ -181,7 +181,8 @@ class _Work:
                 result = await self._run(step)
         except Unsupported as error:
             result = Result("failure", f"not run: {error}")
-        except FileRefused as error:
+        except (FileRefused, ValueError) as error:
+            # A value that no command takes, such as one with a NUL; quotes that do not end.
             result = Result("failure", f"failed: {error}")
         if result.outcome == "failure" and not step.may_fail:
             self._state.failed = True

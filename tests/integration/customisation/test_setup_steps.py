@@ -169,3 +169,15 @@ def test_the_agent_hears_of_the_newest_setup_only() -> None:
     ]
     assert setup.summary(log) == "- new: failed with exit code 1\n```\nno such file\n```"
     assert setup.summary([]) == ""
+
+
+async def test_what_cannot_be_run_as_it_is_written_is_told(box: Sandbox) -> None:
+    told = await run(
+        box,
+        {"run": "true", "env": {"A": "x\0y"}},
+        {"run": "true", "shell": "bash 'x {0}", "if": "always()"},
+        {"run": "true", "working-directory": "a\0", "if": "always()"},
+        {"run": "true", "if": "always()"},
+    )
+    assert outcomes(told) == ["failure", "failure", "failure", "success"], told
+    assert "No closing quotation" in told[2]["message"]

@@ -5,6 +5,7 @@ The keys that GitHub's agent honours, of the one job it reads. Knows nothing of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,7 +132,11 @@ class _Reader:
     def _minutes(self, value: Any, *where: str | int) -> float | None:
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 < value < math.inf
+        ):
             self._tell(f"timeout-minutes is {value!r}; give a number above 0", *where)
             return None
         return float(value)

@@ -32,8 +32,9 @@ MOST = 16
 class Job:
     """One command, running or ended."""
 
-    number: int
     command: str
+    number: int = 0
+    """From when on it is a job."""
     unseen: Bounded = field(default_factory=lambda: Bounded(OUTPUT_BYTES))
     listener: OnPartial | None = None
     """Who watches its output now."""
@@ -90,7 +91,7 @@ class Jobs:
                 f"{len(running)} jobs are running ({numbers}); wait for one, "
                 "or end one with bash_kill."
             )
-        job = Job(self._begun + 1, command)
+        job = Job(command)
         job.ended = asyncio.ensure_future(
             self._box.exec(command, env=ENVIRONMENT, limit_bytes=OUTPUT_BYTES, on_output=job.hear)
         )
@@ -100,7 +101,9 @@ class Jobs:
             await _end(job)
             raise
         if ended is None:
-            self._begun = job.number
+            # Only now: sub-agents may have begun others meanwhile.
+            self._begun += 1
+            job.number = self._begun
             self._jobs[job.number] = job
         return job, ended
 

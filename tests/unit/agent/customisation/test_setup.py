@@ -91,6 +91,8 @@ def test_a_file_without_steps_sets_nothing_up(text: str, problem: str) -> None:
         (("minutes: 90\n", "minutes: 90\n    services: {}\n"), ":9: 'services' is ignored"),
         (("        id:", "        colour:"), ":17: unknown key 'colour' is ignored"),
         (("timeout-minutes: 5", "timeout-minutes: soon"), ":27: timeout-minutes is 'soon'"),
+        (("timeout-minutes: 5", "timeout-minutes: .nan"), ":27: timeout-minutes is nan"),
+        (("timeout-minutes: 5", "timeout-minutes: .inf"), ":27: timeout-minutes is inf"),
         (("      - uses: actions/checkout@v5", "      - name: x"), ":13: a step needs run or uses"),
         (("          lfs: true", "          - lfs"), ":14: with must be a table"),
     ],

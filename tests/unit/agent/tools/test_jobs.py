@@ -73,6 +73,16 @@ async def test_a_job_that_is_not_there_is_told_as_lost(bench: Bench) -> None:
     assert result.details["lost"] is True
 
 
+async def test_commands_of_one_time_become_different_jobs(bench: Bench) -> None:
+    begun = await asyncio.gather(
+        *(bench.call("bash", command="sleep 60", background=True) for _ in range(3))
+    )
+
+    assert sorted(one.details["job"] for one in begun) == [1, 2, 3]
+    for number in (1, 2, 3):
+        assert (await bench.call("bash_kill", job=number)).details["job"] == number
+
+
 async def test_too_many_jobs_are_refused(bench: Bench) -> None:
     jobs = Jobs(bench.box, most=1)
     await jobs.run("sleep 60", 0.1, bench.live.append)
