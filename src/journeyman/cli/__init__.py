@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from journeyman import __version__
 from journeyman.cli import (
+    afterwards,
     apps,
     audit,
     demo,
@@ -79,6 +80,7 @@ def _root(
 
 
 tasks.register(app)
+afterwards.register(tasks.task)
 replay.register(app, tasks.task)
 server.register(app)
 operations.register(app)

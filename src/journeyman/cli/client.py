@@ -72,11 +72,13 @@ class Client:
         return task
 
     def list_tasks(
-        self, repository: str | None, *, states: str | None, limit: int
+        self, repository: str | None, *, states: str | None, limit: int, archived: bool = False
     ) -> list[dict[str, Any]]:
         path = f"/agents/repos/{repository}/tasks" if repository else "/agents/tasks"
         per_page = min(limit, PAGE)
         params: dict[str, Any] = {"per_page": per_page, **({"state": states} if states else {})}
+        if archived:
+            params["is_archived"] = "true"
         tasks: list[dict[str, Any]] = []
         while len(tasks) < limit:
             params["page"] = len(tasks) // per_page + 1
@@ -108,6 +110,17 @@ class Client:
     def pause(self, task_id: str) -> dict[str, Any]:
         task: dict[str, Any] = self._json("POST", self.task_path(task_id, "pause"))
         return task
+
+    def archive(self, task_id: str, verb: str) -> dict[str, Any]:
+        """*verb*: archive or unarchive."""
+        task: dict[str, Any] = self._json("POST", self.task_path(task_id, verb))
+        return task
+
+    def open_pull(self, repository: str, task_id: str) -> dict[str, Any]:
+        pull: dict[str, Any] = self._json(
+            "POST", f"/agents/repos/{repository}/tasks/{task_id}/pulls"
+        )
+        return pull
 
     def steer(self, task_id: str, message: str) -> dict[str, Any]:
         body = {"content": message}

@@ -79,7 +79,7 @@ def create(
             minutes=max_minutes, steps=max_steps, tokens=max_tokens, credits=max_credits
         ),
     }
-    with _client(url) as client:
+    with connect(url) as client:
         made = client.create_task(repository, _given(**body) or {})
         if wait or follow:
             from journeyman.cli import watch
@@ -101,14 +101,15 @@ def list_(
     state: Annotated[
         list[str] | None, typer.Option(help="Only these states; may be repeated.")
     ] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Those that were archived.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 30,
     url: options.Url = None,
     as_json: options.AsJson = False,
 ) -> None:
     """List your tasks, or those of one repository; the newest change first."""
     states = ",".join(state) if state else None
-    with _client(url) as client:
-        tasks = client.list_tasks(repository, states=states, limit=limit)
+    with connect(url) as client:
+        tasks = client.list_tasks(repository, states=states, archived=archived, limit=limit)
     if as_json:
         output.print_json(tasks)
         return
@@ -136,7 +137,7 @@ def view_(
     as_json: options.AsJson = False,
 ) -> None:
     """Show a task with its sessions and what it made."""
-    with _client(url) as client:
+    with connect(url) as client:
         found = client.get_task(task_id)
     if web:
         view.browse(found)
@@ -154,7 +155,7 @@ def logs(
     as_json: options.AsJson = False,
 ) -> None:
     """Show what happened, in colour; with --json one event per line."""
-    with _client(url) as client:
+    with connect(url) as client:
         if follow:
             from journeyman.cli import watch
 
@@ -168,7 +169,7 @@ def logs(
 @task.command()
 def diff(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
     """Show what the task changed, also while it works and after it failed."""
-    with _client(url) as client:
+    with connect(url) as client:
         patch = client.patch(task_id)
     if as_json:
         output.print_json({"task_id": task_id, "patch": patch})
@@ -184,7 +185,7 @@ def diff(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = Fal
 @task.command()
 def cancel(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
     """Stop a task. What it committed is kept."""
-    with _client(url) as client:
+    with connect(url) as client:
         answer = client.cancel(task_id)
         found = answer if "state" in answer else client.get_task(task_id)
     if as_json:
@@ -196,7 +197,7 @@ def cancel(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = F
 @task.command()
 def pause(task_id: TaskId, url: options.Url = None, as_json: options.AsJson = False) -> None:
     """Let a task rest after the turn that it is in, until you say something to it."""
-    with _client(url) as client:
+    with connect(url) as client:
         found = client.pause(task_id)
     if as_json:
         output.print_json(found)
@@ -215,7 +216,7 @@ def steer(
     as_json: options.AsJson = False,
 ) -> None:
     """Tell a task something: while it works, as an answer, or as a follow-up after its end."""
-    with _client(url) as client:
+    with connect(url) as client:
         answer = client.steer(task_id, message)
     if as_json:
         output.print_json(answer)
@@ -225,7 +226,7 @@ def steer(
 
 def models(url: options.Url = None, as_json: options.AsJson = False) -> None:
     """List what may be named in --model."""
-    with _client(url) as client:
+    with connect(url) as client:
         found = client.list_models()
     if as_json:
         output.print_json(found)
@@ -259,7 +260,7 @@ def custom_agents(
     as_json: options.AsJson = False,
 ) -> None:
     """List what may be named in --custom-agent for a repository."""
-    with _client(url) as client:
+    with connect(url) as client:
         found = client.list_custom_agents(repository)
     if as_json:
         output.print_json(found)
@@ -273,7 +274,8 @@ def custom_agents(
 # --- What was typed ------------------------------------------------------------------------------
 
 
-def _client(url: str | None) -> Client:
+def connect(url: str | None) -> Client:
+    """The server that is configured, or that *url* names."""
     from journeyman import config
     from journeyman.cli.client import Client
 

@@ -67,11 +67,12 @@ def _lines(task: dict[str, Any]) -> list[tuple[str, Text]]:
 
 
 def _with_address(task: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    """A pull request's page, which every forge's is reached by."""
-    place, found, _ = str(task.get("html_url") or "").partition("/agents/tasks/")
-    if not found or "number" not in made:
-        return made
-    return {**made, "html_url": f"{place}/pull/{made['number']}"}
+    return {**made, "html_url": page_of_pull(task, made["number"])} if "number" in made else made
+
+
+def page_of_pull(task: dict[str, Any], number: int) -> str:
+    """By which another forge's page is reached, too."""
+    return f"{task.get('html_url') or ''}".partition("/agents/tasks/")[0] + f"/pull/{number}"
 
 
 def _session(session: dict[str, Any]) -> Text:

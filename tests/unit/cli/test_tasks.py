@@ -354,6 +354,30 @@ def test_cancel_and_steer(api: Api, journeyman: Run) -> None:
     assert api.asked[-1].body == {"content": "Use tabs."}
 
 
+def test_a_task_is_archived_and_found_among_the_archived(api: Api, journeyman: Run) -> None:
+    api.on(f"POST /agents/tasks/{ID}/archive", as_json(task(archived_at="2026-01-02T03:05:05Z")))
+    api.on(f"POST /agents/tasks/{ID}/unarchive", as_json(task()))
+    api.on("GET /agents/tasks", as_json({"tasks": [task()]}))
+    assert journeyman("task", "archive", ID).err == "archived\n"
+    assert ID in journeyman("task", "list", "--archived").out
+    assert api.asked[-1].query["is_archived"] == "true"
+    assert journeyman("task", "unarchive", ID).err == "unarchived\n"
+    journeyman("task", "list")
+    assert "is_archived" not in api.asked[-1].query
+
+
+def test_a_pull_request_is_opened_afterwards(api: Api, journeyman: Run) -> None:
+    pulls = f"POST /agents/repos/alice/hello/tasks/{ID}/pulls"
+    api.on(GET, as_json(task()))
+    refused = as_json({"message": "The task has pushed no branch."}, 422)
+    api.on(pulls, as_json({"id": 9, "number": 4, "repository_id": 1}, 201), refused)
+    done = journeyman("task", "pull-request", ID)
+    assert (done.code, done.out) == (0, "http://host/alice/hello/pull/4\n")
+    done = journeyman("task", "pull-request", ID)
+    assert (done.code, done.out) == (2, "")
+    assert "has pushed no branch" in done.err
+
+
 def test_pause_says_how_to_go_on(api: Api, journeyman: Run) -> None:
     api.on(f"POST /agents/tasks/{ID}/pause", as_json(task("idle", state_reason="paused")))
     done = journeyman("task", "pause", ID)
