@@ -435,6 +435,7 @@ def test_limits_may_be_those_of_a_repository_or_a_user(tmp_path: Path) -> None:
     [
         ("[limits.users.bob]\nminuts = 1", "limits.users.bob has 'minuts'; it may have minutes,"),
         ("[limits.users.bob]\nminutes = -1", "limits.minutes is -1"),
+        ("[limits.users.bob]\nsteps = 1000000000000", "give a number from 0 to 999999999999"),
         ("[limits.users.bob]\nminutes = 'long'", "limits.users = "),
         ("[limits]\nusers = 3", "limits.users = 3"),
         ("[limits]\nmost_steps = -1", "limits.most_steps = -1"),

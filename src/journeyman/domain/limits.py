@@ -31,6 +31,10 @@ class Limit(StrEnum):
     CREDITS = "credits"
 
 
+MOST = 999_999_999_999
+"""Of each limit."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Of one session; None or 0: as much as it takes."""
@@ -47,9 +51,10 @@ class Limits:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and not 0 <= value < 1e12:
+            if value is not None and not 0 <= value <= MOST:
                 name = f"limits.{item.name}"
-                raise invalid(name, f"{name} is {value}; give a number from 0 on.", "invalid")
+                message = f"{name} is {value}; give a number from 0 to {MOST}."
+                raise invalid(name, message, "invalid")
 
     def over(self, defaults: Limits) -> Limits:
         """These, and *defaults* where there is None."""

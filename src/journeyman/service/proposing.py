@@ -91,7 +91,8 @@ def _branch_of(task: Task) -> BranchArtifact:
     for artifact in reversed(task.artifacts):
         if isinstance(artifact, BranchArtifact):
             return artifact
-    raise AppError(
-        Code.CONFLICT,
-        "The task has no branch yet, so there is nothing to propose; wait until it has made one.",
-    )
+    if task.session.ended:
+        message = "The task has made no branch, so there is nothing to propose."
+    else:
+        message = "The task has no branch yet; wait until it has made one."
+    raise AppError(Code.CONFLICT, message)

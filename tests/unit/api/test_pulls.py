@@ -281,12 +281,24 @@ async def test_strangers_and_odd_numbers_find_nothing(
         assert (await alice.get(f"{PULLS}/{odd}")).status_code == 404
 
 
+async def test_there_is_nothing_to_wait_for_after_an_end_without_a_branch(
+    alice: httpx.AsyncClient,
+) -> None:
+    made = await create(alice, "Fix it")
+    await alice.post(f"/agents/tasks/{made}/cancel")
+    refused = await alice.post(f"{TASKS}/{made}/pulls")
+    assert refused.status_code == 422
+    assert "has made no branch" in refused.json()["message"]
+
+
 async def test_the_pull_request_of_a_task_is_opened_once(
     world: World, alice: httpx.AsyncClient, bob: httpx.AsyncClient, work: Work
 ) -> None:
     made = await create(alice, "Fix it")
     target = f"{TASKS}/{made}/pulls"
-    assert (await alice.post(target)).status_code == 422
+    early = await alice.post(target)
+    assert early.status_code == 422
+    assert "no branch yet; wait" in early.json()["message"]
     principal = await world.services.identity.authenticate(world.tokens["alice"])
     session = (await world.services.tasks.get(principal, made)).task.session
     work.commit(session.head_ref, {"new.txt": "1\n"}, "One")
