@@ -155,9 +155,20 @@ async def test_what_the_home_refuses_is_told_in_its_words_and_is_nowhere(
     homed.home.repository.protected = ("agent",)
     with pytest.raises(PushRejected, match="GH006: Protected branch update failed") as caught:
         await homed.push(tmp_path, "agent", None)
+    assert caught.value.permanent
     assert "se:cret" not in str(caught.value)
     alice = Actor(homed.machines.alice)
     assert await homed.worker.find_tip(alice, homed.repository, "agent") is None
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(503, False), (403, True)])
+async def test_a_home_that_is_away_is_tried_again_and_one_that_does_not_let_in_is_not(
+    homed: Homed, tmp_path: Path, status: int, permanent: bool
+) -> None:
+    homed.home.faults = [Fault("POST .*/git-receive-pack", status)]
+    with pytest.raises(ForgeError) as caught:
+        await homed.push(tmp_path, "agent", None)
+    assert caught.value.permanent is permanent, caught.value
 
 
 async def test_a_worker_sees_what_the_home_has_and_why_it_cannot(homed: Homed) -> None:

@@ -15,8 +15,10 @@ import httpx
 import pytest
 import uvicorn
 
+from journeyman.domain.principals import Actor
 from journeyman.domain.pushes import Update
-from journeyman.domain.repositories import Account, Permission, Repository
+from journeyman.domain.repositories import Account, Permission, PullState, Repository
+from journeyman.forge import NewPull
 from journeyman.forge.embedded.forge import EmbeddedForge
 from journeyman.forge.embedded.git_http import GitHttp, Options
 from tests.contract.records import MemoryRecords
@@ -144,6 +146,25 @@ async def test_what_a_push_changed_is_noted(served: Served) -> None:
     assert set(served.records.pushed) == {
         ("alice", served.app.id, "127.0.0.1", update) for update in wanted
     }
+
+
+async def test_what_a_push_merges_is_merged(served: Served) -> None:
+    copy = await served.clone(served.url(served.token(served.alice)), "copy")
+    alice = Actor(served.alice)
+    for branch in ("idea", "other"):
+        git(copy, "checkout", "-q", "-b", branch, "origin/main")
+        commit(copy, f"{branch}.txt", "new\n")
+        assert (await client(copy, "push", "-q", "origin", branch)).code == 0
+        new = NewPull("Title", "", branch, "main", draft=False)
+        await served.forge.open_pull(alice, served.app, new)
+    git(copy, "checkout", "-q", "main")
+    git(copy, "merge", "-q", "--no-ff", "-m", "Merge it", "idea")
+    assert (await client(copy, "push", "-q", "origin", "main", ":idea")).code == 0
+    pulls = served.records.pulls
+    assert await becomes(lambda: pulls[0].state is PullState.MERGED)
+    assert pulls[0].end is not None
+    assert pulls[0].end.merge_sha == git(copy, "rev-parse", "main")
+    assert pulls[1].state is PullState.OPEN
 
 
 async def test_a_push_in_chunks_arrives(served: Served) -> None:

@@ -53,6 +53,9 @@ class DistantForge(EmbeddedForge):
         lines = (line.split("\t") for line in listed.decode("utf-8", "replace").splitlines())
         return next((sha for sha, name in lines if name == ref), None)
 
+    async def note_merges(self, repository: Repository) -> None:
+        """The server sees them, which has the branches."""
+
     async def _remote(self, actor: Actor, repository: Repository, *, writable: bool) -> Remote:
         key = await self._records.signing_key()
         account = actor.account.id

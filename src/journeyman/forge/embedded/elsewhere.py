@@ -1,7 +1,8 @@
-"""Pull requests that were merged where their repository has its home: seen in what is fetched.
+"""Pull requests that were merged elsewhere: where their repository has its home, or in a clone from
+which the base was pushed.
 
-What was proposed is kept as refs of the copy, so that a branch which is gone by then, or a crash,
-hides nothing. A squash or a rebase leaves none of the proposed commits in the base: it is not seen.
+What was proposed is kept as refs, so that a branch which is gone by then, or a crash, hides
+nothing. A squash or a rebase leaves none of the proposed commits in the base: it is not seen.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class MergedElsewhere:
         self._clock = clock
 
     async def note(self, repository: Repository) -> None:
-        """After a fetch: end the open pull requests whose commits the base has by now. Raises a
-        ForgeError when the copy cannot be read."""
+        """After a fetch or a push: end the open pull requests whose commits the base has by now.
+        Raises a ForgeError when the repository cannot be read."""
         pulls = await self._records.open_pulls(repository.id)
         if not pulls:
             return

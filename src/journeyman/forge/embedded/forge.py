@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from journeyman import git
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import SCOPED, Actor, Principal, Token, TokenKind, kind_of
@@ -21,6 +23,8 @@ from journeyman.forge.embedded.records import Records
 from journeyman.forge.embedded.texts import Texts
 from journeyman.forge.embedded.upstreams import Credentials, Upstreams
 from journeyman.git import GitError
+
+log = structlog.get_logger()
 
 
 def utc_now() -> datetime:
@@ -127,7 +131,15 @@ class EmbeddedForge:
         """Where its home is elsewhere: the copy has what that has, and the pull requests that were
         merged there have ended."""
         if await self.upstreams.refresh(repository):
+            await self.note_merges(repository)
+
+    async def note_merges(self, repository: Repository) -> None:
+        """Branches have moved: what the base of a pull request has by now is merged. Where that
+        cannot be looked at, the next fetch or push tells it."""
+        try:
             await self._merged.note(repository)
+        except ForgeError as error:
+            log.warning("merges.unseen", repository=repository.full_name, error=str(error))
 
     async def remote(self, actor: Actor, repository: Repository) -> Remote:
         """NOT_FOUND when *actor* may not see it; a Remote that is not writable when they may only
@@ -155,8 +167,7 @@ class EmbeddedForge:
             if await self.find_tip(actor, repository, ref) is None:
                 raise ForgeRefused(f"{repository.full_name} has no branch {ref!r}; push it first.")
         made = await self._records.add_pull(repository.id, actor.account.id, new)
-        if await self.upstreams.address(repository.id) is not None:
-            await self._merged.note(repository)
+        await self.note_merges(repository)
         return made
 
     async def was_closed(self, actor: Actor, repository: Repository, number: int) -> bool:

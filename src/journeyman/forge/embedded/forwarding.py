@@ -33,9 +33,16 @@ while read -r old new ref; do
 done <<END
 $changes
 END
-exec git push "$@" >&2
+said=$(git push "$@" 2>&1) && exit
+printf '%s\\n' "$said" >&2
+case $said in
+    *rejected]* | *403* | *denied*) ;;
+    *) echo "failed to update ref: the repository's home has not answered" >&2 ;;
+esac
+exit 1
 """
-"""`old new ref` in each line of its standard input; zeros stand for no commit."""
+"""`old new ref` in each line of its standard input; zeros stand for no commit. The last words are
+git's own for what may pass by itself (`git/faults.py`)."""
 
 
 @dataclass(frozen=True)

@@ -213,14 +213,17 @@ class GitHttp:
                 return served
 
     async def _note(self, request: Request, wanted: Sequence[Update]) -> None:
-        """A user's push is written down; a worker's is told by the session's own log."""
+        """A user's push is written down; a worker's is told by the session's own log. Either may
+        have merged something."""
         by, repository = request.principal, request.repository
-        if not wanted or by is None or _is_worker(by):
+        if not wanted or by is None:
             return
         try:
             pushed = await updates.done(wanted, self._forge.path(repository.id))
-            if pushed:
+            if pushed and not _is_worker(by):
                 await self._forge.note_push(by, repository, request.address, pushed)
+            if pushed:
+                await self._forge.note_merges(repository)
         except (GitError, DatabaseLost) as error:
             # It has happened, and the user was told so.
             log.warning("push.unrecorded", repository=repository.full_name, error=str(error))
