@@ -23,6 +23,7 @@ CODES = {
     409: Code.CONFLICT,
     422: Code.INVALID,
 }
+UNPERMITTED = "Resource not accessible by personal access token"
 SHORT_ID = re.compile(r"[0-9a-f-]{6,35}")
 """Of a UUID's 36 characters."""
 TOKENLESS = (
@@ -211,14 +212,19 @@ def refused(answer: httpx.Response) -> AppError:
         if isinstance(error, dict) and error.get("message") not in (None, "", message)
     ]
     message = "; ".join([message, *details]).rstrip(".")
-    return AppError(CODES.get(answer.status_code, Code.UNAVAILABLE), message + _way_out(answer))
+    return AppError(
+        CODES.get(answer.status_code, Code.UNAVAILABLE), message + _way_out(answer, message)
+    )
 
 
-def _way_out(answer: httpx.Response) -> str:
+def _way_out(answer: httpx.Response, message: str) -> str:
     if answer.status_code == 401:
         return ": the token is unknown, expired or revoked (JOURNEYMAN_TOKEN)"
     if answer.status_code == 404:
         return _missing(answer.request.url)
+    wanted = answer.headers.get("X-Accepted-GitHub-Permissions")
+    if wanted and message == UNPERMITTED:
+        return f": it needs the permission {wanted} (JOURNEYMAN_TOKEN)"
     return ""
 
 

@@ -54,6 +54,14 @@ def test_an_error_of_the_api_is_one_line(
     assert says in f"{one_line(done.err)}\n"
 
 
+def test_a_token_that_may_too_little_is_told_what_it_needs(api: Api, journeyman: Run) -> None:
+    refused = as_json({"message": "Resource not accessible by personal access token"}, 403)
+    refused.headers["X-Accepted-GitHub-Permissions"] = "agent_tasks=write"
+    api.on("POST /agents/tasks/x/cancel", refused)
+    said = one_line(journeyman("task", "cancel", "x").err)
+    assert "personal access token: it needs the permission agent_tasks=write" in said
+
+
 def test_what_is_not_there_is_named_with_its_server(api: Api, journeyman: Run) -> None:
     for command in (["task", "list", "alice/nope"], ["hook", "list", "alice/nope"]):
         said = one_line(journeyman(*command).err)
