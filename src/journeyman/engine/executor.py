@@ -27,7 +27,15 @@ from dbos._sys_db_sqlite import SQLiteSystemDatabase
 
 from journeyman.domain.errors import DatabaseLost
 from journeyman.engine.liveness import LEASE_SECONDS, Heartbeats, Ticker
-from journeyman.engine.queue import APPLICATION, QUEUE, SCHEMA, URGENT, WORKFLOW, run_id
+from journeyman.engine.queue import (
+    APPLICATION,
+    QUEUE,
+    SCHEMA,
+    URGENT,
+    WORKFLOW,
+    client_of,
+    run_id,
+)
 from journeyman.engine.serializer import StrictJson
 from journeyman.telemetry import logs, metrics
 from journeyman.telemetry.carried import Carried, resumed, waited
@@ -111,9 +119,8 @@ class Executor:
         self._dbos = DBOS(config=self._config())
         _register(steps, self._carried)
         DBOS.listen_queues([QUEUE, URGENT])
+        await asyncio.to_thread(self._offer)  # before it looks for queues, which it does not often
         DBOS.launch()
-        await self._offer(QUEUE, self._options.concurrency, self._options.all_processes)
-        await self._offer(URGENT, self._options.urgent, None)
         every = self._options.heartbeat_seconds
         self._tickers = [
             Ticker("heartbeat", self._beat, every),
@@ -139,18 +146,23 @@ class Executor:
         await asyncio.to_thread(self._heartbeats.leave, self.id)
         self._database.dispose()
 
-    async def _offer(self, queue: str, places: int, most: int | None) -> None:
-        """Take from *queue* as many runs as there are *places* here; all processes take *most*."""
-        # No limit may be above one that contains it.
-        all_ = most or max(places, self._options.per_user)
-        await DBOS.register_queue_async(
-            queue,
-            worker_concurrency=min(places, all_),
-            partition_concurrency=min(self._options.per_user, all_),
-            global_concurrency=most,
-            polling_interval_sec=self._options.polling_seconds,
-            on_conflict="always_update",
-        )
+    def _offer(self) -> None:
+        """Take as many runs as there are places here; all processes take no more than they may."""
+        client, options = client_of(self._database), self._options
+        for queue, places, most in (
+            (QUEUE, options.concurrency, options.all_processes),
+            (URGENT, options.urgent, None),
+        ):
+            # No limit may be above one that contains it.
+            all_ = most or max(places, options.per_user)
+            client.register_queue(
+                queue,
+                worker_concurrency=min(places, all_),
+                partition_concurrency=min(options.per_user, all_),
+                global_concurrency=most,
+                polling_interval_sec=options.polling_seconds,
+            )
+        client.destroy()
 
     def _beat(self) -> None:
         self._heartbeats.beat(self.id, self._options.concurrency)
@@ -189,7 +201,8 @@ class Executor:
             executor_id=self.id,
             serializer=StrictJson(),
             log_level="ERROR",
-            notification_listener_polling_interval_sec=1.0,
+            # Nothing waits for its notifications; a stop waits for the thread that looks for them.
+            notification_listener_polling_interval_sec=0.1,
             notification_coalesce_sec=0.2,
             scheduler_polling_interval_sec=60.0,
         )

@@ -35,16 +35,21 @@ def migrate(url: str) -> None:
     DBOS.migrate(url, schema=SCHEMA)
 
 
+def client_of(database: sa.Engine) -> DBOSClient:
+    """Of the engine, in a process that may not run it."""
+    return DBOSClient(
+        system_database_engine=database,
+        dbos_system_schema=SCHEMA,
+        serializer=StrictJson(),
+        application_name=APPLICATION,
+    )
+
+
 class Queue:
     """The sending side of the queue."""
 
     def __init__(self, database: sa.Engine) -> None:
-        self._client = DBOSClient(
-            system_database_engine=database,
-            dbos_system_schema=SCHEMA,
-            serializer=StrictJson(),
-            application_name=APPLICATION,
-        )
+        self._client = client_of(database)
 
     def enqueue(
         self,
