@@ -40,6 +40,13 @@ async def test_the_configuration_is_what_was_set(site: Site, alice: httpx.AsyncC
     assert "example.com\n*.example.org</textarea>" in page.text
 
 
+async def test_switches_without_effect_say_so(alice: httpx.AsyncClient) -> None:
+    page = (await alice.get(AGENT)).text
+    codeql = page[page.index('id="tool-codeql-hint"') :]
+    assert codeql.partition("</p>")[0].endswith("nothing is scanned here.")
+    assert "there are no automations and no workflows here" in page
+
+
 @pytest.mark.parametrize(
     ("field", "text"),
     [
