@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from journeyman.domain.triggers import Kind, Stage
+from journeyman.forge.rest import PAGE
 from journeyman.worker.starter import Starter
 from tests.integration.github.site import Site
 from tests.peers.faulty import Fault
@@ -67,6 +68,23 @@ async def test_it_costs_nothing_while_nothing_is_new(site: Site, asking: Starter
     await ask(site, asking)
     assert site.service.github.unchanged == before + 4
     assert await site.kept() == []
+
+
+async def test_no_assignment_is_missed_behind_many_other_events(
+    site: Site, asking: Starter
+) -> None:
+    state, repository, bob = site.service.github.state, site.service.repository, site.user("bob")
+    issue = site.issue()
+    repository.events.append(IssueEvent(state.new_id(), issue, bob, "assigned", "helper"))
+    for _ in range(PAGE + 20):
+        repository.events.append(IssueEvent(state.new_id(), issue, bob, "unlabeled", "bug"))
+    await ask(site, asking)
+    assert [one.happening.kind for one in await site.kept()] == [Kind.ASSIGNED]
+    before = len(site.service.github.asked("GET .*/issues/events$"))
+    repository.events.append(IssueEvent(state.new_id(), issue, bob, "labeled", "agent"))
+    await ask(site, asking)
+    assert len(await site.kept()) == 2
+    assert len(site.service.github.asked("GET .*/issues/events$")) == before + 1
 
 
 async def test_a_mention_that_is_found_becomes_a_task(site: Site, asking: Starter) -> None:

@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from tests.integration.forge.client import git
 from tests.peers.github.objects import Objects
 from tests.peers.github.state import Comment, Issue, Pull, Repository, State, Token
+
+T = TypeVar("T")
 
 
 class Problem(Exception):
@@ -207,7 +209,8 @@ def _all_review_comments(asked: Asked, repository: Repository) -> Answer:
 
 
 def _events(asked: Asked, repository: Repository) -> Answer:
-    return 200, [asked.objects.issue_event(repository, one) for one in repository.events[::-1]]
+    found = [asked.objects.issue_event(repository, one) for one in repository.events[::-1]]
+    return 200, _page(asked, found)
 
 
 def _reviews(asked: Asked, repository: Repository, number: str) -> Answer:
@@ -292,7 +295,7 @@ def _either(repository: Repository, number: str) -> Issue | Pull:
     return _numbered(repository, number)
 
 
-def _page(asked: Asked, found: list[Comment]) -> list[Comment]:
+def _page(asked: Asked, found: list[T]) -> list[T]:
     size, page = int(asked.parameter("per_page") or 30), int(asked.parameter("page") or 1)
     return found[(page - 1) * size : page * size]
 

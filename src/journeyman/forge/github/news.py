@@ -16,7 +16,7 @@ from journeyman.domain.principals import Actor
 from journeyman.domain.repositories import Repository
 from journeyman.domain.triggers import Happening, Kind
 from journeyman.forge.github.answers import CommentAnswer, IssueAnswer, ReviewCommentAnswer, User
-from journeyman.forge.rest import PAGE, UNCHANGED, Api, path_of, secret_of
+from journeyman.forge.rest import MOST_PAGES, PAGE, UNCHANGED, Api, path_of, secret_of
 from journeyman.forge.rest_discussion import or_not_found
 from journeyman.forge.rest_news import beginning, happening, written
 
@@ -181,12 +181,18 @@ class _Asking:
         ]
 
     async def events(self, known: Cursor, *, first: bool) -> list[Happening]:
-        """Assignments and labels: listed newest first, and by who did it."""
+        """Assignments and labels: listed newest first, as far back as they are known, and by who
+        did it."""
         path, query = f"{self._path}/issues/events", {"per_page": PAGE}
         answer = await self._api.read(self._secret, path, query, etag=known.events_etag)
         if answer.status == UNCHANGED:
             return []
-        found = self._api.decoded(answer.body, list[IssueEvent])
+        found = some = self._api.decoded(answer.body, list[IssueEvent])
+        for page in range(2, MOST_PAGES + 1):
+            if first or len(some) < PAGE or some[-1].id <= known.last_event:
+                break
+            some = await self._api.get(self._secret, path, list[IssueEvent], **query, page=page)
+            found = [*found, *some]
         new = [one for one in found if one.id > known.last_event and not first]
         known.events_etag = answer.headers.get("etag", "")
         known.last_event = max([known.last_event, *(one.id for one in found)])
