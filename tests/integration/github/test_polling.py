@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from journeyman.domain.triggers import Kind, Stage
@@ -85,6 +87,22 @@ async def test_no_assignment_is_missed_behind_many_other_events(
     await ask(site, asking)
     assert len(await site.kept()) == 2
     assert len(site.service.github.asked("GET .*/issues/events$")) == before + 1
+
+
+async def test_what_was_said_before_the_last_page_and_edited_since_is_heard(
+    site: Site, asking: Starter
+) -> None:
+    issue = site.issue()
+    early = site.comment(issue, "@helper go")
+    early.created_at -= timedelta(seconds=30)
+    early.edited_at = early.created_at + timedelta(hours=1)
+    for _ in range(PAGE):
+        site.comment(issue, "Hm.")
+    await ask(site, asking)
+    assert await site.kept() == []
+    for _ in range(2):  # what was said in one second fills a page
+        await ask(site, asking)
+    assert [one.happening.id for one in await site.kept()] == [early.id]
 
 
 async def test_a_mention_that_is_found_becomes_a_task(site: Site, asking: Starter) -> None:

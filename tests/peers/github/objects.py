@@ -141,7 +141,7 @@ class Objects:
             "body": comment.body,
             "author_association": comment.association,
             "created_at": time(comment.created_at),
-            "updated_at": time(comment.created_at),
+            "updated_at": time(comment.edited_at or comment.created_at),
         }
 
     def review(self, review: Review) -> dict[str, Any]:

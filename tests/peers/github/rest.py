@@ -199,8 +199,12 @@ def _issues(asked: Asked, repository: Repository) -> Answer:
 
 
 def _all_comments(asked: Asked, repository: Repository) -> Answer:
-    found = [one for one in repository.comments if one.created_at >= _since(asked)]
-    return 200, [asked.objects.comment(one) for one in found]
+    def changed_at(one: Comment) -> datetime:
+        return one.edited_at or one.created_at
+
+    found = [one for one in repository.comments if changed_at(one) >= _since(asked)]
+    page = _page(asked, sorted(found, key=changed_at))
+    return 200, [asked.objects.comment(one) for one in page]
 
 
 def _all_review_comments(asked: Asked, repository: Repository) -> Answer:

@@ -80,6 +80,7 @@ class Comment:
     line: int | None = None
     review_id: int = 77
     created_at: datetime = field(default_factory=lambda: now())
+    edited_at: datetime | None = None
 
 
 @dataclass

@@ -26,6 +26,14 @@ class Place(msgspec.Struct):
 
     since: datetime
     etag: str = ""
+    unread_since: datetime | None = None
+    """Older than `since` while not all of it is read: lists go by the last change, and what was
+    made then may come late."""
+
+    @property
+    def made_since(self) -> datetime:
+        """What was made before is no news."""
+        return self.unread_since or self.since
 
 
 class Cursor(msgspec.Struct):
@@ -112,7 +120,7 @@ class _Asking:
 
     async def issues(self, known: Cursor) -> list[Happening]:
         """New issues and pull requests, and the reviews of those that have changed."""
-        since = known.issues.since
+        since = known.issues.made_since
         query = {"state": "all", "sort": "updated", "direction": "asc"}
         found, known.issues = await self._list("/issues", known.issues, ListedIssue, query)
         told = list[Happening]()
@@ -144,7 +152,7 @@ class _Asking:
         ]
 
     async def comments(self, known: Cursor) -> list[Happening]:
-        since, query = known.comments.since, {"sort": "updated", "direction": "asc"}
+        since, query = known.comments.made_since, {"sort": "updated", "direction": "asc"}
         found, known.comments = await self._list(
             "/issues/comments", known.comments, ListedComment, query
         )
@@ -162,7 +170,7 @@ class _Asking:
         ]
 
     async def review_comments(self, known: Cursor) -> list[Happening]:
-        since, query = known.review_comments.since, {"sort": "updated", "direction": "asc"}
+        since, query = known.review_comments.made_since, {"sort": "updated", "direction": "asc"}
         found, known.review_comments = await self._list(
             "/pulls/comments", known.review_comments, ListedReviewComment, query
         )
@@ -220,12 +228,14 @@ class _Asking:
             return [], place
         found: list[T] = self._api.decoded(answer.body, list[kind])  # type: ignore[valid-type]
         newest = max((one.updated_at for one in found), default=place.since)
+        is_full = len(found) == PAGE
+        unread = place.made_since if is_full else None
         if newest > place.since:
-            return found, Place(newest)
+            return found, Place(newest, unread_since=unread)
         # More than a page of one second would come again for ever.
-        stuck = len(found) == PAGE
-        later = place.since + timedelta(seconds=1) if stuck else place.since
-        return found, Place(later, "" if stuck else answer.headers.get("etag", ""))
+        later = place.since + timedelta(seconds=1) if is_full else place.since
+        etag = "" if is_full else answer.headers.get("etag", "")
+        return found, Place(later, etag, unread)
 
     def _told(self, kind: Kind, at: datetime, by: User | None, **more: Any) -> Happening:
         is_bot = by is not None and (by.type == "Bot" or by.login.endswith("[bot]"))
