@@ -16,7 +16,8 @@ IMAGE_BYTES = 3 << 20
 """Larger ones are left out, as GitHub's agent does."""
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
-_DATA = re.compile(r"!\[([^\]]*)\]\(data:([\w/+.-]+);base64,([A-Za-z0-9+/=\s]+)\)")
+_DATA = re.compile(r"!\[([^\]]{0,300}+)\]\(data:([\w/+.-]{1,100}+);base64,([A-Za-z0-9+/=\s]++)\)")
+"""Takes time linear in a text's length, whatever it is."""
 
 
 def with_images(text: str) -> str | Sequence[UserContent]:

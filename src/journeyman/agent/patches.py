@@ -58,7 +58,8 @@ class Change:
 
 
 def parse(patch: str) -> list[Change]:
-    lines = patch.strip().splitlines()
+    # Not splitlines, which takes a form feed, or what divides lines in Unicode, for an end, too.
+    lines = patch.strip().replace("\r\n", "\n").split("\n")
     if not lines or lines[0].strip() != BEGIN:
         raise PatchError(f"Invalid patch: The first line of the patch must be '{BEGIN}'")
     if lines[-1].strip() != END:

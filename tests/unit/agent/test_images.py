@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pytest
 from pydantic_ai.messages import (
     BinaryContent,
     ModelResponse,
@@ -34,6 +35,13 @@ def test_an_image_in_a_prompt_stands_where_it_was() -> None:
 
 def test_a_prompt_without_one_stays_a_text() -> None:
     assert with_images("see ![a](https://x.test/a.png)") == "see ![a](https://x.test/a.png)"
+
+
+@pytest.mark.parametrize("piece", ["![", "![a", "![](data:a;base64,", "![](data:image/png"])
+def test_a_text_that_begins_many_images_takes_no_longer_than_another(piece: str) -> None:
+    text = piece * 300_000 + "](data:"
+
+    assert with_images(text) == [text]
 
 
 def test_what_is_no_image_that_can_be_shown_is_told() -> None:

@@ -17,7 +17,9 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>-?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?))|'(?P<text>(?:[^']|'')*)'"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|(?P<sign>==|!=|<=|>=|&&|\|\||[!<>()\[\].,*]))"
 )
-_TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\$\{\{((?:(?!\$\{\{|\}\}).)*+)\}\}", re.DOTALL)
+_CALLED = re.compile(r"\b(\w++)\s*+\(")
+_HASHED = re.compile(r"hashFiles\(([^()]*+)\)")
 _COMPARED = ("==", "!=", "<", "<=", ">", ">=")
 
 Function = Callable[..., Any]
@@ -45,7 +47,7 @@ def holds(
     expression = whole[1] if whole else text
     if "${{" in expression:
         expression = _TEMPLATE.sub(lambda found: f"({found[1]})", expression)
-    asks = {name.lower() for name in re.findall(r"(\w+)\s*\(", expression)} & STATUS
+    asks = {name.lower() for name in _CALLED.findall(expression)} & STATUS
     return _truth(value(expression, contexts, functions)) and bool(asks or functions["success"]())
 
 
@@ -53,7 +55,7 @@ def hashed(texts: Sequence[str]) -> set[tuple[str, ...]]:
     """The arguments of every `hashFiles('…')` in *texts*."""
     found = set()
     for text in texts:
-        for call in re.findall(r"hashFiles\(([^)]*)\)", text):
+        for call in _HASHED.findall(text):
             found.add(tuple(re.findall(r"'([^']*)'", call)))
     return found
 

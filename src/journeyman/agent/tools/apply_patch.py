@@ -44,12 +44,14 @@ class _Write:
 
 def tool(box: Sandbox) -> Tool:
     async def run(arguments: Patch, on_partial: OnPartial) -> Result:
+        made = _Made(box)
         try:
             changes = patches.parse(arguments.patch)
-            writes = [write for change in changes for write in await _writes(box, change)]
+            for change in changes:
+                await made.add(change)
         except PatchError as error:
             raise ToolError(f"{error}\nNothing was changed.") from error
-        for write in writes:
+        for write in made.writes.values():
             await _carry_out(box, write)
         told = [f"{TOLD[change.kind]} {change.moved_to or change.path}" for change in changes]
         paths = [path for change in changes for path in files.touched(change.path)]
@@ -59,23 +61,54 @@ def tool(box: Sandbox) -> Tool:
     return make_tool("apply_patch", Patch, run)
 
 
-async def _writes(box: Sandbox, change: Change) -> list[_Write]:
-    found = await files.find(box, change.path)
-    if change.kind == "add":
-        if found is not None:
-            raise ToolError(f"{change.path} exists; update it instead. Nothing was changed.")
-        return [_Write(change.path, _encoded(change.content))]
-    if found is None or found.type != "f":
-        raise ToolError(f"There is no file {change.path}. Nothing was changed.")
-    if change.kind == "delete":
-        return [_Write(change.path, None)]
-    text = (await files.read(box, change.path)).decode(errors="surrogateescape")
-    content = _encoded(patches.apply(change, text))
-    if change.moved_to is None:
-        return [_Write(change.path, content, found.mode)]
-    if await files.find(box, change.moved_to) is not None:
-        raise ToolError(f"{change.moved_to} exists. Nothing was changed.")
-    return [_Write(change.moved_to, content, found.mode), _Write(change.path, None)]
+class _Made:
+    """What a patch makes of the files, change by change: a later one finds what an earlier one has
+    made of its file."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self.writes: dict[str, _Write] = {}
+        """By the absolute path."""
+        self._box = box
+
+    async def add(self, change: Change) -> None:
+        """Raises PatchError, ToolError."""
+        if change.kind == "add":
+            if await self._is_there(change.path):
+                raise ToolError(f"{change.path} exists; update it instead. Nothing was changed.")
+            self._write(change.path, _encoded(change.content))
+            return
+        before = await self._before(change.path)
+        if change.kind == "delete":
+            self._write(change.path, None)
+            return
+        content, mode = before
+        changed = _encoded(patches.apply(change, content.decode(errors="surrogateescape")))
+        if change.moved_to is None:
+            self._write(change.path, changed, mode)
+            return
+        if await self._is_there(change.moved_to):
+            raise ToolError(f"{change.moved_to} exists. Nothing was changed.")
+        self._write(change.moved_to, changed, mode)
+        self._write(change.path, None)
+
+    def _write(self, path: str, content: bytes | None, mode: int = 0o644) -> None:
+        self.writes[files.absolute(path)] = _Write(path, content, mode)
+
+    async def _is_there(self, path: str) -> bool:
+        made = self.writes.get(files.absolute(path))
+        if made is not None:
+            return made.content is not None
+        return await files.find(self._box, path) is not None
+
+    async def _before(self, path: str) -> tuple[bytes, int]:
+        """The content and the mode of a file that is to be changed."""
+        made = self.writes.get(files.absolute(path))
+        if made is not None and made.content is not None:
+            return made.content, made.mode
+        found = None if made is not None else await files.find(self._box, path)
+        if found is None or found.type != "f":
+            raise ToolError(f"There is no file {path}. Nothing was changed.")
+        return await files.read(self._box, path), found.mode
 
 
 def _encoded(text: str) -> bytes:

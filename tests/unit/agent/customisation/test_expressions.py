@@ -110,3 +110,17 @@ def test_texts_are_filled() -> None:
 def test_the_files_to_be_hashed_are_known_before() -> None:
     found = expressions.hashed(["hashFiles('a', '**/b') != ''", "always()", "!hashFiles('a')"])
     assert found == {("a", "**/b"), ("a",)}
+
+
+@pytest.mark.parametrize("piece", ["a", "a ", "${{", "${{ a", "hashFiles("])
+def test_what_is_long_takes_no_longer_for_what_is_in_it(piece: str) -> None:
+    text = piece * 300_000
+    with pytest.raises(expressions.Unsupported, match="more than 4000 characters"):
+        expressions.holds(text, CONTEXTS, functions())
+    assert expressions.fill(text, CONTEXTS, functions()) == text
+    assert expressions.hashed([text]) == set()
+
+
+def test_templates_of_one_condition_are_read_one_by_one() -> None:
+    assert expressions.holds("${{ true }} && ${{ !false }}", CONTEXTS, functions())
+    assert not expressions.holds("${{ true }} && ${{ false }}", CONTEXTS, functions())

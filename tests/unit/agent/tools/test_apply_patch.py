@@ -117,3 +117,38 @@ async def test_a_text_that_is_no_patch_is_told(bench: Bench) -> None:
     assert "The last line of the patch must be" in await bench.error(
         "apply_patch", patch="*** Begin Patch\n*** Add File: x\n+x"
     )
+
+
+async def test_a_file_may_be_changed_several_times(bench: Bench) -> None:
+    await bench.put("a.txt", "one\ntwo\nthree\n")
+    await bench.put("b.txt", "old\n")
+
+    result = await bench.call(
+        "apply_patch",
+        patch=patch(
+            *("*** Update File: a.txt", "@@", "-one", "+1"),
+            *("*** Update File: ./a.txt", "@@", "-three", "+3"),
+            *("*** Delete File: b.txt", "*** Add File: b.txt", "+new"),
+            *("*** Update File: a.txt", "*** Move to: c.txt", "@@", " 1", "-two", "+2"),
+            *("*** Update File: c.txt", "@@", "-2", "+II"),
+        ),
+    )
+
+    assert result.success
+    assert await bench.get("c.txt") == b"1\nII\n3\n"
+    assert await bench.get("b.txt") == b"new\n"
+    assert (await bench.text("bash", command="ls")).startswith("b.txt\nc.txt\n[exit 0")
+    gone = patch("*** Delete File: b.txt", "*** Update File: b.txt", "@@", "-new", "+x")
+    assert "There is no file b.txt" in await bench.error("apply_patch", patch=gone)
+    assert await bench.get("b.txt") == b"new\n"
+
+
+async def test_only_line_ends_divide_lines(bench: Bench) -> None:
+    await bench.put("a.c", "one\n\x0c\nt\u2028wo\n")
+
+    await bench.call(
+        "apply_patch",
+        patch=patch("*** Update File: a.c", "@@", " one", " \x0c", "-t\u2028wo", "+t\u2028o"),
+    )
+
+    assert (await bench.get("a.c")).decode() == "one\n\x0c\nt\u2028o\n"
