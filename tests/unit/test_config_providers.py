@@ -84,3 +84,11 @@ def test_a_thrown_away_server_does_not_see_the_keys(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, "k")
 
     assert not [name for name in config.bare_environment() if name.endswith("_API_KEY")]
+
+
+def test_no_proxy_stands_before_a_throw_away_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    for given, kept in (("", "127.0.0.1"), ("a.example", "a.example,127.0.0.1"), ("*", "*")):
+        monkeypatch.setenv("NO_PROXY", given)
+        made = config.bare_environment()
+        assert made["no_proxy"] == made["NO_PROXY"] == kept

@@ -26,6 +26,8 @@ CODES = {
 UNPERMITTED = "Resource not accessible by personal access token"
 SHORT_ID = re.compile(r"[0-9a-f-]{6,35}")
 """Of a UUID's 36 characters."""
+PAST_PROXIES = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
+"""No proxy of the environment reaches this machine's loopback."""
 TOKENLESS = (
     "no token: set JOURNEYMAN_TOKEN; on the server's machine, "
     "`journeyman token create --user NAME` makes one."
@@ -49,6 +51,7 @@ class Client:
             },
             timeout=TIMEOUT_SECONDS,
             follow_redirects=True,  # a repository that was renamed
+            mounts=PAST_PROXIES,
             # An unencrypted server needs no certificates, and loading them is slow.
             verify=settings.url.startswith("https") or _no_certificates(),
         )

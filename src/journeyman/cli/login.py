@@ -31,10 +31,11 @@ def login(url: options.Url = None) -> None:
     import httpx
 
     from journeyman import config
-    from journeyman.cli.client import unreachable
+    from journeyman.cli.client import PAST_PROXIES, unreachable
 
     settings = config.load_client(url=url)
-    with httpx.Client(base_url=settings.url, headers={"Accept": "application/json"}) as http:
+    headers = {"Accept": "application/json"}
+    with httpx.Client(base_url=settings.url, headers=headers, mounts=PAST_PROXIES) as http:
         try:
             token = _token(http)
             headers = {"Authorization": f"Bearer {token}"}

@@ -196,14 +196,12 @@ def _any_port(port: int | None) -> int | None:
 
 def _announce(config: Config) -> None:
     """Print where to go, as soon as it is true."""
-    import urllib.request
+    from journeyman.cli import probing
 
     time.sleep(BOUND_SECONDS)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.server.host, config.server.host)  # noqa: S104
-    address = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}/healthz"
-    while True:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address):
-            break
+    address = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
+    while not probing.answers(address):
         time.sleep(0.1)
     for line in _first_steps(config):
         print(line, flush=True)

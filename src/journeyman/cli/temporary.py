@@ -14,12 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from journeyman import config
+from journeyman.cli import probing
 from journeyman.domain.errors import AppError, Code
 
 START_SECONDS = 40
@@ -64,7 +63,7 @@ class Server:
                 start_new_session=True,
             )
         until = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not probing.answers(self.url):
             if self._process.poll() is not None:
                 raise Failed(f"the server ended at once: {self._last_line()}")
             if time.monotonic() > until:
@@ -101,13 +100,6 @@ class Server:
 
     def _last_line(self) -> str:
         return self.log_tail(1).removeprefix("journeyman: ") or "it said nothing"
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from journeyman.cli import probing
 from tests.unit.cli.api import Answer, Api, as_json, task
 from tests.unit.cli.conftest import Run
 
@@ -60,6 +61,20 @@ def test_a_token_that_may_too_little_is_told_what_it_needs(api: Api, journeyman:
     api.on("POST /agents/tasks/x/cancel", refused)
     said = one_line(journeyman("task", "cancel", "x").err)
     assert "personal access token: it needs the permission agent_tasks=write" in said
+
+
+def test_no_proxy_is_asked_for_a_server_on_this_machine(
+    api: Api, journeyman: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    api.on("GET /agents/models", as_json({"models": []}))
+    api.on("GET /healthz", as_json({"status": "ok"}))
+    assert journeyman("models").code == 0
+    assert probing.answers(api.url)
+    assert not probing.answers("http://127.0.0.1:1")
 
 
 def test_what_is_not_there_is_named_with_its_server(api: Api, journeyman: Run) -> None:
