@@ -33,7 +33,7 @@ class Bounded:
     def content(self) -> bytes:
         """What was kept."""
         self._forget_middle()
-        return bytes(self._head + self._tail)
+        return b"".join((self._head, self._tail))
 
     def _forget_middle(self) -> None:
         del self._tail[: max(0, len(self._tail) - self._tail_bytes)]

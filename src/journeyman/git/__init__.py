@@ -87,7 +87,7 @@ def command(*arguments: str) -> list[str]:
 async def run(
     *arguments: str,
     git_dir: Path | None = None,
-    stdin: bytes = b"",
+    stdin: bytes | memoryview = b"",
     protocols: str = "",
     env: Mapping[str, str] | None = None,
     timeout_seconds: float = 600,
@@ -174,11 +174,15 @@ async def _read_tail(process: asyncio.subprocess.Process) -> bytes:
     return tail
 
 
-async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
+async def _feed(process: asyncio.subprocess.Process, data: bytes | memoryview) -> None:
+    """In pieces: what is written at once, and git does not take at once, is copied."""
     assert process.stdin
+    rest = memoryview(data)
     try:
-        process.stdin.write(data)
-        await process.stdin.drain()
+        while rest:
+            process.stdin.write(rest[:CHUNK])
+            await process.stdin.drain()
+            rest = rest[CHUNK:]
         process.stdin.close()
         await process.stdin.wait_closed()
     except (BrokenPipeError, ConnectionResetError):

@@ -57,7 +57,7 @@ async def unpack(bundle: bytes, repository: Path, sha: str) -> None:
         await git.run(
             *("index-pack", "--stdin", "--fix-thin", f"--strict={_TOLERATED}"),
             git_dir=repository,
-            stdin=bundle[header.size :],
+            stdin=memoryview(bundle)[header.size :],
             timeout_seconds=UNPACK_SECONDS,
         )
         await git.run("update-ref", REF, header.sha, git_dir=repository)

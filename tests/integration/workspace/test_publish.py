@@ -1,5 +1,7 @@
 """From a bundle to a branch on the forge: host git on data that may be hostile."""
 
+import os
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,20 @@ async def test_the_work_arrives_as_a_branch_and_nothing_is_left(desk: Desk) -> N
     assert await desk.deliver(work) == work.sha == desk.project.tip()
     assert list((desk.root / "publish").iterdir()) == []
     assert git(desk.mirror, "for-each-ref", "refs/heads/journeyman") == ""
+
+
+async def test_a_bundle_is_held_in_memory_once(desk: Desk) -> None:
+    (desk.tree / "large").write_bytes(os.urandom(8 << 20))
+    git(desk.tree, "add", "-A")
+    git(desk.tree, "commit", "-qm", "Add what does not compress")
+    work = desk.work()
+    tracemalloc.start()
+    try:
+        await desk.deliver(work)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(work.bundle) / 2
 
 
 async def test_what_a_dead_service_left_is_swept_and_nothing_else(desk: Desk) -> None:
