@@ -17,7 +17,7 @@ from journeyman.domain.artifacts import Artifact, PullArtifact
 from journeyman.domain.errors import AppError
 from journeyman.domain.events import Event
 from journeyman.domain.principals import Actor
-from journeyman.domain.repositories import Account, Repository
+from journeyman.domain.repositories import Account, Permission, Repository
 from journeyman.domain.sessions import Session
 from journeyman.domain.signature import log_url
 from journeyman.domain.triggers import Stage, Trigger, thread_of
@@ -70,6 +70,12 @@ class Answering:
         access = await self._means.identity.access_now(principal, told.owner, told.name)
         actor = await self._means.machine.own()
         askers = list(dict.fromkeys(one.happening.by.login for one in group if one.happening.by))
+        if found.session is None:
+            # It may have failed before it was known who is heard.
+            askers = await _heard(discussion, actor, access.repository, askers)
+            if not askers:
+                await self._note(group, Stage.IGNORED, "no write access")
+                return
         text = self._text(found, access.repository, group, askers, number)
         await _say(discussion, actor, access.repository, number, text)
         if found.session is not None and not found.session.ended:
@@ -134,6 +140,14 @@ def _found(tx: Connection, of: Trigger) -> _Found:
     assert task is not None
     user = accounts.get_account(tx, session.user_id)
     return _Found(session, user, task.artifacts, events.session_log(tx, session.id))
+
+
+async def _heard(
+    discussion: Discussion, actor: Actor, repository: Repository, askers: Sequence[str]
+) -> list[str]:
+    """Those who may write: whoever else asked is told nothing."""
+    levels = {one: await discussion.permission_of(actor, repository, one) for one in askers}
+    return [one for one, level in levels.items() if level >= Permission.WRITE]
 
 
 async def _say(

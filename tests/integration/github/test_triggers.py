@@ -309,6 +309,19 @@ async def test_what_is_given_up_is_told_where_it_was_asked(site: Site) -> None:
     assert len(await site.tasks()) == 1
 
 
+async def test_a_refusal_is_told_to_no_stranger(site: Site) -> None:
+    issue = site.issue()
+    site.service.github.faults.append(Fault("GET /api/v3/repos/octo/app$", 403))
+    for by in ("mallory", "bob"):
+        await site.mention(issue, by=by)
+        await site.act()
+        site.service.github.faults.append(Fault("GET .*/issues/[0-9]+$", 403))
+    stages = await site.stages()
+    assert stages == [Stage.IGNORED, Stage.ANSWERED]
+    (answer,) = site.answers(issue)
+    assert answer.startswith("@bob")
+
+
 async def test_what_github_refuses_for_good_is_told_at_once(site: Site) -> None:
     issue = site.issue()
     no = "Resource not accessible by personal access token"
