@@ -161,11 +161,9 @@ def client_file(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def bare_environment() -> dict[str, str]:
-    """The environment without what configures a server or a client: for a throw-away one, which
-    no proxy stands before."""
-    kept = {
-        key: value for key, value in os.environ.items() if not key.startswith((_PREFIX, *_AMBIENT))
-    }
+    """The environment without what configures a server or a client, nor a proxy before either."""
+    others = (_PREFIX, *_AMBIENT)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(others)}
     known = kept.get("no_proxy") or kept.get("NO_PROXY") or ""
     direct = known if known == "*" else f"{known},127.0.0.1".removeprefix(",")
     return {**kept, "no_proxy": direct, "NO_PROXY": direct}
