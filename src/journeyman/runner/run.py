@@ -47,21 +47,13 @@ from journeyman.runner.outcome import Outcome, Stop, outcome_of
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.servers import Servers
 from journeyman.sandbox import Sandbox
-from journeyman.workspace import (
-    BundleRefused,
-    FileChange,
-    MirrorBroken,
-    WorkspaceError,
-    checkout,
-)
+from journeyman.workspace import BundleRefused, FileChange, MirrorBroken, WorkspaceError, checkout
 
 log = structlog.get_logger()
 
 DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 """Ends after which the work is pushed; after the others it is kept as a patch, beside what was
 pushed before."""
-
-
 ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: "timeout"}
 """Reasons that hooks are told; a user who cancels does not wait for hooks."""
 PUSH_AGAIN_SECONDS = (1.0, 4.0)
