@@ -6,7 +6,9 @@ up to date.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -16,10 +18,20 @@ from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import Event, EventType
 from journeyman.domain.held import Held
 from journeyman.domain.repositories import Pull
-from journeyman.forge import ForgeRefused, NewPull, PullChange, PullRejected, PushRejected
+from journeyman.domain.sessions import Reason, State
+from journeyman.forge import (
+    ForgeError,
+    ForgeRefused,
+    NewPull,
+    PullChange,
+    PullRejected,
+    PushRejected,
+)
 from journeyman.runner import checks, leaks, words
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment
+from journeyman.runner.outcome import Outcome, outcome_of
+from journeyman.runner.refusals import Refusals
 from journeyman.sandbox import Blocked
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
@@ -27,6 +39,8 @@ from journeyman.workspace.publish import Inspect, Work
 
 log = structlog.get_logger()
 
+PUSH_AGAIN_SECONDS = (1.0, 4.0)
+"""Waits before a push that failed for a moment is tried again by the same run."""
 SECRETS_SHOWN = 5
 _WAY_OUT = (
     "Open it yourself, or give the token the right to write pull requests and send a message."
@@ -37,6 +51,40 @@ def checkpoint_shas(held: Held) -> set[str]:
     """Every commit that this task may have pushed: each was a checkpoint before."""
     log: Iterable[Event] = (*held.earlier, *held.log)
     return {event.data["sha"] for event in log if event.type is EventType.CHECKPOINT}
+
+
+async def carried_out(
+    held: Held, outcome: Outcome, equipment: Equipment, description: str
+) -> Outcome:
+    """What becomes of *outcome* at the forge. What may pass by itself is tried again; then it is
+    parked, to be tried later."""
+    for seconds in (*PUSH_AGAIN_SECONDS, None):
+        try:
+            return await _delivered(held, outcome, equipment, description)
+        except ForgeError as error:
+            if error.permanent:
+                return outcome_of(error)
+            if seconds is None:
+                message = f"{error} The work is kept, and pushing it is tried again."
+                return Outcome(State.IDLE, Reason.PUSH_PENDING, message)
+        await asyncio.sleep(seconds)
+    raise AssertionError("unreachable: the last wait is None")
+
+
+async def _delivered(
+    held: Held, outcome: Outcome, equipment: Equipment, description: str
+) -> Outcome:
+    checkpoint, base_sha = held.checkpoint, held.session.base_sha
+    nothing = replace(outcome, reason=outcome.reason or Reason.NO_CHANGES)
+    if checkpoint is None or base_sha is None:
+        return nothing
+    ours = checkpoint_shas(held)
+    if not await push(held, checkpoint, base_sha, ours, equipment):
+        return nothing
+    draft = outcome.state is not State.COMPLETED
+    blocked = Refusals(held.log).all()
+    await tell_pull(held, description, draft=draft, blocked=blocked, equipment=equipment)
+    return outcome
 
 
 async def push(

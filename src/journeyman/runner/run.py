@@ -43,7 +43,7 @@ from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Checks, Equipment
 from journeyman.runner.external import Engaged
 from journeyman.runner.masked import Masked
-from journeyman.runner.outcome import Outcome, Stop, outcome_of
+from journeyman.runner.outcome import Outcome, Stop
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.servers import Servers
 from journeyman.sandbox import Sandbox
@@ -56,8 +56,6 @@ DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
 pushed before."""
 ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: "timeout"}
 """Reasons that hooks are told; a user who cancels does not wait for hooks."""
-PUSH_AGAIN_SECONDS = (1.0, 4.0)
-"""Waits before a push that failed for a moment is tried again by the same run."""
 TELL_PUSHED_SECONDS = 1.0
 """How long a cancelled session asks the forge what of its delivery has arrived."""
 
@@ -346,7 +344,7 @@ async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, descrip
     exposed = await equipment.exposed(held.repository)
     equipment = replace(equipment, ledger=Masked(equipment.ledger, Mask(exposed.masked)))
     if outcome.state in DELIVERED:
-        outcome = await _persistently_delivered(held, outcome, equipment, description)
+        outcome = await delivery.carried_out(held, outcome, equipment, description)
     if outcome.state is State.IDLE:
         # Who is out of its budget is given more by a message; a forge that is away is not.
         return await equipment.ledger.rest(
@@ -368,39 +366,6 @@ async def _tell_pushed(held: Held, equipment: Equipment) -> None:
             await delivery.tell_pushed(held, equipment)
     except (TimeoutError, ForgeError) as error:
         log.info("run.delivery_unknown", session_id=held.session.id, error=repr(error))
-
-
-async def _persistently_delivered(
-    held: Held, outcome: Outcome, equipment: Equipment, description: str
-) -> Outcome:
-    """Try again what may pass by itself; then park it, to be tried later."""
-    for seconds in (*PUSH_AGAIN_SECONDS, None):
-        try:
-            return await _delivered(held, outcome, equipment, description)
-        except ForgeError as error:
-            if error.permanent:
-                return outcome_of(error)
-            if seconds is None:
-                message = f"{error} The work is kept, and pushing it is tried again."
-                return Outcome(State.IDLE, Reason.PUSH_PENDING, message)
-        await asyncio.sleep(seconds)
-    raise AssertionError("unreachable: the last wait is None")
-
-
-async def _delivered(
-    held: Held, outcome: Outcome, equipment: Equipment, description: str
-) -> Outcome:
-    checkpoint, base_sha = held.checkpoint, held.session.base_sha
-    nothing = replace(outcome, reason=outcome.reason or Reason.NO_CHANGES)
-    if checkpoint is None or base_sha is None:
-        return nothing
-    ours = delivery.checkpoint_shas(held)
-    if not await delivery.push(held, checkpoint, base_sha, ours, equipment):
-        return nothing
-    draft = outcome.state is not State.COMPLETED
-    blocked = Refusals(held.log).all()
-    await delivery.tell_pull(held, description, draft=draft, blocked=blocked, equipment=equipment)
-    return outcome
 
 
 async def _report(run: Run, commit_message: str, description: str) -> str:
