@@ -49,8 +49,8 @@ READ_ALONG = 10
 """Tasks whose live streams are read while everything fails."""
 BUSY_START_SECONDS = 180.0
 """Many sandboxes are at work beside a process that starts again."""
-FORGE_FAILS, MODEL_FAILS = 0.03 if FAULTS else 0.12, 0.1
-"""Of all requests; a few tasks would not meet much otherwise."""
+FORGE_FAILS, MODEL_FAILS = {"embedded": 0.03, "github": 0.03 if FAULTS else 0.12}, 0.1
+"""Of all requests; a few tasks would not meet much of an API otherwise."""
 LOST = ("Interrupted:", "Not run:", "what this changed is gone")
 """What a result says whose command must be repeated."""
 GIVEN = ["hello.py", "test_hello.py"]
@@ -169,8 +169,9 @@ def forge(
 
 
 @pytest.fixture
-def road(planned: Sequence[Server], forge: Forge) -> Iterator[Road]:
-    with in_a_thread(Road(forge.ports, FORGE_FAILS, random.Random(SEED))) as made:
+def road(kinds: Kinds, planned: Sequence[Server], forge: Forge) -> Iterator[Road]:
+    fails = FORGE_FAILS[kinds.forge]
+    with in_a_thread(Road(forge.ports, fails, random.Random(SEED))) as made:
         for server in planned:
             server.environ.update(forge.reached(made.url))
         yield made
