@@ -39,10 +39,10 @@ from journeyman.runner import (
 from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Equipment, Exposed
 from journeyman.runner.external import Engaged, Launch, Wanted
+from journeyman.runner.live import Run, trailers
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Stop, failed
 from journeyman.runner.refusals import Refusals
-from journeyman.runner.run import Run, trailers
 from journeyman.runner.servers import Servers, pass_on
 from journeyman.runner.servers import start as start_servers
 from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec

@@ -7,26 +7,20 @@ is delivered is the last checkpoint, so that neither the sandbox nor its machine
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from journeyman.agent import moments
-from journeyman.agent.conversation import Conversation
 from journeyman.agent.customisation.hooks import Moment
-from journeyman.agent.customisation.profiles import Profile
-from journeyman.agent.customisation.repository import Customisation
-from journeyman.agent.hooks import Hooks
 from journeyman.agent.loop import Means
 from journeyman.agent.loop import turn as agent_turn
 from journeyman.agent.masking import Mask
-from journeyman.agent.tools import Helper, Jobs, Toolbox, ToolError, tools_for
+from journeyman.agent.tools import Toolbox, ToolError, tools_for
 from journeyman.agent.verdict import CONTINUE, Kind, Verdict
-from journeyman.domain.checkpoints import Checkpoint
-from journeyman.domain.events import Event, EventType, NewEvent
+from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
-from journeyman.domain.limits import Meter
 from journeyman.domain.sessions import Reason, State
 from journeyman.forge import ForgeError, PullRejected, PushRejected
 from journeyman.llm import SCRIPT, Model, UnknownModel
@@ -35,19 +29,14 @@ from journeyman.runner import (
     delivery,
     leaks,
     limits,
-    looks,
     manifests,
-    words,
+    saving,
 )
-from journeyman.runner.checks import Checked
 from journeyman.runner.equipment import Checks, Equipment
-from journeyman.runner.external import Engaged
+from journeyman.runner.live import Run
 from journeyman.runner.masked import Masked
 from journeyman.runner.outcome import Outcome, Stop
-from journeyman.runner.refusals import Refusals
-from journeyman.runner.servers import Servers
-from journeyman.sandbox import Sandbox
-from journeyman.workspace import BundleRefused, FileChange, MirrorBroken, WorkspaceError, checkout
+from journeyman.workspace import BundleRefused, FileChange, WorkspaceError, checkout
 
 log = structlog.get_logger()
 
@@ -58,88 +47,6 @@ ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: 
 """Reasons that hooks are told; a user who cancels does not wait for hooks."""
 TELL_PUSHED_SECONDS = 1.0
 """How long a cancelled session asks the forge what of its delivery has arrived."""
-
-
-@dataclass
-class Run:
-    """The live parts of one run in one process."""
-
-    held: Held
-    equipment: Equipment
-    base_sha: str
-    box: Sandbox
-    another_box: Callable[[], Awaitable[Sandbox | None]]
-    """One over the same files, once `box` is closed, with the mirror built again; None when the
-    mirror is whole, or cannot be built."""
-    jobs: Jobs
-    model: Model
-    conversation: Conversation
-    helpers: Mapping[str, Helper]
-    """The sub-agents that it may call."""
-    customisation: Customisation
-    refusals: Refusals
-    profile: Profile | None
-    """The custom agent that was asked for."""
-    mask: Mask
-    servers: Servers
-    """The MCP servers."""
-    hooks: Hooks
-    checkpoint: Checkpoint | None
-    """Without its bundle, which is in the store."""
-    ours: set[str]
-    """Where the branch may stand because of this session: a push over anything else is refused."""
-    meter: Meter
-    checked: Checked
-    saving: asyncio.Task[None] | None = None
-    """Keeps the files of the last turn while the model is asked for the next one."""
-    external: Engaged | None = None
-    """The agent of others that does the work, in place of our own."""
-    toolbox: Toolbox | None = None
-    newest: Event | None = None
-    """Of the log."""
-    description: str = ""
-    """What the pull request says, as the agent last told it."""
-
-    async def emit(self, new: Sequence[NewEvent]) -> Sequence[Event]:
-        if any(entry.type is EventType.MESSAGE for entry in new):
-            # What the reply asks for changes the files again; and whoever reads it in the log may
-            # rely on what came before it.
-            await self.saved()
-        made = await self.equipment.ledger.append(self.held.session, new)
-        for event in made:
-            self._note(event)
-        return made
-
-    async def append(self, *new: NewEvent) -> None:
-        """To the log, and to the conversation."""
-        self.hear(await self.equipment.ledger.append(self.held.session, new))
-
-    def publish(self, entry: NewEvent) -> None:
-        self.equipment.ledger.publish(self.held.session, entry)
-
-    def hear(self, events: Sequence[Event]) -> None:
-        """Take what was logged from outside the agent's loop into the conversation."""
-        for event in events:
-            self.conversation.apply(event)
-            self._note(event)
-
-    def _note(self, event: Event) -> None:
-        self.newest = event
-        if self.external is not None:
-            self.external.at_work.note(event)
-        self.meter.apply(event)
-        self.checked.apply(event)
-        self.hooks.note([event])
-
-    async def saved(self) -> None:
-        """Wait for what is being saved. Raises what the saving does: the run is not ours, …"""
-        if self.saving is not None:
-            await self.saving
-            self.saving = None
-
-    @property
-    def trailers(self) -> tuple[str, ...]:
-        return trailers(self.held, self.equipment)
 
 
 async def attend(run: Run) -> None:
@@ -163,7 +70,7 @@ async def turn(run: Run) -> Verdict:
     await _tell_news(run)
     if run.conversation.touched:
         await run.saved()
-        run.saving = asyncio.create_task(_try_to_save(run))
+        run.saving = asyncio.create_task(saving.try_to_save(run))
     if verdict.kind is Kind.DONE:
         _stop_at(limits.stop(run.meter, limits_, ended=True))
         if not await _goes_on_for_hooks(run):
@@ -200,7 +107,7 @@ async def _goes_on_for_hooks(run: Run) -> bool:
         stop_hook_active=forced > 0,
     )
     await run.saved()
-    await _try_to_save(run)
+    await saving.try_to_save(run)
     if again is not None:
         await run.append(again)
     return again is not None
@@ -259,35 +166,6 @@ async def _tell_news(run: Run) -> None:
         await run.emit(news)
 
 
-async def _try_to_save(run: Run) -> None:
-    """A tree that cannot be kept is no reason to stop, nor to end otherwise: it is told."""
-    try:
-        await save(run)
-    except WorkspaceError as error:
-        await _tell_unsaved(run, error)
-
-
-async def _tell_unsaved(run: Run, error: Exception) -> None:
-    message = f"The working tree was not saved this time: {error}"
-    await run.emit([NewEvent(EventType.SESSION_INFO, {"message": message})])
-
-
-async def save(run: Run) -> None:
-    """Keep the working tree as a checkpoint, if it differs from the one before."""
-    newest = run.newest
-    found = await checkout.snapshot(run.box, base_sha=run.base_sha, last=run.checkpoint)
-    if found is None:
-        run.conversation.saved()
-        session = run.held.session
-        if newest is not None:
-            looks.tell(run.equipment.workspace(session.id), session.fence, newest)
-        return
-    made = await run.equipment.ledger.save(run.held.session, found)
-    run.checkpoint = found.without_bundle
-    run.ours.add(found.sha)
-    run.hear(made)
-
-
 async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "") -> None:
     """End the sandbox; with *keep*, save first what is in it, and with *commit* as a commit that
     tells what it is. Only with that, WorkspaceError when it cannot be saved: nothing less may be
@@ -301,37 +179,12 @@ async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "")
             await run.external.close()
         if keep:
             await run.box.kill_all()
-            await _keep(run, commit=commit)
+            await saving.keep(run, commit=commit)
         if ending:
             await run.hooks.fire(Moment.SESSION_END, run.append, reason=ending)
     finally:
         await asyncio.gather(run.box.close(), run.servers.close())
         await run.jobs.close()
-
-
-async def _keep(run: Run, *, commit: bool) -> None:
-    """What is in the sandbox that is about to end; what a broken mirror does not let git read, in
-    another one."""
-    try:
-        try:
-            await _save_all(run, commit=commit)
-        except MirrorBroken as error:
-            log.warning("mirror.suspected", session_id=run.held.session.id, error=str(error))
-            await run.box.close()
-            if (another := await run.another_box()) is None:
-                raise
-            run.box = another
-            await _save_all(run, commit=commit)
-    except WorkspaceError as error:
-        if commit:
-            raise
-        await _tell_unsaved(run, error)
-
-
-async def _save_all(run: Run, *, commit: bool) -> None:
-    if commit:
-        await checkout.commit_all(run.box, run.held.task_name, trailers=run.trailers)
-    await save(run)
 
 
 async def deliver(held: Held, outcome: Outcome, equipment: Equipment, *, description: str) -> bool:
@@ -372,10 +225,10 @@ async def _report(run: Run, commit_message: str, description: str) -> str:
     """The agent's `report_progress`: commit, push, and tell the pull request."""
     commit_message, description = run.mask.text(commit_message), run.mask.text(description)
     try:
-        await save(run)
+        await saving.save(run)
         await _refuse_secrets(run)
         await checkout.commit_all(run.box, commit_message, trailers=run.trailers)
-        await save(run)
+        await saving.save(run)
     except WorkspaceError as error:
         raise ToolError(f"Not committed: {error}") from error
     saved = await run.equipment.ledger.kept(run.held.session)
@@ -454,7 +307,3 @@ def _made_toolbox(run: Run) -> Toolbox:
         more=run.servers.tools,
     )
     return tools if run.profile is None else tools.only(run.profile.allows)
-
-
-def trailers(held: Held, equipment: Equipment) -> tuple[str, ...]:
-    return words.trailers(held.actor.account, equipment.log_url(held), equipment.forge.noreply)

@@ -24,9 +24,9 @@ from journeyman.runner import limits
 from journeyman.runner import run as runner
 from journeyman.runner.equipment import Equipment
 from journeyman.runner.limits import seconds_left
+from journeyman.runner.live import Run
 from journeyman.runner.outcome import CANCELLED, COMPLETED, EXPECTED, Outcome, outcome_of
 from journeyman.runner.prepare import prepare
-from journeyman.runner.run import Run
 from journeyman.sandbox import FileRefused, SandboxLost
 from journeyman.service import rounds
 from journeyman.service.ledger import Ledger
