@@ -182,6 +182,14 @@ async def test_a_session_comes_back_as_it_was_added(database: Database, cast: Ca
     assert await database.read(lambda tx: sessions.find_session(tx, "nobody")) is None
 
 
+async def test_a_reason_of_a_newer_version_is_shown_as_none(database: Database, cast: Cast) -> None:
+    session = await made(database, cast)
+    newer = sa.update(metadata.tables["session"]).values(state_reason="of_tomorrow")
+    await database.write(lambda tx: tx.execute(newer))
+    found = await database.read(lambda tx: sessions.get_session(tx, session.id))
+    assert found == replace(session, state_reason=None)
+
+
 async def test_a_state_is_set_from_the_expected_one_only(database: Database, cast: Cast) -> None:
     session = await made(database, cast)
 

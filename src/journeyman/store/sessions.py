@@ -3,7 +3,7 @@ same transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,8 @@ _FIELDS = tuple(field.name for field in fields(Session))
 COLUMNS = tuple(session.c[name] for name in _FIELDS)
 """All but the wishes that its worker looks for; in the order of Session's fields."""
 _STATE, _REASON, _LIMITS = map(_FIELDS.index, ("state", "state_reason", "limits"))
+_REASONS: Mapping[str | None, Reason] = {str(one): one for one in Reason}
+"""One that only a newer version has is shown as none, while a fleet is replaced."""
 _limits = lru_cache(256)(Limits)
 """Most sessions have the server's own, and each is checked when it is made."""
 
@@ -29,8 +31,7 @@ def to_session(values: Sequence[Any]) -> Session:
     names would."""
     found = list(values)
     found[_STATE] = State(found[_STATE])
-    if found[_REASON] is not None:
-        found[_REASON] = Reason(found[_REASON])
+    found[_REASON] = _REASONS.get(found[_REASON])
     found[_LIMITS] = _limits(**found[_LIMITS])
     return Session(*found)
 
