@@ -20,10 +20,11 @@ from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.queries import Cursor
 from journeyman.domain.repositories import Account, AccountType, Permission
 from journeyman.domain.sessions import Reason, Session, State
-from journeyman.store import accounts, events, pulls, sessions, tasks
+from journeyman.store import accounts, browsing, events, pulls, sessions, tasks
 from journeyman.store.database import Database
 from journeyman.store.migrate import upgrade
 from journeyman.store.tables import metadata
+from journeyman.web.viewer import principal_of
 from tests.conftest import EACH_DATABASE
 from tests.contract.conftest import NOW, Cast, a_session, add, made
 
@@ -168,6 +169,27 @@ async def test_pull_requests_are_numbered_in_their_repository(
 
     numbers = await asyncio.gather(*(database.write(open_one(f"b{n}")) for n in range(8)))
     assert sorted(numbers) == list(range(1, 9))
+
+
+async def test_tasks_are_found_by_the_beginning_of_their_ids(
+    database: Database, cast: Cast
+) -> None:
+    """Whatever the database's collation makes of hyphens."""
+    ids = ["0b7c1f99-9f00-4000-8000-000000000000", "0b7c1f9f-0000-4000-8000-00000000000f"]
+    new = [replace(a_session(cast, name), task_id=name) for name in ids]
+    await database.write(lambda tx: [add(tx, cast, session) for session in new])
+
+    async def found(prefix: str, by: Account = cast.alice) -> list[str]:
+        who = principal_of(by)
+        return await database.read(lambda tx: browsing.ids_beginning(tx, who, prefix, 10))
+
+    assert await found("0b7c1f") == ids
+    for length in (8, 10, 13, 15, 35):
+        assert [await found(one[:length]) for one in ids] == [[one] for one in ids]
+    assert await found("0b7c1a") == []
+    assert await found("0b7c1f", cast.bob) == []
+    alice = principal_of(cast.alice)
+    assert await database.read(lambda tx: browsing.creators(tx, alice, 1)) == ["Alice"]
 
 
 # --- Sessions ------------------------------------------------------------------------------------
