@@ -35,8 +35,8 @@ class Run:
     base_sha: str
     box: Sandbox
     another_box: Callable[[], Awaitable[Sandbox | None]]
-    """One over the same files, once `box` is closed, with the mirror built again; None when the
-    mirror is whole, or cannot be built."""
+    """One over the same files, once `box` is closed, with a mirror that is whole; None when it
+    cannot be had."""
     jobs: Jobs
     model: Model
     conversation: Conversation

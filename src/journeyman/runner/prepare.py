@@ -245,11 +245,11 @@ async def _another(
 ) -> Sandbox | None:
     try:
         remote = await equipment.forge.remote(held.actor, held.repository)
-        mended = await equipment.mirrors.mend(held.repository.id, remote, commit=base_sha)
+        await equipment.mirrors.mend(held.repository.id, remote, commit=base_sha)
     except ForgeError as error:
         log.warning("mirror.not_mended", session_id=held.session.id, error=str(error))
         return None
-    return await _started(spec, held, base_sha, equipment) if mended else None
+    return await _started(spec, held, base_sha, equipment)
 
 
 def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engaged:

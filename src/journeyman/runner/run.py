@@ -166,10 +166,12 @@ async def _tell_news(run: Run) -> None:
         await run.emit(news)
 
 
-async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "") -> None:
-    """End the sandbox; with *keep*, save first what is in it, and with *commit* as a commit that
-    tells what it is. Only with that, WorkspaceError when it cannot be saved: nothing less may be
-    delivered. *ending*: why the session ends, for its hooks; what they write is not kept."""
+async def close(run: Run, *, keep: bool, ending: State | None = None) -> None:
+    """End the sandbox; with *keep*, save first what is in it.
+
+    *ending*: what the session is about to become. What is then delivered is saved as a commit that
+    tells what it is, and only then WorkspaceError when it cannot be: nothing less may be delivered.
+    Hooks are told; what they write is not kept. Who cancels does not wait for a mirror either."""
     try:
         if run.saving is not None:
             # Whatever became of it: here it is either done again, or left to another worker.
@@ -179,9 +181,10 @@ async def close(run: Run, *, keep: bool, commit: bool = False, ending: str = "")
             await run.external.close()
         if keep:
             await run.box.kill_all()
-            await saving.keep(run, commit=commit)
-        if ending:
-            await run.hooks.fire(Moment.SESSION_END, run.append, reason=ending)
+            mend = ending is not State.CANCELLED
+            await saving.keep(run, commit=ending in DELIVERED, mend=mend)
+        if ending in ENDINGS:
+            await run.hooks.fire(Moment.SESSION_END, run.append, reason=ENDINGS[ending])
     finally:
         await asyncio.gather(run.box.close(), run.servers.close())
         await run.jobs.close()

@@ -41,14 +41,16 @@ async def save(run: Run) -> None:
     run.hear(made)
 
 
-async def keep(run: Run, *, commit: bool) -> None:
-    """What is in the sandbox that is about to end; what a broken mirror does not let git read, in
-    another one."""
+async def keep(run: Run, *, commit: bool, mend: bool) -> None:
+    """What is in the sandbox that is about to end; with *mend*, which may take long, what a broken
+    mirror does not let git read in another one: its own may be one that others have replaced."""
     try:
         try:
             await _save_all(run, commit=commit)
         except MirrorBroken as error:
             log.warning("mirror.suspected", session_id=run.held.session.id, error=str(error))
+            if not mend:
+                raise
             await run.box.close()
             if (another := await run.another_box()) is None:
                 raise

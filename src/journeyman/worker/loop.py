@@ -151,12 +151,7 @@ class Worker:
         async def step() -> Next:
             if not await self._ledger.is_due(session_id, run_number):
                 return await self._leave(session_id)
-            await self._close(
-                session_id,
-                keep=True,
-                commit=outcome.state in runner.DELIVERED,
-                ending=runner.ENDINGS.get(outcome.state, ""),
-            )
+            await self._close(session_id, keep=True, ending=outcome.state)
             held = await self._ledger.take(session_id)
             tell(task_id=held.session.task_id)
             if held.session.ended:
@@ -227,14 +222,12 @@ class Worker:
         log.info("run.begun", resumed=bool(held.log))
         return run
 
-    async def _close(
-        self, session_id: str, *, keep: bool, commit: bool = False, ending: str = ""
-    ) -> None:
+    async def _close(self, session_id: str, *, keep: bool, ending: State | None = None) -> None:
         run = self._open.pop(session_id, None)
         if run is None:
             return
         with suppress(SandboxLost, FileRefused):
-            await runner.close(run, keep=keep, commit=commit, ending=ending)
+            await runner.close(run, keep=keep, ending=ending)
 
     async def _leave(self, session_id: str) -> Next:
         """Nothing is left to do here; once the session has ended, nothing is left of it either."""

@@ -118,13 +118,14 @@ class Mirrors:
             await self._ensure(repository_id, remote, commit)
         return mirror
 
-    async def mend(self, repository_id: int, remote: Remote, *, commit: str) -> bool:
-        """See `rebuild`; False, and nothing is done, when it is whole: what a session misses may
-        have been taken away by its agent. Reads all of it. Raises ForgeError."""
-        if await _is_sound(self.path(repository_id), commit):
-            return False
-        await self.rebuild(repository_id, remote, commit=commit)
-        return True
+    async def mend(self, repository_id: int, remote: Remote, *, commit: str) -> None:
+        """See `rebuild`; nothing is done when it is whole: another session may have mended it, or
+        what is missed was taken away by an agent. Reads all of it. Raises ForgeError."""
+        mirror = self.path(repository_id)
+        async with self._locked(repository_id):
+            if not await _is_sound(mirror, commit):
+                await self._build(mirror, remote)
+        await self._ensure(repository_id, remote, commit)
 
     async def sweep(self, keep_seconds: float = 7 * 86400) -> None:
         """Remove what rebuilding replaced longer than *keep_seconds* ago, and what was never
@@ -292,7 +293,7 @@ async def _fetch(mirror: Path, remote: Remote, *refspecs: str) -> None:
 
 async def _is_sound(mirror: Path, commit: str) -> bool:
     """Whether each object of its packs is what its name says, and *commit* is there with all that
-    its tree names."""
+    its tree names. Under the mirror's lock: who merges its packs removes some that were listed."""
     try:
         for index in sorted(mirror.glob("objects/pack/*.idx")):
             await git.run("verify-pack", "--", str(index), timeout_seconds=CHECK_SECONDS)

@@ -17,11 +17,12 @@ from journeyman.domain.events import EventType
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import Task
+from journeyman.runner.outcome import CANCELLED
 from journeyman.sandbox import Provision
 from journeyman.sandbox.container import recipe
 from journeyman.sandbox.container.backend import Containers, Options
 from journeyman.sandbox.container.engine import Engine
-from journeyman.worker.loop import TURN
+from journeyman.worker.loop import TURN, deliver_next
 from tests.conftest import World
 from tests.integration.engine.machine import Machine, create, find, log, patch
 from tests.integration.sandbox.requirement import require_root
@@ -129,23 +130,45 @@ async def test_what_was_done_under_a_mirror_that_broke_is_kept(
     world: World, machine: Machine, by_its_agent: bool
 ) -> None:
     take_away = "find .git/objects -type f -delete; rm -f .git/objects/info/alternates"
-    task = await create(world, f"{WRITE}\n\n```sh\n{take_away if by_its_agent else 'true'}\n```")
+    prompt = f"{WRITE}\n\n```sh\n{take_away if by_its_agent else 'true'}\n```"
+    # The first has the mirror mended; the second still runs on the one that was replaced.
+    tasks = [await create(world, prompt) for _ in range(1 if by_its_agent else 2)]
+    for task in tasks:
+        await machine.worker.prepare(task.session.id, 1, {})
+    mirror = machine.equipment.mirrors.path(tasks[0].repository.id)
+    before = mirror.stat().st_ino
+    if not by_its_agent:
+        break_packs(mirror)
+    for task in tasks:
+        await machine.run(task, verdict=TURN)
+        found = await find(world, task)
+        assert (mirror.stat().st_ino == before) is by_its_agent
+        if by_its_agent:
+            assert found.session.state_reason is Reason.WORKSPACE_NOT_SAVED
+            assert "Not committed: Git inside failed" in repr(await log(world, task))
+        else:
+            assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+            assert "+one" in await patch(world, task)
+    assert len(list(mirror.parent.glob(".retired-*"))) == (0 if by_its_agent else 1)
+
+
+async def test_who_cancels_does_not_wait_for_a_mirror(world: World, machine: Machine) -> None:
+    task = await create(world, WRITE)
     await machine.worker.prepare(task.session.id, 1, {})
     mirror = machine.equipment.mirrors.path(task.repository.id)
     before = mirror.stat().st_ino
-    if not by_its_agent:
-        for pack in mirror.glob("objects/pack/*.pack"):
-            pack.chmod(0o644)
-            pack.write_bytes(b"broken")
-    await machine.run(task, verdict=TURN)
-    found = await find(world, task)
-    assert (mirror.stat().st_ino == before) is by_its_agent
-    if by_its_agent:
-        assert found.session.state_reason is Reason.WORKSPACE_NOT_SAVED
-        assert "Not committed: Git inside failed" in repr(await log(world, task))
-    else:
-        assert (found.session.state, found.session.error) == (State.COMPLETED, None)
-        assert "+one" in await patch(world, task)
+    break_packs(mirror)
+    await machine.worker.turn(task.session.id, 1, TURN)
+    await machine.run(task, verdict=deliver_next(CANCELLED))
+    assert (await find(world, task)).session.state is State.CANCELLED
+    assert "not saved this time" in repr(await log(world, task))
+    assert mirror.stat().st_ino == before
+
+
+def break_packs(mirror: Path) -> None:
+    for pack in mirror.glob("objects/pack/*.pack"):
+        pack.chmod(0o644)
+        pack.write_bytes(b"broken")
 
 
 async def test_a_bug_is_found_in_the_log_by_what_the_task_says(

@@ -1,6 +1,7 @@
 """Mirrors of a repository on this machine."""
 
 import asyncio
+import fcntl
 import os
 import stat
 import subprocess
@@ -183,17 +184,49 @@ async def test_a_replaced_mirror_stays_for_who_uses_it_until_it_is_swept(project
 async def test_only_a_mirror_that_is_broken_is_mended(project: Project) -> None:
     mirror, commit = await project.mirror(), project.base
     mend = partial(project.mirrors.mend, project.app.id, project.remote)
-    assert not await mend(commit=commit)
+    made = [mirror.stat().st_ino]
+    await mend(commit=commit)
+    assert mirror.stat().st_ino == made[-1]
     (pack,) = mirror.glob("objects/pack/*.pack")
     whole = pack.read_bytes()
     pack.chmod(0o644)
     pack.write_bytes(whole[:-28] + b"x" * 8 + whole[-20:])
-    assert await mend(commit=commit)
-    assert not await mend(commit=commit)
+    await mend(commit=commit)
+    made.append(mirror.stat().st_ino)
+    await mend(commit=commit)
+    assert mirror.stat().st_ino == made[-1]
     for index in mirror.glob("objects/pack/*"):
         index.unlink()
-    assert await mend(commit=commit)
+    await mend(commit=commit)
+    made.append(mirror.stat().st_ino)
+    assert len(set(made)) == 3, "what was replaced is still there"
     assert git(mirror, "rev-parse", "main") == commit
+
+
+async def test_a_mirror_whose_packs_are_being_merged_is_not_taken_for_broken(
+    project: Project,
+) -> None:
+    mirror = await project.mirror()
+    before = mirror.stat().st_ino
+    (pack,) = mirror.glob("objects/pack/*.pack")
+    with open(mirror.parent / f"{project.app.id}.lock", "ab") as lock:  # noqa: ASYNC230
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as another process does for that
+        pack.rename(mirror / "meanwhile")
+        mending = asyncio.create_task(
+            project.mirrors.mend(project.app.id, project.remote, commit=project.base)
+        )
+        async with asyncio.timeout(20):
+            while times_open(Path(lock.name)) < 2:
+                await asyncio.sleep(0.01)
+        (mirror / "meanwhile").rename(pack)
+    await mending
+    assert mirror.stat().st_ino == before
+
+
+def times_open(path: Path) -> int:
+    """In this process."""
+    descriptors = os.listdir("/proc/self/fd")
+    return sum(os.path.realpath(f"/proc/self/fd/{one}") == str(path) for one in descriptors)
 
 
 @pytest.mark.parametrize(
