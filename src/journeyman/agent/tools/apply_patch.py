@@ -77,11 +77,11 @@ class _Made:
                 raise ToolError(f"{change.path} exists; update it instead. Nothing was changed.")
             self._write(change.path, _encoded(change.content))
             return
-        before = await self._before(change.path)
         if change.kind == "delete":
+            await self._require_file(change.path)
             self._write(change.path, None)
             return
-        content, mode = before
+        content, mode = await self._before(change.path)
         changed = _encoded(patches.apply(change, content.decode(errors="surrogateescape")))
         if change.moved_to is None:
             self._write(change.path, changed, mode)
@@ -102,13 +102,21 @@ class _Made:
 
     async def _before(self, path: str) -> tuple[bytes, int]:
         """The content and the mode of a file that is to be changed."""
+        mode = await self._require_file(path)
         made = self.writes.get(files.absolute(path))
         if made is not None and made.content is not None:
-            return made.content, made.mode
+            return made.content, mode
+        return await files.read(self._box, path), mode
+
+    async def _require_file(self, path: str) -> int:
+        """Its mode."""
+        made = self.writes.get(files.absolute(path))
+        if made is not None and made.content is not None:
+            return made.mode
         found = None if made is not None else await files.find(self._box, path)
         if found is None or found.type != "f":
             raise ToolError(f"There is no file {path}. Nothing was changed.")
-        return await files.read(self._box, path), found.mode
+        return found.mode
 
 
 def _encoded(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from journeyman.agent.tools.files import FILE_BYTES
 from tests.unit.agent.tools.bench import Bench
 
 pytestmark = pytest.mark.sandbox
@@ -141,6 +142,14 @@ async def test_a_file_may_be_changed_several_times(bench: Bench) -> None:
     gone = patch("*** Delete File: b.txt", "*** Update File: b.txt", "@@", "-new", "+x")
     assert "There is no file b.txt" in await bench.error("apply_patch", patch=gone)
     assert await bench.get("b.txt") == b"new\n"
+
+
+async def test_a_file_too_large_to_read_may_be_deleted(bench: Bench) -> None:
+    await bench.text("bash", command=f"truncate -s {FILE_BYTES + 1} big.bin")
+
+    await bench.call("apply_patch", patch=patch("*** Delete File: big.bin"))
+
+    assert (await bench.text("bash", command="ls")).startswith("[exit 0")
 
 
 async def test_only_line_ends_divide_lines(bench: Bench) -> None:
