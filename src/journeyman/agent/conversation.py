@@ -38,6 +38,7 @@ UNDONE = (
     "[The worker was lost after this ran, and the files are back at the state before it: "
     "what this changed is gone. Its output was:]\n"
 )
+UNANSWERED = "[The user has not answered.]"
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ class Conversation:
             case EventType.USER_MESSAGE:
                 self._hear(clean(self._wording.of(data)), data.get("source"))
             case EventType.TURN_START:
+                self._pass_question()
                 self._send(unsaved=(event.record or {}).get("unsaved", False))
             case EventType.MESSAGE:
                 self._reply(event.record or {})
@@ -223,6 +225,12 @@ class Conversation:
             self.question, self._answer = None, answer
             name = self.pending[call_id].tool_name
             self._finish(ToolReturnPart(name, visible(answer), call_id))
+
+    def _pass_question(self) -> None:
+        """No turn begins while a question is open, but in older logs, where a limit's warning was
+        taken for the answer."""
+        if self.question is not None:
+            self._close_question(UNANSWERED, self.question.call_id)
 
     def _send(self, *, unsaved: bool) -> None:
         """Results in call order, then what the user said, become one request."""

@@ -305,6 +305,18 @@ async def test_its_own_memory_outlives_it(world: World, remembering: Machine) ->
     assert "This I have said before." not in said
 
 
+async def test_it_hears_what_was_said_while_it_was_gone(world: World, remembering: Machine) -> None:
+    task = await given(world, "remember blue", "run sleep 60")
+    verdict = await remembering.worker.prepare(task.session.id, 1, {})
+    while not await begun(world, task):
+        verdict = await remembering.worker.turn(task.session.id, 1, verdict)
+    await having(remembering, replace(SMALL, env={"MEMORY": MEMORY}))
+    await steer(world, task, "run echo one > one.txt")
+    await remembering.run(task)
+    assert (await find(world, task)).session.state is State.COMPLETED
+    assert "+one" in await patch(world, task)
+
+
 async def test_without_its_memory_it_is_told_the_story(world: World, remembering: Machine) -> None:
     task = await given(world, "remember blue", "question Which colour?")
     await remembering.run(task)

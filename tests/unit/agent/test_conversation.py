@@ -18,6 +18,7 @@ from pydantic_ai.messages import (
 from journeyman.agent import compaction
 from journeyman.agent.acp.story import Story
 from journeyman.agent.conversation import (
+    UNANSWERED,
     UNDONE,
     Conversation,
     record_of_message,
@@ -339,6 +340,39 @@ def test_the_prompt_may_be_rewritten_by_a_hook_and_nothing_else_is() -> None:
         story.note(event)
     assert Conversation.fold(log.events).unheard == ["Do it slowly", "Now"]
     assert story.told() == "Do it slowly\n\nNow"
+
+
+def test_a_question_that_the_agent_went_on_past_is_over() -> None:
+    """As in the logs of a version in which a limit's warning answered it."""
+    journal = Journal(TURN, said("", "q"), asked("q"))
+    journal.say("Come to an end", "limit")
+    journal.add(TURN, said("I have ended."))
+    past = journal.conversation()
+    assert past.question is None
+    assert past.end is not None
+    assert parts_of(past, -2) == [UNANSWERED, "Come to an end"]
+    journal.say("More", "steer")
+    journal.add(TURN)
+
+    assert parts_of(journal.conversation()) == ["More"]
+
+
+def test_what_was_said_after_the_prompt_is_told_again_until_it_is_heard() -> None:
+    journal = Journal(TURN, said("", "a"), began("a"))
+    journal.say("Also this", "steer")
+    journal.add(ended("a", "lost"))
+    assert told_again(journal).endswith("\n\nUser: Also this")
+    journal.add(TURN)
+    assert told_again(journal).endswith("\n\nUser: Also this")
+    journal.add(said("Did it."))
+    assert "Also this" not in told_again(journal)
+
+
+def told_again(journal: Journal) -> str:
+    story = Story()
+    for event in journal.events:
+        story.note(event)
+    return story.told_again()
 
 
 def test_events_of_others_are_ignored() -> None:

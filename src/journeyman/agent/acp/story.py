@@ -36,7 +36,9 @@ class Story:
         """What the agent called its session the last time that it was prompted."""
         self._asked: list[str] = []
         self._since: list[str] = []
-        """What was said since anything was done."""
+        """What was said that nothing was done upon."""
+        self._prompted = 0
+        """How much of that was said before the last time that it was prompted."""
         self._lines: deque[str] = deque()
         self._chars = 0
         self._cut = False
@@ -51,8 +53,11 @@ class Story:
         match event.type:
             case EventType.MESSAGE | EventType.TOOL_COMPLETE:
                 self._acted = True
-                self._since.clear()
+                # What came after the prompt is not known to it: a lost call gets its end later.
+                del self._since[: self._prompted]
+                self._prompted = 0
             case EventType.TURN_START:
+                self._prompted = len(self._since)
                 self.session = (event.record or {}).get("agent_session", "")
             case EventType.HOOK_END:
                 self._wording.note(event)
