@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,9 +18,13 @@ from journeyman.forge import ForgeError, PushRejected, Remote
 from journeyman.forge.embedded import passes
 from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
+from journeyman.forge.embedded.forwarding import HOOK, forwarding
 from journeyman.forge.embedded.git_http import GitHttp
 from journeyman.forge.embedded.passes import Pass
 from journeyman.forge.embedded.upstreams import Credentials
+from journeyman.git import GitError, environment
+from journeyman.git.faults import Fault as GitFault
+from journeyman.git.faults import fault_of
 from journeyman.workspace.bundles import REF
 from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher, Work
@@ -161,6 +166,29 @@ async def test_what_the_home_refuses_is_told_in_its_words_and_is_nowhere(
     assert await homed.worker.find_tip(alice, homed.repository, "agent") is None
 
 
+async def test_work_reaches_a_home_at_a_path(homed: Homed, tmp_path: Path) -> None:
+    home, copy = repository(tmp_path / "at-a-path"), homed.server.path(homed.repository.id)
+    await homed.server.upstreams.set(homed.repository.id, str(home))
+    homed.machines.source = home
+    made = await homed.push(tmp_path, "agent", None)
+    for place in (home, copy):
+        assert git(place, "rev-parse", "refs/heads/agent") == made
+
+
+async def test_nothing_is_pushed_past_a_home_that_cannot_be_asked(
+    homed: Homed, tmp_path: Path
+) -> None:
+    hook = homed.server.path(homed.repository.id) / "journeyman-hooks" / "pre-receive"
+    hook.parent.mkdir()
+    hook.write_text(HOOK)
+    hook.chmod(0o600)  # git passes over it, as where the file system is mounted noexec
+    with pytest.raises(ForgeError, match="without the option noexec") as caught:
+        await homed.push(tmp_path, "agent", None)
+    assert not caught.value.permanent
+    alice = Actor(homed.machines.alice)
+    assert await homed.worker.find_tip(alice, homed.repository, "agent") is None
+
+
 @pytest.mark.parametrize(("status", "permanent"), [(503, False), (403, True)])
 async def test_a_home_that_is_away_is_tried_again_and_one_that_does_not_let_in_is_not(
     homed: Homed, tmp_path: Path, status: int, permanent: bool
@@ -169,6 +197,23 @@ async def test_a_home_that_is_away_is_tried_again_and_one_that_does_not_let_in_i
     with pytest.raises(ForgeError) as caught:
         await homed.push(tmp_path, "agent", None)
     assert caught.value.permanent is permanent, caught.value
+
+
+def test_digits_in_an_address_are_no_refusal(tmp_path: Path) -> None:
+    source = repository(tmp_path / "source")
+    to = forwarding(tmp_path, Remote("http://127.0.0.1:1/issue-403.git", writable=True))
+    tip = git(source, "rev-parse", "main")
+    ended = subprocess.run(
+        [to.hooks / "pre-receive"],
+        input=f"{'0' * 40} {tip} refs/heads/agent\n",
+        cwd=source,
+        env=environment(to.protocols, to.env),
+        capture_output=True,
+        text=True,
+    )
+    assert "issue-403.git/': Failed to connect" in ended.stderr
+    assert fault_of(GitError("", output=ended.stderr)) is GitFault.BUSY
+    assert ended.returncode == 1
 
 
 async def test_a_worker_sees_what_the_home_has_and_why_it_cannot(homed: Homed) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeyman.forge import Remote
+from journeyman.forge import ForgeError, Remote
 from journeyman.git.addresses import protocol_of
 
 HOME = "JOURNEYMAN_HOME"
@@ -33,16 +33,18 @@ while read -r old new ref; do
 done <<END
 $changes
 END
+unset GIT_QUARANTINE_PATH
 said=$(git push "$@" 2>&1) && exit
 printf '%s\\n' "$said" >&2
 case $said in
-    *rejected]* | *403* | *denied*) ;;
+    *rejected]* | *"error: 403"* | *"HTTP 403"* | *" denied"*) ;;
     *) echo "failed to update ref: the repository's home has not answered" >&2 ;;
 esac
 exit 1
 """
-"""`old new ref` in each line of its standard input; zeros stand for no commit. The last words are
-git's own for what may pass by itself (`git/faults.py`)."""
+"""`old new ref` in each line of its standard input; zeros stand for no commit. The quarantine is
+the copy's own: a home at a path would take no ref in it. The last words are git's own for what may
+pass by itself (`git/faults.py`)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Forwarding:
 
 
 def forwarding(directory: Path, home: Remote) -> Forwarding:
-    """From the copy at *directory* to *home*."""
+    """From the copy at *directory* to *home*. ForgeError where the hook could not run: git would
+    pass over it without a word, and the push would never reach the home."""
     hooks = directory / "journeyman-hooks"
     hook = hooks / "pre-receive"
     hooks.mkdir(exist_ok=True)
@@ -65,4 +68,9 @@ def forwarding(directory: Path, home: Remote) -> Forwarding:
             file.write(HOOK)
         Path(path).chmod(0o700)
         Path(path).replace(hook)
+    if not os.access(hook, os.X_OK):
+        raise ForgeError(
+            f"{hook} cannot be executed, so nothing is pushed to {home.url}: mount the file system "
+            "of the data directory without the option noexec."
+        )
     return Forwarding(hooks, protocol_of(home.url), {**home.env, HOME: home.url})

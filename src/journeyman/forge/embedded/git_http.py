@@ -12,7 +12,7 @@ import binascii
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
@@ -81,6 +81,8 @@ class Request:
     advertise: bool
     protocol: str
     gzipped: bool
+    to_home: Forwarding | None
+    """Where what is pushed goes first."""
 
 
 class GitHttp:
@@ -130,6 +132,7 @@ class GitHttp:
             advertise=advertise,
             protocol=protocol if _PROTOCOL.fullmatch(protocol) else "",
             gzipped=headers.get(b"content-encoding", "") in ("gzip", "x-gzip"),
+            to_home=await self._to_home(repository) if write else None,
         )
 
     async def _identify(self, authorization: str) -> Principal | None:
@@ -190,8 +193,6 @@ class GitHttp:
     ) -> bool:
         """A client's own requests wait for each other first, so that nobody has all slots."""
         pack, push = self._pack(request), request.service == "git-receive-pack"
-        if push:
-            pack = replace(pack, to_home=await self._to_home(request.repository))
         most = self._options.max_push_bytes if push else self._options.max_request_bytes
         async with self._of(request.client):
             try:
@@ -249,6 +250,7 @@ class GitHttp:
             protocol=request.protocol,
             max_bytes=self._options.max_push_bytes,
             speed=self._options.speed,
+            to_home=request.to_home,
         )
 
 
