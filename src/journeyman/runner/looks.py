@@ -30,15 +30,18 @@ def unchanged(directory: Path, log: Sequence[Event]) -> bool:
 
 def begin(directory: Path, fence: int) -> None:
     """From here on only who holds the session by *fence* tells what it sees: a former holder that
-    goes on would find its own changes undone, and nothing new."""
+    goes on would find its own changes undone, and nothing new. OSError when what that has told
+    cannot be removed."""
     for path in directory.glob("unchanged-*"):
         path.unlink(missing_ok=True)
-    _path(directory, fence).touch()
+    with suppress(OSError):
+        _path(directory, fence).touch()
 
 
 def tell(directory: Path, fence: int, newest: Event) -> None:
-    """A look that began after *newest* was logged has found nothing that is not saved."""
-    with suppress(FileNotFoundError), _path(directory, fence).open("r+") as file:
+    """A look that began after *newest* was logged has found nothing that is not saved. On a full
+    disk that is not known after a crash, no more."""
+    with suppress(OSError), _path(directory, fence).open("r+") as file:
         file.write(_named(newest))
         file.truncate()
 
@@ -50,7 +53,7 @@ def _path(directory: Path, fence: int) -> Path:
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

@@ -125,7 +125,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
     except BaseException:
         await asyncio.gather(box.close(), servers.close())
         raise
-    seen = replace(held, log=[*held.log, *begun])
+    seen = replace(current, log=[*held.log, *begun])
     hooks.note(seen.log)
     network = refusals.told(given.network)
     conversation = Conversation.fold(
@@ -139,7 +139,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         equipment=equipment,
         base_sha=base_sha,
         box=box,
-        another_box=partial(_another, spec, held, base_sha, equipment),
+        another_box=partial(_another, spec, current, base_sha, equipment),
         model=model,
         jobs=Jobs(box, begun=conversation.jobs.begun),
         conversation=conversation,
@@ -225,8 +225,8 @@ async def _checked_out(
     spec: SandboxSpec, held: Held, base_sha: str, equipment: Equipment
 ) -> Sandbox:
     box = await _started(spec, held, base_sha, equipment)
-    looks.begin(spec.directory, held.session.fence)
     try:
+        looks.begin(spec.directory, held.session.fence)
         await _check_out(held, base_sha, box, equipment)
     except BaseException:
         await box.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import Task
 from journeyman.runner.outcome import CANCELLED
-from journeyman.sandbox import Provision
+from journeyman.sandbox import Provision, Sandbox, SandboxLost, SandboxSpec
+from journeyman.sandbox.bubblewrap import Bubblewrap
 from journeyman.sandbox.container import recipe
 from journeyman.sandbox.container.backend import Containers, Options
 from journeyman.sandbox.container.engine import Engine
@@ -33,17 +34,31 @@ WRITE = "Write\n\n```sh\necho one > one.txt\n```"
 
 
 @contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """*folder* is on a disk without room."""
+def disk(folder: Path, size: str) -> Iterator[None]:
+    """*folder* is on a disk of its own."""
     require_root()
     folder.mkdir(parents=True, exist_ok=True)
-    size = ("-o", "size=64k,mode=0755")
-    subprocess.run(["mount", "-n", "-t", "tmpfs", *size, "none", str(folder)], check=True)
+    options = ("-o", f"size={size},mode=0755")
+    subprocess.run(["mount", "-n", "-t", "tmpfs", *options, "none", str(folder)], check=True)
     try:
-        (folder / "filler").write_bytes(b"x" * (60 << 10))
         yield
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """*folder* is on a disk without room."""
+    with disk(folder, "64k"):
+        (folder / "filler").write_bytes(b"x" * (60 << 10))
+        yield
+
+
+def fill(folder: Path) -> None:
+    """To the last block."""
+    with suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
+        while filler.write(b"x" * 4096):
+            pass
 
 
 async def said(world: World, machine: Machine, prompt: str = WRITE) -> tuple[Task, str]:
@@ -71,6 +86,43 @@ async def test_no_room_for_the_workspace(world: World, machine: Machine) -> None
         )
         assert "No space left on device" in error
         assert held(workspaces) == []
+
+
+@pytest.mark.root
+async def test_a_session_that_writes_nothing_ends_well_on_a_full_disk(
+    world: World, machine: Machine
+) -> None:
+    workspaces = machine.equipment.workspaces
+    with disk(workspaces, "64m"):
+        task = await create(world, "Look\n\n```sh\nls\n```\n\n```sh\nls\n```")
+        await machine.worker.prepare(task.session.id, 1, {})
+        fill(workspaces)
+        await machine.run(task, verdict=TURN)
+        found = await find(world, task)
+        assert (found.session.state, found.session.error) == (State.COMPLETED, None)
+        assert held(workspaces) == []
+
+
+class Remembering(Bubblewrap):
+    boxes: list[Sandbox]
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        self.boxes = [box := await super().start(spec)]
+        return box
+
+
+async def test_no_sandbox_is_left_when_a_note_of_a_former_run_cannot_be_removed(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    sandboxes = Remembering()
+    await machine.equip(replace(machine.equipment, sandboxes=sandboxes))
+    (machine.equipment.workspace(task.session.id) / "unchanged-0").mkdir(parents=True)
+    verdict = await machine.worker.prepare(task.session.id, 1, {})
+    assert verdict["next"] == "deliver"
+    (box,) = sandboxes.boxes
+    with pytest.raises(SandboxLost):
+        await box.exec(["true"])
 
 
 @pytest.mark.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from journeyman.agent.conversation import UNDONE
 from journeyman.agent.verdict import CONTINUE
+from journeyman.domain.checkpoints import Checkpoint
 from journeyman.domain.events import EventType
 from journeyman.domain.limits import Limits
 from journeyman.domain.principals import Actor
@@ -134,6 +136,14 @@ async def test_a_run_holds_no_bundle_between_its_steps(world: World, machine: Ma
     assert kept is not None
     assert kept.without_bundle == run.checkpoint
     assert kept.bundle
+    del kept
+    await machine.equip(machine.equipment)
+    await machine.worker.prepare(task.session.id, 1, {})
+    gc.collect()
+    known = (one for one in gc.get_objects() if type(one) is Checkpoint)
+    held = [one for one in known if one.sha == run.checkpoint.sha]
+    assert held
+    assert [one.bundle for one in held if one.bundle] == [], "nor one that was taken up again"
     await machine.run(task, verdict=verdict)
     assert (await find(world, task)).session.state is State.COMPLETED
 

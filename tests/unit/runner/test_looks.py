@@ -71,6 +71,21 @@ def test_a_former_holder_tells_nothing(tmp_path: Path, ran: Journal) -> None:
     assert not looks.unchanged(tmp_path, ran.events)
 
 
+def test_a_full_disk_ends_nothing(tmp_path: Path, ran: Journal) -> None:
+    looks.begin(tmp_path / "missing", 1)  # nothing can be made there either
+    (tmp_path / "unchanged-1").symlink_to("/dev/full")
+    looks.tell(tmp_path, 1, ran.events[-1])
+    looks.begin(tmp_path, 2)
+
+    assert not looks.unchanged(tmp_path, ran.events)
+
+
+def test_what_a_former_holder_has_told_never_stays(tmp_path: Path) -> None:
+    (tmp_path / "unchanged-1").mkdir()
+    with pytest.raises(OSError, match="unchanged-1"):
+        looks.begin(tmp_path, 2)
+
+
 def test_a_log_from_a_backup_is_another_one(tmp_path: Path, ran: Journal) -> None:
     newest = ran.events[-1]
     told(tmp_path, replace(newest, created_at=newest.created_at + timedelta(microseconds=1)))
