@@ -13,8 +13,8 @@ import pytest
 
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
-from journeyman.domain.repositories import Account, Permission, Repository
-from journeyman.forge import ForgeError, PushRejected, Remote
+from journeyman.domain.repositories import Account, Permission, PullState, Repository
+from journeyman.forge import ForgeError, NewPull, PushRejected, Remote
 from journeyman.forge.embedded import passes
 from journeyman.forge.embedded.distant import DistantForge
 from journeyman.forge.embedded.forge import EmbeddedForge
@@ -30,8 +30,8 @@ from journeyman.workspace.mirror import Mirrors
 from journeyman.workspace.publish import Publisher, Work
 from tests.conftest import Clock
 from tests.contract.records import MemoryRecords
-from tests.integration.forge.client import commit, git, repository
-from tests.integration.forge.test_git_http import listening
+from tests.integration.forge.client import client, commit, git, repository
+from tests.integration.forge.test_git_http import becomes, listening
 from tests.peers.faulty import Fault
 from tests.peers.git_server import PAIR, GitServer, serving
 
@@ -103,6 +103,20 @@ async def test_a_mirror_is_fetched_and_work_is_pushed(machines: Machines, tmp_pa
         await publisher.deliver(work, head_ref="main", remote=remote, expected_old=None)
 
 
+async def test_what_a_worker_proposed_is_seen_as_merged_by_a_push(
+    machines: Machines, good: Pass
+) -> None:
+    source, bare = machines.source, machines.server.path(machines.app.id)
+    head = commit(source, "new.txt", "new\n")
+    git(source, "push", "-q", str(bare), f"{head}:refs/heads/agent")
+    new = NewPull("Title", "", "agent", "main", draft=False)
+    await machines.worker.open_pull(Actor(machines.alice), machines.app, new)
+    url = machines.url.replace("://", f"://x:{await machines.secret(good)}@")
+    pushed = await client(source, "push", "-q", f"{url}/alice/app.git", f"{head}:main", ":agent")
+    assert pushed.code == 0, pushed.output
+    assert await becomes(lambda: machines.records.pulls[0].state is PullState.MERGED)
+
+
 @dataclass
 class Homed:
     """Alice's `homed`, whose home is on *home*: the *server* alone has the credential."""
@@ -152,6 +166,17 @@ async def test_work_reaches_a_home_elsewhere_by_way_of_the_server(
     assert git(homed.home.repository.bare, "rev-parse", "agent") == again
     leaked = [one for one in copy.rglob("*") if one.is_file() and b"se:cret" in one.read_bytes()]
     assert leaked == []
+
+
+async def test_what_a_worker_proposed_is_seen_as_merged_at_the_home(
+    homed: Homed, tmp_path: Path
+) -> None:
+    made, alice = await homed.push(tmp_path, "agent", None), Actor(homed.machines.alice)
+    new = NewPull("Title", "", "agent", "main", draft=False)
+    await homed.worker.open_pull(alice, homed.repository, new)
+    git(homed.home.repository.bare, "update-ref", "refs/heads/main", made)
+    assert await homed.server.find_tip(alice, homed.repository, "main") == made
+    assert homed.machines.records.pulls[0].state is PullState.MERGED
 
 
 async def test_what_the_home_refuses_is_told_in_its_words_and_is_nowhere(

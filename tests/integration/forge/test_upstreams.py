@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+import journeyman.git
 from journeyman import app
 from journeyman.domain.errors import AppError, Code
 from journeyman.domain.principals import Actor
@@ -197,6 +199,35 @@ async def test_a_path_is_followed(at_a_path: AtAPath) -> None:
     assert remotes.protocol(remote) == "file"
     git(at_a_path.home, "branch", "-D", "topic")
     assert await forge.find_tip(alice, there, "topic") is None
+
+
+async def test_pull_requests_that_nothing_has_moved_cost_no_git(
+    at_a_path: AtAPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge, alice, there = at_a_path.forge, at_a_path.alice, at_a_path.app
+    commit(at_a_path.home, "idea.txt", "1\n")
+    ran: list[str] = []
+    run = journeyman.git.run
+
+    async def counted(*arguments: str, **options: Any) -> bytes:
+        ran.append(arguments[0])
+        return await run(*arguments, **options)
+
+    monkeypatch.setattr(journeyman.git, "run", counted)
+    counts = []
+    for number in range(3):
+        git(at_a_path.home, "branch", f"idea{number}", "main")
+        new = NewPull("Idea", "", f"idea{number}", "topic", draft=False)
+        await forge.open_pull(alice, there, new)
+        ran.clear()
+        await forge.find_tip(alice, there, "main")
+        counts.append(len(ran))
+    assert "for-each-ref" in ran, "it looks"
+    assert len(set(counts)) == 1, counts
+    git(at_a_path.home, "branch", "-D", "idea2")
+    ran.clear()
+    await forge.find_tip(alice, there, "main")
+    assert len(ran) == counts[0], "a branch that is gone, and nothing else"
 
 
 async def test_a_home_that_is_away_is_named(at_a_path: AtAPath) -> None:

@@ -54,7 +54,7 @@ class DistantForge(EmbeddedForge):
         return next((sha for sha, name in lines if name == ref), None)
 
     async def note_merges(self, repository: Repository) -> None:
-        """The server sees them, which has the branches."""
+        """The server does, which has the branches."""
 
     async def _remote(self, actor: Actor, repository: Repository, *, writable: bool) -> Remote:
         key = await self._records.signing_key()

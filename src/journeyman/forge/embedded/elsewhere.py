@@ -31,8 +31,9 @@ class MergedElsewhere:
         self._clock = clock
 
     async def note(self, repository: Repository) -> None:
-        """After a fetch or a push: end the open pull requests whose commits the base has by now.
-        Raises a ForgeError when the repository cannot be read."""
+        """Before a fetch or a push: keep what is proposed. After it: end the open pull requests
+        whose commits the base has by now. Raises a ForgeError when the repository cannot be read.
+        """
         pulls = await self._records.open_pulls(repository.id)
         if not pulls:
             return
@@ -48,12 +49,11 @@ class MergedElsewhere:
         kept = f"{KEPT}/{pull.number}"
         head, base = refs.get(HEADS + pull.head_ref), refs.get(HEADS + pull.base_ref)
         proposed, cut_from = refs.get(f"{kept}/head"), refs.get(f"{kept}/base")
-        if base is None:
-            return
+        if base is None or (base == cut_from and head in (None, proposed)):
+            return  # a pair is kept only where the base has not what is proposed
         if head is not None and not await self._holds(repository, base, head):
-            if (head, base) != (proposed, cut_from):
-                lines = f"update {kept}/head {head}\nupdate {kept}/base {base}\n"
-                await self._git(repository, "update-ref", "--stdin", stdin=lines.encode())
+            lines = f"update {kept}/head {head}\nupdate {kept}/base {base}\n"
+            await self._git(repository, "update-ref", "--stdin", stdin=lines.encode())
             return
         # Without one there was nothing to merge: a branch that never was ahead of its base.
         if proposed and cut_from and await self._holds(repository, base, proposed):

@@ -130,12 +130,15 @@ class EmbeddedForge:
     async def refresh(self, repository: Repository) -> None:
         """Where its home is elsewhere: the copy has what that has, and the pull requests that were
         merged there have ended."""
-        if await self.upstreams.refresh(repository):
+        home = await self.upstreams.remote(repository.id, writable=False)
+        if home is not None:
+            await self.note_merges(repository)
+            await self.upstreams.fetch(repository, home)
             await self.note_merges(repository)
 
     async def note_merges(self, repository: Repository) -> None:
-        """Branches have moved: what the base of a pull request has by now is merged. Where that
-        cannot be looked at, the next fetch or push tells it."""
+        """Before branches move, and after: what the base of a pull request has by now is merged.
+        Where that cannot be looked at, the next fetch or push tells it."""
         try:
             await self._merged.note(repository)
         except ForgeError as error:

@@ -208,6 +208,8 @@ class GitHttp:
                 return True
             with body:
                 wanted = updates.asked(body) if push else []
+                if wanted:
+                    await self._forge.note_merges(request.repository)
                 async with self._slots:
                     served = await packs.serve(pack, body, headers, receive, send)
                 await self._note(request, wanted)

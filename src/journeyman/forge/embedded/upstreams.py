@@ -100,11 +100,8 @@ class Upstreams:
         env = self._credentials.environment(address)
         return Remote(address, env=env, writable=writable)
 
-    async def refresh(self, repository: Repository) -> bool:
-        """The copy has what the home has; False, and nothing to do, where the home is here."""
-        remote = await self.remote(repository.id, writable=False)
-        if remote is None:
-            return False
+    async def fetch(self, repository: Repository, remote: Remote) -> None:
+        """The copy has what its home, *remote*, has."""
         async with self._locks.setdefault(repository.id, asyncio.Lock()):
             try:
                 await git.run(
@@ -119,7 +116,6 @@ class Upstreams:
                 raise kind(
                     f"{repository.full_name} cannot be fetched from {remote.url}: {error.message}"
                 ) from error
-        return True
 
     async def move(self, repository: Repository, ref: str, to: str, expected: str) -> None:
         """*ref* at the home; nothing to do where the home is here. NotMergeable when it refuses."""
@@ -136,7 +132,7 @@ class Upstreams:
                 timeout_seconds=FETCH_SECONDS,
             )
         except GitError as error:
-            await self.refresh(repository)  # it may have moved: the next try sees that
+            await self.fetch(repository, remote)  # it may have moved: the next try sees that
             raise NotMergeable(f"{remote.url} does not take the merge: {error.message}") from error
 
 
