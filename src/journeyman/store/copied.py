@@ -34,6 +34,11 @@ def unmark(tx: sa.Connection) -> bool:
     return found
 
 
+def target_of(tx: sa.Connection) -> str | None:
+    """The address that `mark` was given; None: there is no mark."""
+    return tx.scalar(sa.select(MARK.c.target)) if sa.inspect(tx).has_table(MARK.name) else None
+
+
 def require_unmarked(tx: sa.Connection) -> None:
     """CONFLICT says where the data is now, and how to go on here."""
     if not sa.inspect(tx).has_table(MARK.name):

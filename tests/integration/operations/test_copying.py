@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from journeyman import administering, app
 from journeyman.config import Config
 from journeyman.domain.errors import AppError, Code
+from journeyman.operations import copying
 from journeyman.operations.backup import Place, back_up
 from journeyman.operations.copying import copy, undo
 from journeyman.store import rows
@@ -114,6 +115,24 @@ async def test_what_was_broken_off_goes_on_where_it_was(stopped: Config, url: st
     copy(stopped.database.url, url, progress=lambda *step: again.append(step))
     assert ("task", 0, 0) in again, "its rows are there already"
     assert found(url) == found(stopped.database.url)
+
+
+async def test_what_was_broken_off_after_the_mark_is_finished(
+    stopped: Config, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(_tx: sa.Connection) -> None:
+        raise Broken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copying.NOTES, "drop", breaking)
+        with pytest.raises(Broken):
+            copy(stopped.database.url, url)
+    finished = copy(stopped.database.url, url)
+    assert finished == {name: tally.rows for name, tally in found(url).items()}
+    engine = make_engine(url)
+    assert not sa.inspect(engine).has_table("journeyman_copy")
+    engine.dispose()
+    assert "was copied to" in refused(stopped.database.url, url, Code.CONFLICT)
 
 
 async def test_a_source_that_changed_in_between_is_told(stopped: Config, url: str) -> None:
