@@ -93,7 +93,7 @@ def _briefing(held: Held, base_sha: str, network: str) -> Briefing:
         can_ask=True,
         network=network,
         begun_anew=opening.has_begun_anew(held.log),
-        refused=opening.refused(held),
+        refused=opening.refused(held.log),
     )
 
 

@@ -75,6 +75,9 @@ def started(
         data["customAgent"] = agent_id
     if anew:
         data["begunAnew"] = True
+    # The work of the session before is not kept as long as its log.
+    if held.checkpoint is not None and (why := _refusal(held.earlier)):
+        data["refused"] = why
     return NewEvent(EventType.SESSION_START, data)
 
 
@@ -90,16 +93,23 @@ def told_anew(held: Held, begun: Sequence[Event]) -> list[NewEvent]:
     return [NewEvent(EventType.SESSION_INFO, {"message": message, "infoType": "begun_anew"})]
 
 
-def refused(held: Held) -> str:
-    """Why the forge did not take the work that the session begins with; empty: it has none."""
-    ends = [event.data for event in held.earlier if event.type is EventType.SESSION_STATE]
+def _refusal(earlier: Iterable[Event]) -> str:
+    """What the session before was told when its push was refused; empty: it ended otherwise."""
+    ends = [event.data for event in earlier if event.type is EventType.SESSION_STATE]
     if not ends or ends[-1].get("stateReason") != Reason.PUSH_REJECTED:
         return ""
     return str(ends[-1].get("message") or "")
 
 
-def told_refused(held: Held) -> list[NewEvent]:
-    if not refused(held):
+def refused(log: Iterable[Event]) -> str:
+    """Why the forge did not take the work that the session began with; empty: it has none."""
+    starts = (event.data for event in log if event.type is EventType.SESSION_START)
+    return next((str(data["refused"]) for data in starts if "refused" in data), "")
+
+
+def told_refused(begun: Sequence[Event]) -> list[NewEvent]:
+    """*begun*: the log since this run has begun."""
+    if not refused(begun):
         return []
     message = "The session begins with the work of the one before, whose push was refused."
     return [NewEvent(EventType.SESSION_INFO, {"message": message, "infoType": "push_rejected"})]

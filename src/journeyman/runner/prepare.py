@@ -99,7 +99,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         if begun and not opening.has_started(held):
             news = [
                 *opening.told_anew(current, begun),
-                *opening.told_refused(held),
+                *opening.told_refused(begun),
                 *briefing.told(found, profile, model, ignored=given.ignored),
             ]
             begun += await opening.tell(current, news, equipment)

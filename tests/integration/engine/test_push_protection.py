@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from journeyman.domain.configuration import EnabledTools
 from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.runner.equipment import Checks, Exposed
+from journeyman.store.retention import expire_checkpoints
 from tests.conftest import World
 from tests.integration.engine.machine import Machine, create, find, log, patch, steer
 from tests.integration.forge.client import git
@@ -108,6 +110,25 @@ async def test_a_follow_up_begins_with_what_was_refused_and_may_rewrite_it(
     assert sum(one.get("infoType") == "push_rejected" for one in told) == 2
     listed = next(one for one in told if "Add a key" in str(one.get("result")))
     assert listed, "the commits that were refused are there to be rewritten"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_follow_up_is_told_of_refused_work_when_it_has_it(
+    world: World, machine: Machine, *, kept: bool
+) -> None:
+    task = await create(world, WRITE)
+    await machine.run(task)
+    if not kept:
+        later = datetime.now(UTC) + timedelta(days=90)
+        await world.parts.database.write(lambda tx: expire_checkpoints(tx, later, later, 10))
+    again = await steer(world, task, "Look\n\n```sh\nls\n```")
+    verdict = await machine.worker.prepare(again.session.id, 1, {})
+    prompt = machine.worker._open[again.session.id].conversation.messages[0]
+    assert ("last session was refused" in str(prompt)) is kept
+    await machine.run(again, verdict=verdict)
+    told = [one.data.get("infoType") for one in await log(world, task)]
+    assert ("push_rejected" in told) is kept
+    assert ((await find(world, task)).session.state is State.FAILED) is kept
 
 
 async def test_what_somebody_else_has_pushed_is_merged_by_a_follow_up(
