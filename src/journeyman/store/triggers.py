@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ from journeyman.store.tables import artifact, forge_cursor, session, task, trigg
 OPEN = (Stage.WAITING, Stage.WORKING, Stage.REFUSED)
 _COUNTED = (Stage.WORKING, Stage.ANSWERED)
 _WITHOUT_NUMBERS = (Kind.REVIEW, Kind.ASSIGNED, Kind.LABELED)
+_CLOCKS_APART = timedelta(hours=1)
+"""What is told is noted after it happened; the forge's clock may be ahead by this much."""
 _REPAIRS = (Kind.CHECKS, Kind.CONFLICT)
 
 
@@ -48,7 +50,11 @@ def add(tx: sa.Connection, told: Happening, now: datetime, due_at: datetime) -> 
 
 def _is_known_otherwise(tx: sa.Connection, told: Happening) -> bool:
     """A review is kept under its number from then on: another one is not taken for it."""
-    there = sa.select(trigger).where(trigger.c.thread == thread_of(told))
+    there = sa.select(trigger).where(
+        trigger.c.thread == thread_of(told),
+        trigger.c.key.startswith(f"{told.kind}:", autoescape=True),
+        trigger.c.created_at >= told.at - _CLOCKS_APART,
+    )
     for row in tx.execute(there.order_by(trigger.c.id)):
         known = to_trigger(row)
         if not is_known_as(told, known.happening, known.created_at):

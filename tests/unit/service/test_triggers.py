@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+import pytest
+from sqlalchemy import Connection, Row
 
 from journeyman.domain.artifacts import PullArtifact
 from journeyman.domain.repositories import Account, AccountType
 from journeyman.domain.sessions import State
-from journeyman.domain.triggers import Happening, Kind, Rules, Stage
+from journeyman.domain.triggers import Happening, Kind, Rules, Stage, Trigger
 from journeyman.service.clock import utc_now
 from journeyman.service.triggers import CLAIM, GATHER, GIVEN_UP, MOST_ATTEMPTS, Triggers
 from journeyman.store import triggers
@@ -66,6 +68,27 @@ async def test_a_review_counts_once_by_whichever_way_it_comes_first(
         replace(TOLD, at=AT + timedelta(hours=9)),
     ):
         assert await books.take([other]) == 1, other
+
+
+async def test_a_review_is_looked_for_among_the_latest_reviews(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, read = kept(world, clock), list[Kind]()
+    long_ago = [replace(REVIEW, review_id=id, at=clock.now) for id in (1, 2)]
+    assert await books.take(long_ago) == 2
+    clock.advance(7200)
+    now = [replace(one, at=clock.now) for one in (SAID, replace(SAID, id=6), REVIEW)]
+    assert await books.take(now) == 3
+    decoded = triggers.to_trigger
+
+    def counted(row: Row[Any]) -> Trigger:
+        found = decoded(row)
+        read.append(found.happening.kind)
+        return found
+
+    monkeypatch.setattr(triggers, "to_trigger", counted)
+    assert await books.take([replace(TOLD, at=clock.now)]) == 0
+    assert read == [Kind.REVIEW]
 
 
 async def test_an_assignment_counts_once_however_its_time_is_told(
