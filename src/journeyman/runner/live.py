@@ -50,6 +50,8 @@ class Run:
     servers: Servers
     """The MCP servers."""
     hooks: Hooks
+    hooks_in: Callable[[Sandbox], Hooks]
+    """The same, for another box; what they may look back at begins anew."""
     checkpoint: Checkpoint | None
     """Without its bundle, which is in the store."""
     ours: set[str]

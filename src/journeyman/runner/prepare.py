@@ -45,7 +45,7 @@ from journeyman.runner.outcome import Stop, failed
 from journeyman.runner.refusals import Refusals
 from journeyman.runner.servers import Servers, pass_on
 from journeyman.runner.servers import start as start_servers
-from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec
+from journeyman.sandbox import Network, Provision, Sandbox, SandboxSpec, SandboxUnavailable
 from journeyman.telemetry import metrics
 from journeyman.telemetry.measured import measured
 from journeyman.workspace import MirrorBroken, checkout
@@ -95,14 +95,18 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
             ),
         )
         current = _begun(held, session)
-        hooks = _hooks(current, found, box, {**exposed.env, **given.env})
+        hooks_in = partial(_hooks, current, found, {**exposed.env, **given.env})
+        hooks = hooks_in(box)
         if begun and not opening.has_started(held):
-            news = [
-                *opening.told_anew(current, begun),
-                *opening.told_refused(begun),
-                *briefing.told(found, profile, model, ignored=given.ignored),
-            ]
-            begun += await opening.tell(current, news, equipment)
+            begun += await opening.tell(
+                current,
+                [
+                    *opening.told_anew(current, begun),
+                    *opening.told_refused(begun),
+                    *briefing.told(found, profile, model, ignored=given.ignored),
+                ],
+                equipment,
+            )
         if begun:
             begun += await opening.set_up(
                 current, found.setup, box, given=given, exposed=exposed, equipment=equipment
@@ -150,6 +154,7 @@ async def prepare(held: Held, equipment: Equipment) -> Run:
         mask=mask,
         servers=servers,
         hooks=hooks,
+        hooks_in=hooks_in,
         checkpoint=current.checkpoint,
         ours=delivery.checkpoint_shas(held),
         meter=_metered(seen.log),
@@ -189,7 +194,7 @@ async def _mirror(held: Held, base_sha: str, rules: str, equipment: Equipment) -
     return mirror
 
 
-def _hooks(held: Held, found: Customisation, box: Sandbox, environment: Mapping[str, str]) -> Hooks:
+def _hooks(held: Held, found: Customisation, environment: Mapping[str, str], box: Sandbox) -> Hooks:
     session = held.session
     # A message during a delivery makes the session go on; it has told of its end then.
     ended = any(event.data.get("hookType") == Moment.SESSION_END for event in held.log)
@@ -246,10 +251,10 @@ async def _another(
     try:
         remote = await equipment.forge.remote(held.actor, held.repository)
         await equipment.mirrors.mend(held.repository.id, remote, commit=base_sha)
-    except ForgeError as error:
-        log.warning("mirror.not_mended", session_id=held.session.id, error=str(error))
+        return await _started(spec, held, base_sha, equipment)
+    except (ForgeError, SandboxUnavailable) as error:
+        log.warning("run.no_other_sandbox", session_id=held.session.id, error=str(error))
         return None
-    return await _started(spec, held, base_sha, equipment)
 
 
 def _engaged(run: Run, other: Wanted, told: str, log: Sequence[Event]) -> Engaged:

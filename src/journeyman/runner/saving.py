@@ -54,7 +54,7 @@ async def keep(run: Run, *, commit: bool, mend: bool) -> None:
             await run.box.close()
             if (another := await run.another_box()) is None:
                 raise
-            run.box = another
+            run.box, run.hooks = another, run.hooks_in(another)
             await _save_all(run, commit=commit)
     except WorkspaceError as error:
         if commit:

@@ -18,12 +18,18 @@ from journeyman.domain.repositories import Repository
 from journeyman.domain.sessions import Reason, State
 from journeyman.domain.tasks import Task
 from journeyman.runner.outcome import CANCELLED
-from journeyman.sandbox import Provision, Sandbox, SandboxLost, SandboxSpec
+from journeyman.sandbox import (
+    Provision,
+    Sandbox,
+    SandboxLost,
+    SandboxSpec,
+    SandboxUnavailable,
+)
 from journeyman.sandbox.bubblewrap import Bubblewrap
 from journeyman.sandbox.container import recipe
 from journeyman.sandbox.container.backend import Containers, Options
 from journeyman.sandbox.container.engine import Engine
-from journeyman.worker.loop import TURN, deliver_next
+from journeyman.worker.loop import END, TURN, deliver_next
 from tests.conftest import World
 from tests.integration.engine.machine import Machine, create, find, log, patch
 from tests.integration.sandbox.requirement import require_root
@@ -104,11 +110,11 @@ async def test_a_session_that_writes_nothing_ends_well_on_a_full_disk(
 
 
 class Remembering(Bubblewrap):
-    boxes: list[Sandbox]
+    box: Sandbox
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
-        self.boxes = [box := await super().start(spec)]
-        return box
+        self.box = await super().start(spec)
+        return self.box
 
 
 async def test_no_sandbox_is_left_when_a_note_of_a_former_run_cannot_be_removed(
@@ -120,9 +126,8 @@ async def test_no_sandbox_is_left_when_a_note_of_a_former_run_cannot_be_removed(
     (machine.equipment.workspace(task.session.id) / "unchanged-0").mkdir(parents=True)
     verdict = await machine.worker.prepare(task.session.id, 1, {})
     assert verdict["next"] == "deliver"
-    (box,) = sandboxes.boxes
     with pytest.raises(SandboxLost):
-        await box.exec(["true"])
+        await sandboxes.box.exec(["true"])
 
 
 @pytest.mark.root
@@ -202,6 +207,30 @@ async def test_what_was_done_under_a_mirror_that_broke_is_kept(
             assert (found.session.state, found.session.error) == (State.COMPLETED, None)
             assert "+one" in await patch(world, task)
     assert len(list(mirror.parent.glob(".retired-*"))) == (0 if by_its_agent else 1)
+
+
+class Exhausted(Remembering):
+    """Has room for one sandbox."""
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        if hasattr(self, "box"):
+            raise SandboxUnavailable("No room for another.")
+        return await super().start(spec)
+
+
+async def test_a_session_rests_also_when_there_is_no_other_sandbox_to_save_it_in(
+    world: World, machine: Machine
+) -> None:
+    task = await create(world, WRITE)
+    await machine.equip(replace(machine.equipment, sandboxes=Exhausted()))
+    await machine.worker.prepare(task.session.id, 1, {})
+    break_packs(machine.equipment.mirrors.path(task.repository.id))
+    await machine.worker.turn(task.session.id, 1, TURN)
+    await world.parts.services.sessions.pause(await world.principal("alice"), task.id)
+    assert await machine.worker.turn(task.session.id, 1, TURN) == END
+    found = await find(world, task)
+    assert (found.session.state, found.session.state_reason) == (State.IDLE, Reason.PAUSED)
+    assert "not saved this time" in repr(await log(world, task))
 
 
 async def test_who_cancels_does_not_wait_for_a_mirror(world: World, machine: Machine) -> None:

@@ -136,6 +136,26 @@ async def test_the_end_is_told_once_though_a_message_comes_during_the_delivery(
     assert "And that" in str([event.data for event in events])
 
 
+async def test_the_end_is_told_also_where_a_broken_mirror_took_another_sandbox(
+    data: Path, source: Path
+) -> None:
+    files = hooks_file(sessionEnd=[{"bash": "cat new.txt"}])
+    turns = [Say(calls=[("create", {"path": "new.txt", "content": "new\n"})]), Say("Done.")]
+    async with customised(data, source, files, turns) as session:
+        task = await session.task()
+        verdict = await session.machine.work(task)
+        mirror = session.machine.equipment.mirrors.path(task.repository.id)
+        for path in (*mirror.glob("objects/pack/*.pack"), *mirror.glob("objects/??/*")):
+            path.chmod(0o644)
+            path.write_bytes(b"broken")
+        await session.machine.run(task, verdict=verdict)
+        assert list(mirror.parent.glob(".retired-*")), "it was mended"
+        assert await session.state(task) == "completed"
+        events = await log(session.world, task)
+    (ended,) = [event.data for event in events if event.type is EventType.HOOK_END]
+    assert (ended["hookType"], ended["output"]) == ("sessionEnd", "new")
+
+
 async def test_what_the_agent_writes_into_hooks_is_not_run(data: Path, source: Path) -> None:
     files = hooks_file(postToolUse=[{"bash": "echo from the base >> ~/which"}])
     wish = files[".github/hooks/all.json"].replace("from the base", "of the agent")
