@@ -12,6 +12,7 @@ from typing import Any
 from journeyman.agent.text import clip
 from journeyman.agent.wording import Wording
 from journeyman.domain.events import OURS, Event, EventType
+from journeyman.domain.hygiene import visible
 
 LIMIT_CHARS = 40_000
 """The oldest lines are left out."""
@@ -62,7 +63,7 @@ class Story:
             case EventType.HOOK_END:
                 self._wording.note(event)
             case EventType.USER_MESSAGE:
-                data = {**data, "content": self._wording.of(data)}
+                data = {**data, "content": visible(self._wording.of(data))}
                 self._hear(data)
                 self._since.append(f"{_who(data)}: {data['content'].strip()}")
             case EventType.INPUT_REQUESTED:
