@@ -78,6 +78,7 @@ class BranchData(BaseModel):
 class PullData(BaseModel):
     id: int
     global_id: str
+    number: int
 
 
 class ArtifactOut(BaseModel):
@@ -256,10 +257,9 @@ def task_fields(request: Request, task: Task, repository: Repository) -> dict[st
 def artifact_out(artifact: Artifact, repository: Repository) -> ArtifactOut:
     if artifact.type == "branch":
         return ArtifactOut(type="branch", data=BranchData(**artifact.data))
-    id_ = artifact.data["id"]
-    return ArtifactOut(
-        type="pull", data=PullData(id=id_, global_id=node_id("PR", repository.id, id_))
-    )
+    id_, number = artifact.data["id"], artifact.data["number"]
+    data = PullData(id=id_, global_id=node_id("PR", repository.id, id_), number=number)
+    return ArtifactOut(type="pull", data=data)
 
 
 def session_out(session: Session, repository: Repository) -> SessionOut:
