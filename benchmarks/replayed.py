@@ -13,7 +13,10 @@ import itertools
 import json
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+import httpx
 
 from benchmarks.crowd import populate
 from benchmarks.report import Row
@@ -29,7 +32,7 @@ AROUND = 50
 """Steps whose median stands for one: those before it, or the first ones after the first."""
 PROMPT = "Take many steps."
 CONFIG = """
-[providers.recorded]
+[providers.steps{steps}]
 kind = "recorded"
 base_url = {path}
 models = ["bench"]
@@ -37,44 +40,57 @@ models = ["bench"]
 
 
 def measure() -> list[Row]:
-    log = asyncio.run(_log(MARKS[-1]))
+    """The first steps are those of another session, right after the long one: what else the
+    machine does changes from minute to minute."""
+    first, *others = MARKS
+    long, short = asyncio.run(_logs(others[-1], first + AROUND))
+    return [_row(first, short), *(_row(mark, long) for mark in others)]
+
+
+def _row(mark: int, log: Sequence[Event]) -> Row:
     begun = [event.created_at for event in log if event.type is EventType.TURN_START]
     steps = [(after - before).total_seconds() for before, after in itertools.pairwise(begun)]
-    commands = [
-        event.data["duration"] / 1000 for event in log if event.type is EventType.TOOL_COMPLETE
-    ]
-    return [_row(mark, steps, commands) for mark in MARKS]
-
-
-def _row(mark: int, steps: Sequence[float], commands: Sequence[float]) -> Row:
+    commands = [event.data["duration"] for event in log if event.type is EventType.TOOL_COMPLETE]
     around = slice(max(mark - AROUND, 1), max(mark, AROUND + 1))
     step = statistics.median(steps[around]) * 1000
-    command = statistics.mean(commands[around]) * 1000  # the log has whole milliseconds
+    command = statistics.mean(commands[around])  # the log has whole milliseconds
     how = f"the step took {step:.1f} ms, its command {command:.1f} ms of them"
     return Row(f"overhead per step at step {mark}, replayed", f"{step - command:.1f} ms", how)
 
 
-async def _log(steps: int) -> list[Event]:
-    """Of a session of so many steps."""
+async def _logs(*lengths: int) -> list[list[Event]]:
+    """Of sessions of so many steps, one after the other."""
     with temporary.server({"JOURNEYMAN_LOG_LEVEL": "warning"}) as server:
         repository, token = populate(server)
-        server.env["JOURNEYMAN_CONFIG"] = str(_configured(server.directory, repository, steps))
+        config = server.directory / "replayed.toml"
+        config.write_text(
+            "".join(_configured(server.directory, repository, steps) for steps in lengths)
+        )
+        server.env["JOURNEYMAN_CONFIG"] = str(config)
         server.start()
         with client(server.url, token) as http:
-            task = create(http, repository, PROMPT, "recorded:bench")
-            ended = wait(http, task, seconds=SECONDS)
-            assert ended["state"] == "completed", ended
-            session = http.get(f"/agents/tasks/{task}").json()["sessions"][0]["id"]
+            sessions = [_played(http, repository, f"steps{steps}:bench") for steps in lengths]
         server.stop()
         database = Database(sqlite_url(server.data))
         try:
-            return await database.read(lambda tx: events.session_log(tx, session))
+            return [
+                await database.read(partial(events.session_log, session_id=session))
+                for session in sessions
+            ]
         finally:
             database.close()
 
 
-def _configured(directory: Path, repository: str, steps: int) -> Path:
-    """A configuration with a model that asks for one command after the other, each another."""
+def _played(http: httpx.Client, repository: str, model: str) -> str:
+    """The session's id, at its end."""
+    task = create(http, repository, PROMPT, model)
+    ended = wait(http, task, seconds=SECONDS)
+    assert ended["state"] == "completed", ended
+    return str(ended["sessions"][0]["id"])
+
+
+def _configured(directory: Path, repository: str, steps: int) -> str:
+    """A model that asks for so many commands, each another, and one more."""
     said = [
         Entry(REPLY, calls=[{"id": f"{n}", "name": "bash", "arguments": {"command": f"true {n}"}}])
         for n in range(steps + 1)
@@ -88,7 +104,6 @@ def _configured(directory: Path, repository: str, steps: int) -> Path:
         prompt=PROMPT,
         entries=[*said, Entry(REPLY, content="All steps are taken.")],
     )
-    played, config = directory / "recording.jsonl", directory / "replayed.toml"
+    played = directory / f"steps{steps}.jsonl"
     played.write_text(recording.dump())
-    config.write_text(CONFIG.format(path=json.dumps(str(played))))
-    return config
+    return CONFIG.format(steps=steps, path=json.dumps(str(played)))

@@ -79,7 +79,7 @@ class Player:
         thread = recording.threads.get(_first_words(messages))
         if thread is None:
             raise ModelError("the recording has no conversation that begins so", permanent=True)
-        number = sum(isinstance(message, ModelResponse) for message in messages)
+        number = [*map(type, messages)].count(ModelResponse)
         replies = recording.replies[thread]
         if number >= len(replies):
             raise ModelError(f"the recording ends after {number} replies", permanent=True)
