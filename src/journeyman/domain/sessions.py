@@ -76,6 +76,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 FINAL = frozenset(state for state, ways in TRANSITIONS.items() if not ways)
 """States that end a session. What comes after is a new session of the same task."""
 ACTIVE = frozenset(State) - FINAL
+DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
+"""Ends after which the work is pushed; after the others it is kept as a patch, beside what was
+pushed before."""
 
 
 def transition(current: State, new: State) -> State:

@@ -21,7 +21,7 @@ from journeyman.agent.tools import Toolbox, ToolError, tools_for
 from journeyman.agent.verdict import CONTINUE, Kind, Verdict
 from journeyman.domain.events import EventType, NewEvent
 from journeyman.domain.held import Held
-from journeyman.domain.sessions import Reason, State
+from journeyman.domain.sessions import DELIVERED, Reason, State
 from journeyman.forge import ForgeError, PullRejected, PushRejected
 from journeyman.llm import SCRIPT, Model, UnknownModel
 from journeyman.runner import (
@@ -40,9 +40,6 @@ from journeyman.workspace import BundleRefused, FileChange, WorkspaceError, chec
 
 log = structlog.get_logger()
 
-DELIVERED = frozenset({State.COMPLETED, State.TIMED_OUT})
-"""Ends after which the work is pushed; after the others it is kept as a patch, beside what was
-pushed before."""
 ENDINGS = {State.COMPLETED: "complete", State.FAILED: "error", State.TIMED_OUT: "timeout"}
 """Reasons that hooks are told; a user who cancels does not wait for hooks."""
 TELL_PUSHED_SECONDS = 1.0

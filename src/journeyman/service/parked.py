@@ -11,11 +11,12 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from journeyman.domain.sessions import Reason, Run, Session, State
+from journeyman.domain.sessions import Reason, Run, State
 from journeyman.engine.queue import Queue
 from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
+from journeyman.service.queueing import enqueue_again
 from journeyman.store import events, sessions
 from journeyman.store.database import Database
 
@@ -67,20 +68,8 @@ class Parked:
                 tx, session, State.FAILED, now, reason=session.state_reason, message=GIVEN_UP
             )
         elif now >= due(parked):
-            self._begin(tx, session, now)
+            enqueue_again(self._queue, self._changes, tx, session, now)
         return due(parked)
-
-    def _begin(self, tx: Connection, session: Session, now: datetime) -> None:
-        run_number = session.run_number + 1
-        self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
-        self._queue.enqueue(
-            tx,
-            session.id,
-            run_number,
-            task_id=session.task_id,
-            owner_id=session.user_id,
-            urgent=session.urgent,
-        )
 
 
 def due(parked: list[datetime]) -> datetime:

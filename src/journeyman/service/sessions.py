@@ -13,13 +13,14 @@ from sqlalchemy import Connection
 from journeyman.domain.audit import Action
 from journeyman.domain.errors import AppError, Code, invalid
 from journeyman.domain.principals import Principal
-from journeyman.domain.sessions import Reason, Session, State
+from journeyman.domain.sessions import DELIVERED, Reason, Session, State
 from journeyman.domain.tasks import PROMPT_LIMIT, Task
 from journeyman.engine.queue import Queue
 from journeyman.service import audit
 from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.live import Live
+from journeyman.service.queueing import enqueue, enqueue_again
 from journeyman.service.tasks import Tasks
 from journeyman.store import events, sessions, tasks
 from journeyman.store.database import Database
@@ -27,8 +28,6 @@ from journeyman.store.database import Database
 CANCEL_SECONDS = 10.0
 """How long `cancel` waits for the worker to say that every process is gone."""
 CANCEL_POLL_SECONDS = 0.1
-DELIVERED = (State.COMPLETED, State.TIMED_OUT)
-"""Of a session that ended otherwise, work may be kept that was never pushed, or was refused."""
 
 
 class Sessions:
@@ -134,16 +133,7 @@ class Sessions:
         events.add_message(tx, session.id, principal.account.id, source, content, now)
         _record(tx, Action.TASK_STEER, session, now)
         if session.state in (State.WAITING_FOR_USER, State.IDLE):
-            run_number = session.run_number + 1
-            self._changes.state(tx, session, State.QUEUED, now, run_number=run_number)
-            self._queue.enqueue(
-                tx,
-                session.id,
-                run_number,
-                task_id=task.id,
-                owner_id=session.user_id,
-                urgent=session.urgent,
-            )
+            enqueue_again(self._queue, self._changes, tx, session, now)
 
     def _follow_up(
         self, tx: Connection, principal: Principal, task: Task, last: Session, content: str
@@ -176,11 +166,12 @@ class Sessions:
             events_expired_at=None,
         )
         sessions.add_session(tx, new)
+        # Of one that ended otherwise, work may be kept that was never pushed, or was refused.
         if last.state not in DELIVERED and events.copy_checkpoint(tx, last.id, new.id, now):
             sessions.set_base(tx, new.id, last.base_sha or "")
         tasks.set_newest_session(tx, task.id, new.id, new.number, now)
         self._changes.added(tx, new, now)
-        self._queue.enqueue(tx, new.id, 1, task_id=task.id, owner_id=new.user_id, urgent=new.urgent)
+        enqueue(self._queue, tx, new)
         return new
 
     async def _writable(self, principal: Principal, task_id: str) -> Task:

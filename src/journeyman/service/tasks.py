@@ -29,6 +29,7 @@ from journeyman.service import audit, outages
 from journeyman.service.changes import Changes
 from journeyman.service.clock import Clock, utc_now
 from journeyman.service.identity import require_write
+from journeyman.service.queueing import enqueue
 from journeyman.service.reach import Reach
 from journeyman.service.upstream import Credentials
 from journeyman.store import accounts, events, sessions, tasks
@@ -104,14 +105,7 @@ class Tasks:
                 tx, task.session.id, principal.account.id, "prompt", new.prompt, task.created_at
             )
             session = task.session
-            self._queue.enqueue(
-                tx,
-                session.id,
-                1,
-                task_id=task.id,
-                owner_id=session.user_id,
-                urgent=session.urgent,
-            )
+            enqueue(self._queue, tx, session)
             self._changes.added(tx, session, task.created_at)
             _record(tx, Action.TASK_CREATE, task, task.created_at)
             if also is not None:
