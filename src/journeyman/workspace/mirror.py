@@ -12,8 +12,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from journeyman import git
@@ -77,11 +77,8 @@ class Mirrors:
         ForgeError.
         """
         _mark_used(self.path(repository_id))
-        with measured("mirror.refresh", metrics.MIRROR):
-            try:
-                return await self._refresh(repository_id, remote, commit)
-            except OSError as error:
-                raise ForgeError(f"The repository's mirror cannot be kept: {error}") from error
+        with measured("mirror.refresh", metrics.MIRROR), _kept():
+            return await self._refresh(repository_id, remote, commit)
 
     async def _refresh(self, repository_id: int, remote: Remote, commit: str | None) -> Path:
         key = (repository_id, remote.url, tuple(sorted(remote.env.items())))
@@ -112,20 +109,22 @@ class Mirrors:
 
         With *commit*, see `refresh`. Raises ForgeError.
         """
-        async with self._locked(repository_id):
-            mirror = await self._build(self.path(repository_id), remote)
-        if commit is not None:
-            await self._ensure(repository_id, remote, commit)
+        with _kept():
+            async with self._locked(repository_id):
+                mirror = await self._build(self.path(repository_id), remote)
+            if commit is not None:
+                await self._ensure(repository_id, remote, commit)
         return mirror
 
     async def mend(self, repository_id: int, remote: Remote, *, commit: str) -> None:
         """See `rebuild`; nothing is done when it is whole: another session may have mended it, or
         what is missed was taken away by an agent. Reads all of it. Raises ForgeError."""
         mirror = self.path(repository_id)
-        async with self._locked(repository_id):
-            if not await _is_sound(mirror, commit):
-                await self._build(mirror, remote)
-        await self._ensure(repository_id, remote, commit)
+        with _kept():
+            async with self._locked(repository_id):
+                if not await _is_sound(mirror, commit):
+                    await self._build(mirror, remote)
+            await self._ensure(repository_id, remote, commit)
 
     async def sweep(self, keep_seconds: float = 7 * 86400) -> None:
         """Remove what rebuilding replaced longer than *keep_seconds* ago, and what was never
@@ -289,6 +288,15 @@ async def _fetch(mirror: Path, remote: Remote, *refspecs: str) -> None:
         env=remote.env,
         timeout_seconds=FETCH_SECONDS,
     )
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """A full disk is the repository's trouble, no bug."""
+    try:
+        yield
+    except OSError as error:
+        raise ForgeError(f"The repository's mirror cannot be kept: {error}") from error
 
 
 async def _is_sound(mirror: Path, commit: str) -> bool:

@@ -246,6 +246,17 @@ async def test_a_remote_that_cannot_be_had_leaves_the_mirror_as_it_was(
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["1.lock"]
 
 
+async def test_a_disk_that_takes_nothing_is_told_as_the_forges_trouble(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("")
+    mirrors, remote = Mirrors(tmp_path / "taken"), Remote(str(project.bare))
+    with pytest.raises(ForgeError, match="mirror cannot be kept"):
+        await mirrors.rebuild(1, remote)
+    with pytest.raises(ForgeError, match="mirror cannot be kept"):
+        await mirrors.mend(1, remote, commit=project.base)
+
+
 async def test_only_known_protocols_are_spoken(project: Project, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     for url in (f"ext::sh -c 'touch {marker}'", "ftp://x/y", "fd://3"):
