@@ -223,8 +223,8 @@ class Conversation:
     def _close_question(self, answer: str, call_id: str) -> None:
         if self.question is not None and self.question.call_id == call_id:
             self.question, self._answer = None, answer
-            name = self.pending[call_id].tool_name
-            self._finish(ToolReturnPart(name, visible(answer), call_id))
+            if (call := self.pending.get(call_id)) is not None:  # else it was settled otherwise
+                self._finish(ToolReturnPart(call.tool_name, visible(answer), call_id))
 
     def _pass_question(self) -> None:
         """No turn begins while a question is open, but in older logs, where a limit's warning was

@@ -141,7 +141,7 @@ def ids_beginning(tx: sa.Connection, principal: Principal, prefix: str, most: in
     found = tx.scalars(
         sa.select(task.c.id)
         .join(repository, repository.c.id == task.c.repository_id)
-        .where(task.c.id > prefix, task.c.id < f"{prefix}g")
+        .where(task.c.id >= prefix, task.c.id < f"{prefix}g")
         .where(reached(principal, Permission.READ))
         .order_by(task.c.id)
         .limit(most)

@@ -357,6 +357,12 @@ def test_a_question_that_the_agent_went_on_past_is_over() -> None:
     assert parts_of(journal.conversation()) == ["More"]
 
 
+def test_a_question_whose_call_was_settled_is_over_with_the_next_turn() -> None:
+    past = Journal(TURN, said("", "q"), asked("q"), ended("q", "lost"), TURN).conversation()
+    assert past.question is None
+    assert parts_of(past) == ["lost"]
+
+
 def test_what_was_said_after_the_prompt_is_told_again_until_it_is_heard() -> None:
     journal = Journal(TURN, said("", "a"), began("a"))
     journal.say("Also this", "steer")
